@@ -1,0 +1,1 @@
+//! Which Target a request goes to, and which are healthy; pure.

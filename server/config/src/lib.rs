@@ -1,0 +1,1 @@
+//! kong.conf and environment to typed settings.

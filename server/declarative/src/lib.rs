@@ -1,0 +1,1 @@
+//! Declarative files: parsed, validated, exported.

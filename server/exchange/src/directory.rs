@@ -1,0 +1,131 @@
+//! Whom a request belongs to: look-ups of Consumers and credentials.
+
+use crate::headers::Headers;
+use serde_json::{Map, Value};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A Consumer as requests need it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Consumer {
+    /// Primary key.
+    pub id: Uuid,
+    /// Unique name.
+    pub username: Option<Arc<str>>,
+    /// Unique id of an outside system.
+    pub custom_id: Option<Arc<str>>,
+    /// Tags.
+    pub tags: Vec<Arc<str>>,
+    /// Consumer groups it belongs to, in the order of their names.
+    pub groups: Vec<Uuid>,
+}
+
+/// One credential of any plugin: the stored record, by its looked-up key.
+#[derive(Clone, Debug, Default)]
+pub struct Credential {
+    /// Primary key.
+    pub id: Uuid,
+    /// The entity's name, for instance `keyauth_credentials`.
+    pub entity: &'static str,
+    /// Its Consumer, where it has one.
+    pub consumer: Option<Uuid>,
+    /// Every stored field.
+    pub record: Map<String, Value>,
+}
+
+impl Credential {
+    /// A text field of the record.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.record.get(field).and_then(Value::as_str)
+    }
+}
+
+/// The store could not be asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the directory cannot be asked: {0}")]
+pub struct DirectoryError(pub String);
+
+/// The answer to a look-up: at once where memory knows it, else a future (database mode, first use of a key).
+pub enum Lookup<T> {
+    /// It is known that there is this one, or none.
+    Known(Option<T>),
+    /// Someone must be asked.
+    Wait(Pin<Box<dyn Future<Output = Result<Option<T>, DirectoryError>>>>),
+}
+
+impl<T> Lookup<T> {
+    /// Waits where waiting is needed.
+    pub async fn get(self) -> Result<Option<T>, DirectoryError> {
+        match self {
+            Self::Known(found) => Ok(found),
+            Self::Wait(future) => future.await,
+        }
+    }
+}
+
+/// Look-ups by what a client presents, within one workspace (`ws`).
+pub trait Directory: Send + Sync {
+    /// A Consumer by primary key.
+    fn consumer(&self, ws: Uuid, id: Uuid) -> Lookup<Arc<Consumer>>;
+
+    /// A Consumer by `username`.
+    fn consumer_by_username(&self, ws: Uuid, username: &str) -> Lookup<Arc<Consumer>>;
+
+    /// A Consumer by `custom_id`.
+    fn consumer_by_custom_id(&self, ws: Uuid, custom_id: &str) -> Lookup<Arc<Consumer>>;
+
+    /// A credential of `entity` by the value of its endpoint key (`key`, `username`, `client_id`, …).
+    fn credential(&self, ws: Uuid, entity: &'static str, key: &str) -> Lookup<Arc<Credential>>;
+
+    /// Every record of `entity` that belongs to a Consumer (`acls`).
+    fn of_consumer(&self, ws: Uuid, entity: &'static str, consumer: Uuid) -> Lookup<Vec<Arc<Credential>>>;
+}
+
+/// A Directory without anyone in it: for tests, and before the first configuration.
+#[derive(Debug, Default)]
+pub struct Nobody;
+
+impl Directory for Nobody {
+    fn consumer(&self, _: Uuid, _: Uuid) -> Lookup<Arc<Consumer>> {
+        Lookup::Known(None)
+    }
+    fn consumer_by_username(&self, _: Uuid, _: &str) -> Lookup<Arc<Consumer>> {
+        Lookup::Known(None)
+    }
+    fn consumer_by_custom_id(&self, _: Uuid, _: &str) -> Lookup<Arc<Consumer>> {
+        Lookup::Known(None)
+    }
+    fn credential(&self, _: Uuid, _: &'static str, _: &str) -> Lookup<Arc<Credential>> {
+        Lookup::Known(None)
+    }
+    fn of_consumer(&self, _: Uuid, _: &'static str, _: Uuid) -> Lookup<Vec<Arc<Credential>>> {
+        Lookup::Known(Some(Vec::new()))
+    }
+}
+
+/// Headers that tell the upstream who the client is; whatever the client sent under these names is removed.
+pub const IDENTITY_HEADERS: [&str; 5] =
+    ["X-Consumer-ID", "X-Consumer-Custom-ID", "X-Consumer-Username", "X-Credential-Identifier", "X-Anonymous-Consumer"];
+
+/// Writes the identity headers for a Consumer (or none) and a credential's identifier.
+pub fn write_identity(headers: &mut Headers, consumer: Option<&Consumer>, identifier: Option<&str>, anonymous: bool) {
+    for name in IDENTITY_HEADERS {
+        headers.remove(name);
+    }
+    if let Some(consumer) = consumer {
+        headers.append("X-Consumer-ID", consumer.id.to_string());
+        if let Some(custom_id) = &consumer.custom_id {
+            headers.append("X-Consumer-Custom-ID", custom_id.as_bytes());
+        }
+        if let Some(username) = &consumer.username {
+            headers.append("X-Consumer-Username", username.as_bytes());
+        }
+    }
+    if anonymous {
+        headers.append("X-Anonymous-Consumer", "true");
+    } else if let Some(identifier) = identifier {
+        headers.append("X-Credential-Identifier", identifier);
+    }
+}

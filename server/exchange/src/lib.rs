@@ -1,0 +1,32 @@
+//! One request with its response: the [`Exchange`], what happens to it over time ([`Timeline`]), and the
+//! [`Plugin`] trait whose methods are the phases of its life.
+//!
+//! Invariants: no socket, no runtime, no database; nothing here waits except through a [`Step::Wait`] future that
+//! a plugin returned. An Exchange belongs to one worker and is never shared between threads.
+
+pub mod answer;
+pub mod body;
+pub mod counters;
+
+pub mod directory;
+mod exchange;
+pub mod headers;
+pub mod plugin;
+pub mod request;
+pub mod request_id;
+pub mod response;
+pub mod services;
+pub mod state;
+pub mod timeline;
+
+pub use answer::{Answer, AnswerBody, ErrorTemplates};
+pub use body::{Body, BodyError, BodySource};
+pub use directory::{Consumer, Credential, Directory, DirectoryError, Lookup};
+pub use exchange::{Exchange, Identity};
+pub use headers::Headers;
+pub use plugin::{About, Chunk, Flow, Instance, Phases, Plugin, PluginType, Registry, Step};
+pub use request::{Forward, Request, Scheme, TlsSession, Version};
+pub use request_id::RequestId;
+pub use response::{Response, Source};
+pub use services::Services;
+pub use timeline::{Stamp, Timeline, Try, TryError};

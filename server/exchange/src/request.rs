@@ -1,0 +1,221 @@
+//! The request as the client sent it and as plugins have changed it, and where it is going.
+
+use crate::{Body, Headers};
+use smallvec::SmallVec;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// `http` or `https`, on either side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Scheme {
+    /// Cleartext.
+    #[default]
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// 80 or 443.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// Protocol version of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    #[default]
+    Http11,
+    /// HTTP/2
+    Http2,
+    /// HTTP/3
+    Http3,
+}
+
+impl Version {
+    /// As in `Via` and `kong.request.get_http_version`: `1.0`, `1.1`, `2`, `3`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2",
+            Self::Http3 => "3",
+        }
+    }
+}
+
+/// What is known of a client's TLS session.
+#[derive(Clone, Debug, Default)]
+pub struct TlsSession {
+    /// Server name the client asked for.
+    pub sni: Option<Arc<str>>,
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// Cipher suite by its IANA name.
+    pub cipher: &'static str,
+    /// The client's certificate chain, DER, leaf first; empty where it sent none.
+    pub client_certificates: Vec<Arc<[u8]>>,
+}
+
+/// A request. Everything a plugin may read of it; `headers` and `body` are also what is sent on.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// Method, a token (RFC 9110 §9.1).
+    pub method: SmallVec<[u8; 12]>,
+    /// Path and query as received: origin-form, also where the request line had the absolute form.
+    pub target: SmallVec<[u8; 120]>,
+    /// Normalised path, see `router::path`; what Routes match.
+    pub path: SmallVec<[u8; 120]>,
+    /// Query without `?`, as received; `None` where there was no `?`.
+    pub query: Option<SmallVec<[u8; 56]>>,
+    /// Protocol version the client speaks.
+    pub version: Version,
+    /// Header section, `Host` included.
+    pub headers: Headers,
+    /// Body.
+    pub body: Body,
+    /// Declared length in bytes, where there is one.
+    pub content_length: Option<u64>,
+    /// Whether the connection to the client is TLS.
+    pub scheme: Scheme,
+    /// Host of the request without port, lower case not applied (Kong compares as sent).
+    pub host: SmallVec<[u8; 48]>,
+    /// Port in the Host header, where there is one.
+    pub host_port: Option<u16>,
+    /// The other end of the connection.
+    pub peer: Option<SocketAddr>,
+    /// Client address after `real_ip_*`.
+    pub client_ip: Option<IpAddr>,
+    /// Client port after `real_ip_*`.
+    pub client_port: u16,
+    /// Our end of the connection.
+    pub local: Option<SocketAddr>,
+    /// Listener port after `port_maps`.
+    pub port: u16,
+    /// Whether the peer is in `trusted_ips`.
+    pub trusted: bool,
+    /// The TLS session, on a TLS connection.
+    pub tls: Option<Arc<TlsSession>>,
+    /// Bytes of the head as received.
+    pub head_bytes: usize,
+}
+
+impl Request {
+    /// The method as text.
+    pub fn method_str(&self) -> &str {
+        std::str::from_utf8(&self.method).unwrap_or_default()
+    }
+
+    /// Client address, after `real_ip_*`; the unspecified address where the transport has none (Unix sockets).
+    pub fn client_ip(&self) -> IpAddr {
+        self.client_ip.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
+    }
+
+    /// Scheme for the outside world: a trusted peer's `X-Forwarded-Proto`, else the connection's.
+    pub fn forwarded_scheme(&self) -> &str {
+        match self.headers.get_str("x-forwarded-proto") {
+            Some(value) if self.trusted && !value.is_empty() => value,
+            _ => self.scheme.as_str(),
+        }
+    }
+
+    /// Host for the outside world: a trusted peer's `X-Forwarded-Host`, else the request's.
+    pub fn forwarded_host(&self) -> &[u8] {
+        match self.headers.get("x-forwarded-host") {
+            Some(value) if self.trusted && !value.is_empty() => value,
+            _ => &self.host,
+        }
+    }
+
+    /// Port for the outside world: a trusted peer's `X-Forwarded-Port`, else the mapped listener port.
+    pub fn forwarded_port(&self) -> u16 {
+        let given = self.headers.get_str("x-forwarded-port").filter(|_| self.trusted);
+        given.and_then(|value| value.parse().ok()).unwrap_or(self.port)
+    }
+
+    /// The TLS server name.
+    pub fn sni(&self) -> Option<&str> {
+        self.tls.as_ref().and_then(|tls| tls.sni.as_deref())
+    }
+}
+
+impl router::Request for Request {
+    fn method(&self) -> &[u8] {
+        &self.method
+    }
+    fn host(&self) -> &[u8] {
+        &self.host
+    }
+    fn host_port(&self) -> Option<u16> {
+        self.host_port
+    }
+    fn path(&self) -> &[u8] {
+        &self.path
+    }
+    fn query(&self) -> &[u8] {
+        self.query.as_deref().unwrap_or_default()
+    }
+    fn is_tls(&self) -> bool {
+        self.scheme == Scheme::Https
+    }
+    fn sni(&self) -> Option<&[u8]> {
+        Request::sni(self).map(str::as_bytes)
+    }
+    fn source(&self) -> SocketAddr {
+        SocketAddr::new(self.client_ip(), self.client_port)
+    }
+    fn destination(&self) -> SocketAddr {
+        let ip = self.local.map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |local| local.ip());
+        SocketAddr::new(ip, self.port)
+    }
+    fn header_values<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8]) -> bool) {
+        for (line, value) in self.headers.iter() {
+            if same_name(line, name.as_bytes()) && !each(value) {
+                return;
+            }
+        }
+    }
+}
+
+/// Header names as expressions and Routes write them: without case, `-` and `_` alike.
+fn same_name(line: &[u8], name: &[u8]) -> bool {
+    line.len() == name.len()
+        && line.iter().zip(name).all(|(a, b)| {
+            let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+            fold(a) == fold(b)
+        })
+}
+
+/// Where a request is going: set from the Service after routing, changed by plugins before balancing.
+#[derive(Clone, Debug, Default)]
+pub struct Forward {
+    /// Scheme of the upstream connection.
+    pub scheme: Scheme,
+    /// Host name, IP text or name of an Upstream.
+    pub host: SmallVec<[u8; 48]>,
+    /// Port.
+    pub port: u16,
+    /// Path to send, escaped, with its first `/`; no query.
+    pub path: SmallVec<[u8; 120]>,
+    /// Query to send, without `?`; `None` sends no `?`.
+    pub query: Option<SmallVec<[u8; 56]>>,
+    /// `Host` to send where a plugin or `preserve_host` fixed it; else it follows from the Target.
+    pub host_header: Option<SmallVec<[u8; 48]>>,
+    /// The prefix that `strip_path` took away, for `X-Forwarded-Prefix`; empty = none.
+    pub stripped_prefix: SmallVec<[u8; 48]>,
+}

@@ -1,0 +1,66 @@
+//! The id of a request, shown as `X-Kong-Request-Id`: 32 hexadecimal digits.
+
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
+
+/// 32 lower-case hexadecimal digits (nginx's `$request_id`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId([u8; 32]);
+
+thread_local! {
+    /// State of a per-worker xorshift128+, seeded from the operating system through `RandomState`.
+    static STATE: Cell<(u64, u64)> = Cell::new((seed(1), seed(2)));
+}
+
+fn seed(tweak: u64) -> u64 {
+    RandomState::new().hash_one(tweak) | 1
+}
+
+impl RequestId {
+    /// A fresh id, unique with the odds of 128 random bits. It names a request; it is no secret.
+    pub fn fresh() -> Self {
+        let (high, low) = STATE.with(|state| (next(state), next(state)));
+        let mut out = [0; 32];
+        for (index, digit) in out.iter_mut().enumerate() {
+            let word = if index < 16 { high } else { low };
+            *digit = b"0123456789abcdef"[(word >> ((15 - index % 16) * 4)) as usize & 15];
+        }
+        Self(out)
+    }
+
+    /// The 32 digits.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The 32 digits as bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+fn next(state: &Cell<(u64, u64)>) -> u64 {
+    let (mut x, y) = state.get();
+    x ^= x << 23;
+    let z = x ^ y ^ (x >> 17) ^ (y >> 26);
+    state.set((y, z));
+    z.wrapping_add(y)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_hexadecimal_and_differ() {
+        let ids: std::collections::HashSet<_> = (0..10_000).map(|_| RequestId::fresh()).collect();
+        assert_eq!(ids.len(), 10_000);
+        assert!(ids.iter().all(|id| id.as_str().len() == 32 && id.as_str().bytes().all(|b| b.is_ascii_hexdigit())));
+    }
+}

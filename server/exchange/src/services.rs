@@ -1,0 +1,12 @@
+//! What a plugin may ask the house for when it is configured.
+
+use std::sync::Arc;
+
+use crate::counters::Counters;
+
+/// Handles that outlive every configuration. Cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// Counters of windows of time, exact across workers (rate limits).
+    pub counters: Arc<Counters>,
+}

@@ -1,0 +1,163 @@
+//! When things happened to an Exchange. Spans, latency headers, log fields and metrics are rendered from it after the
+//! last byte, so an unsampled request costs a few clock reads and no allocation.
+
+use smallvec::SmallVec;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A moment in the life of an Exchange, in the usual order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Stamp {
+    /// The head was read and parsed.
+    Parsed,
+    /// A Route was found, or none.
+    Routed,
+    /// The access phase is over.
+    Accessed,
+    /// The first try of the balancer begins.
+    Balanced,
+    /// The request's head (and what of the body was there) was written upstream.
+    Sent,
+    /// The upstream's head was read.
+    Answered,
+    /// The head of the response goes to the client.
+    Headed,
+    /// The upstream's last byte was read.
+    Received,
+    /// The last byte was written to the client.
+    Finished,
+}
+
+const STAMPS: usize = Stamp::Finished as usize + 1;
+
+/// Why a try of the balancer failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryError {
+    /// No connection.
+    Connect,
+    /// No connection in time.
+    ConnectTimeout,
+    /// The TLS handshake or the certificate.
+    Tls,
+    /// Writing failed.
+    Send,
+    /// The connection ended before a whole head.
+    Closed,
+    /// No head in time.
+    ReadTimeout,
+    /// What came is no HTTP.
+    Malformed,
+}
+
+impl TryError {
+    /// Whether a time limit was the reason: 504 instead of 502.
+    pub fn is_timeout(self) -> bool {
+        matches!(self, Self::ConnectTimeout | Self::ReadTimeout)
+    }
+}
+
+/// One try of the balancer.
+#[derive(Clone, Copy, Debug)]
+pub struct Try {
+    /// The address tried.
+    pub address: SocketAddr,
+    /// When it began, µs after the start.
+    pub start: u32,
+    /// How long connecting took, µs; 0 on a pooled connection.
+    pub connect: u32,
+    /// Whether the connection came from the pool.
+    pub pooled: bool,
+    /// How it failed, where it did.
+    pub error: Option<TryError>,
+}
+
+/// One call of a plugin, kept where `detail` is on.
+#[derive(Clone, Copy, Debug)]
+pub struct PluginCall {
+    /// The plugin's name.
+    pub plugin: &'static str,
+    /// The phase's name.
+    pub phase: &'static str,
+    /// µs after the start.
+    pub start: u32,
+    /// µs after the start.
+    pub end: u32,
+}
+
+/// Monotonic stamps in µs after the first byte of the request was read.
+#[derive(Clone, Debug)]
+pub struct Timeline {
+    start: Instant,
+    wall: SystemTime,
+    stamps: [u32; STAMPS],
+    /// The balancer's tries, in order.
+    pub tries: SmallVec<[Try; 1]>,
+    /// Whether plugin calls are recorded one by one (a tracing plugin or instrumentation asked for it).
+    pub detail: bool,
+    /// Plugin calls, where `detail` is on.
+    pub calls: SmallVec<[PluginCall; 0]>,
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self::starting(Instant::now(), SystemTime::now())
+    }
+}
+
+impl Timeline {
+    /// A timeline that begins then.
+    pub fn starting(start: Instant, wall: SystemTime) -> Self {
+        Self { start, wall, stamps: [0; STAMPS], tries: SmallVec::new(), detail: false, calls: SmallVec::new() }
+    }
+
+    /// Notes a moment; the first note of a stamp stays.
+    pub fn mark(&mut self, stamp: Stamp) {
+        if self.stamps[stamp as usize] == 0 {
+            self.stamps[stamp as usize] = self.now().max(1);
+        }
+    }
+
+    /// µs since the start.
+    pub fn now(&self) -> u32 {
+        self.start.elapsed().as_micros().min(u128::from(u32::MAX)) as u32
+    }
+
+    /// When a moment was, µs after the start; `None` where it did not come.
+    pub fn at(&self, stamp: Stamp) -> Option<u32> {
+        Some(self.stamps[stamp as usize]).filter(|at| *at != 0)
+    }
+
+    /// Time from one moment to another; zero where either did not come.
+    pub fn between(&self, from: Stamp, to: Stamp) -> Duration {
+        match (self.at(from), self.at(to)) {
+            (Some(from), Some(to)) => Duration::from_micros(u64::from(to.saturating_sub(from))),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// The monotonic start.
+    pub fn start(&self) -> Instant {
+        self.start
+    }
+
+    /// The start on the wall clock.
+    pub fn wall(&self) -> SystemTime {
+        self.wall
+    }
+
+    /// `X-Kong-Upstream-Latency`: ms from the start of balancing to the upstream's head.
+    pub fn upstream_ms(&self) -> u32 {
+        (self.between(Stamp::Balanced, Stamp::Answered).as_micros() / 1000) as u32
+    }
+
+    /// `X-Kong-Proxy-Latency`: ms spent in the gateway before the request was sent on.
+    pub fn proxy_ms(&self) -> u32 {
+        self.at(Stamp::Balanced).or(self.at(Stamp::Accessed)).unwrap_or(0) / 1000
+    }
+
+    /// ms since the start: `X-Kong-Response-Latency` of an answer made here.
+    pub fn elapsed_ms(&self) -> u32 {
+        self.now() / 1000
+    }
+}

@@ -1,0 +1,1 @@
+//! The bundled plugins, one file or folder each.

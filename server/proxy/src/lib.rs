@@ -1,0 +1,1 @@
+//! Listeners, the HTTP engine, upstream connections.

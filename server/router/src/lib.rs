@@ -1,0 +1,1 @@
+//! Which Route a request matches; pure.

@@ -1,0 +1,1 @@
+//! The field-definition language: validate, fill defaults, describe.

@@ -1,0 +1,1 @@
+//! Where entities live, behind one trait.
