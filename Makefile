@@ -1,0 +1,53 @@
+# Two commands: `make run` and `make test`. Everything they need, they install.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+BINARY := target/ci/silverback
+CONFORMANCE := $(if $(wildcard e2e/conformance/run),e2e/conformance,../shared/conformance)
+export RUST_BACKTRACE ?= 1
+
+.PHONY: help run build dist test lint unit system conformance adversarial bench setup setup-test clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: setup build ## install what is missing, build, start the gateway and say where it is
+	@deploy/quickstart/run $(BINARY)
+
+build: ## the gateway, optimised, quick to link
+	cargo build --profile ci -p silverback
+
+dist: ## the gateway as it ships: fat LTO
+	cargo build --profile dist -p silverback
+
+test: setup-test lint unit build system conformance adversarial ## everything: lints, unit tests, the real binary from outside
+	@echo "all tests passed"
+
+lint: ## format, clippy, licences and bans
+	cargo fmt --all --check
+	cargo clippy --profile ci --workspace --all-targets -- -D warnings
+	cargo deny --log-level error check bans licenses sources
+
+unit: ## unit and property tests of every room
+	cargo test --profile ci --workspace --exclude e2e
+
+system: build ## the real binary from outside
+	cargo test --profile ci -p e2e -- --test-threads=1
+
+conformance: build ## Kong's observable behaviour; what passed keeps passing
+	python3 $(CONFORMANCE)/run --start '$(BINARY) start' --baseline e2e/conformance-passing.txt --report target/conformance.json
+
+adversarial: build ## hostile clients and upstreams
+	python3 $(CONFORMANCE)/adversarial.py --start '$(BINARY) start' $(addprefix --without ,$(shell grep -v '^\#' e2e/adversarial-later.txt))
+
+bench: dist ## processor time per request beside nginx
+	../shared/bench/run --start 'target/dist/silverback start'
+
+setup: ## toolchain and compiler
+	@deploy/setup build
+
+setup-test: ## what the tests need on top: hurl, Redis, nginx, cargo-deny …
+	@deploy/setup test
+
+clean: ## what was built
+	cargo clean
