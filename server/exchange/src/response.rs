@@ -31,4 +31,8 @@ pub struct Response {
     pub body: Bytes,
     /// The status that the upstream sent, before anything changed it; 0 where none answered.
     pub upstream_status: u16,
+    /// Bytes of the body that went to the client, framing excluded.
+    pub body_sent: u64,
+    /// Bytes of the head that went to the client.
+    pub head_sent: u64,
 }

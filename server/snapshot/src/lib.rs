@@ -1,1 +1,109 @@
-//! A node's configuration, compiled.
+//! A node's configuration, compiled: what requests read.
+//!
+//! Invariants: a [`Snapshot`] is immutable and is swapped whole; building one does no I/O and touches no socket; it
+//! names no plugin (they come from a [`exchange::Registry`]). A configuration that cannot be compiled is an error
+//! here, and the Snapshot in use stays.
+
+mod build;
+mod certificates;
+mod chain;
+mod people;
+mod service;
+mod upstream_tls;
+
+pub use build::{BuildError, Builder};
+pub use certificates::Certificates;
+pub use chain::{Chain, Slot};
+pub use people::People;
+pub use service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols};
+pub use upstream_tls::{Trust, UpstreamTls};
+
+use arc_swap::ArcSwap;
+use exchange::{Consumer, Credential, Directory, Lookup, Request};
+use std::collections::HashMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The place where a node's Snapshot is swapped. Workers read it through an `arc_swap::Cache` each.
+pub type Published = Arc<ArcSwap<Snapshot>>;
+
+/// A node's configuration, compiled.
+#[derive(Default)]
+pub struct Snapshot {
+    /// Grows with each Snapshot of this process.
+    pub generation: u64,
+    router: Arc<router::Router>,
+    routes: Vec<Arc<CompiledRoute>>,
+    global: Arc<Chain>,
+    certificates: Arc<Certificates>,
+    upstreams: HashMap<(Uuid, String), Arc<CompiledUpstream>, foldhash::fast::RandomState>,
+    people: Arc<People>,
+    configured: build::Configured,
+}
+
+/// A Route that matched.
+pub struct Found<'a> {
+    /// The Route with everything a request needs of it.
+    pub route: &'a Arc<CompiledRoute>,
+    /// What of the request it matched.
+    pub matched: router::Match,
+}
+
+impl Snapshot {
+    /// The Route a request matches (`router_flavor`'s rules).
+    pub fn find(&self, request: &Request) -> Option<Found<'_>> {
+        let matched = self.router.find(request)?;
+        Some(Found { route: self.routes.get(matched.route)?, matched })
+    }
+
+    /// The captures of a match's regular expression.
+    pub fn captures(&self, matched: &router::Match, request: &Request) -> Option<router::Captures> {
+        self.router.captures(matched, request)
+    }
+
+    /// Plugins that are attached to nothing: the rewrite phase, and responses to requests that matched no Route.
+    pub fn global_chain(&self) -> &Arc<Chain> {
+        &self.global
+    }
+
+    /// Certificates by server name.
+    pub fn certificates(&self) -> &Arc<Certificates> {
+        &self.certificates
+    }
+
+    /// The Upstream of a name in a workspace.
+    pub fn upstream(&self, workspace: Uuid, name: &str) -> Option<&Arc<CompiledUpstream>> {
+        if self.upstreams.is_empty() {
+            return None;
+        }
+        self.upstreams.get(&(workspace, name.to_owned()))
+    }
+
+    /// Every Upstream.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Arc<CompiledUpstream>> {
+        self.upstreams.values()
+    }
+
+    /// Every Route, in no order.
+    pub fn routes(&self) -> &[Arc<CompiledRoute>] {
+        &self.routes
+    }
+}
+
+impl Directory for Snapshot {
+    fn consumer(&self, ws: Uuid, id: Uuid) -> Lookup<Arc<Consumer>> {
+        Lookup::Known(self.people.consumer(ws, id))
+    }
+    fn consumer_by_username(&self, ws: Uuid, username: &str) -> Lookup<Arc<Consumer>> {
+        Lookup::Known(self.people.by_username(ws, username))
+    }
+    fn consumer_by_custom_id(&self, ws: Uuid, custom_id: &str) -> Lookup<Arc<Consumer>> {
+        Lookup::Known(self.people.by_custom_id(ws, custom_id))
+    }
+    fn credential(&self, ws: Uuid, entity: &'static str, key: &str) -> Lookup<Arc<Credential>> {
+        Lookup::Known(self.people.credential(ws, entity, key))
+    }
+    fn of_consumer(&self, ws: Uuid, entity: &'static str, consumer: Uuid) -> Lookup<Vec<Arc<Credential>>> {
+        Lookup::Known(Some(self.people.of_consumer(ws, entity, consumer)))
+    }
+}

@@ -1,0 +1,73 @@
+//! Dependencies between the rooms point one way.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// For each room, the rooms it may name. `ARCHITECTURE.md` says why.
+const MAY_NAME: &[(&str, &[&str])] = &[
+    ("schema-derive", &[]),
+    ("schema", &["schema-derive"]),
+    ("router", &[]),
+    ("balancer", &[]),
+    ("config", &["schema"]),
+    ("entities", &["schema", "router"]),
+    ("store", &["schema", "entities"]),
+    ("declarative", &["schema", "entities", "store"]),
+    ("exchange", &["schema", "entities", "router"]),
+    ("telemetry", &["exchange"]),
+    ("plugins", &["schema", "entities", "exchange"]),
+    ("snapshot", &["schema", "entities", "store", "router", "balancer", "exchange"]),
+    ("proxy", &["entities", "exchange", "snapshot", "router", "balancer", "schema"]),
+    ("admin", &["schema", "entities", "store", "declarative"]),
+    (
+        "silverback",
+        &[
+            "schema", "entities", "store", "declarative", "exchange", "telemetry", "plugins", "snapshot", "proxy", "admin",
+            "config", "router", "balancer",
+        ],
+    ),
+    ("e2e", &[]),
+    ("xtask", &["config", "schema"]),
+];
+
+fn rooms() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .expect("cargo metadata runs");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let named = |package: &Value| package["name"].as_str().unwrap_or_default().to_owned();
+    let all: BTreeSet<_> = packages.iter().map(named).collect();
+    packages
+        .iter()
+        .map(|package| {
+            let own = package["dependencies"].as_array().into_iter().flatten();
+            let own = own.filter(|dependency| dependency["kind"] != "dev").map(named).filter(|name| all.contains(name));
+            (named(package), own.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let allowed: BTreeMap<_, BTreeSet<_>> =
+        MAY_NAME.iter().map(|(room, may)| (*room, may.iter().copied().collect())).collect();
+    for (room, named) in rooms() {
+        let may = allowed.get(room.as_str()).unwrap_or_else(|| panic!("`{room}` is not in the table of rooms"));
+        for other in named {
+            assert!(may.contains(other.as_str()), "`{room}` may not depend on `{other}`");
+        }
+    }
+}
+
+#[test]
+fn every_room_is_in_the_architecture() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md")).expect("readable");
+    for room in rooms().keys().filter(|room| *room != "schema-derive") {
+        let folder = if room == "silverback" { "server" } else { room };
+        assert!(text.contains(&format!("`server/{folder}`")) || text.contains(&format!("`{folder}`")), "{room}");
+    }
+}

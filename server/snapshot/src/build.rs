@@ -1,0 +1,363 @@
+//! From records to a Snapshot.
+
+use crate::certificates::Certificates;
+use crate::chain::{Attached, Chain};
+use crate::people::People;
+use crate::service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols};
+use crate::upstream_tls::{self, UpstreamTls};
+use crate::Snapshot;
+use entities::{Definitions, Route, Service, Target, Upstream};
+use exchange::{About, Consumer, Credential, Registry, Scheme, Services};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use store::View;
+use uuid::Uuid;
+
+/// Why a configuration cannot be compiled.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{entity} {id}: {message}")]
+pub struct BuildError {
+    /// Name of the entity, for instance `routes`.
+    pub entity: &'static str,
+    /// The record's primary key.
+    pub id: Uuid,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl BuildError {
+    fn new(entity: &'static str, id: Uuid, message: impl ToString) -> Self {
+        Self { entity, id, message: message.to_string() }
+    }
+}
+
+/// Compiles configurations. One per node.
+pub struct Builder {
+    definitions: Arc<Definitions>,
+    registry: Arc<Registry>,
+    services: Services,
+    flavor: router::Flavor,
+    trust: Arc<upstream_tls::Trust>,
+    generation: AtomicU64,
+}
+
+/// A plugin entity that was configured, to be used again while its record stays the same.
+pub(crate) type Configured = HashMap<Uuid, (Map<String, Value>, Attached), foldhash::fast::RandomState>;
+
+impl Builder {
+    /// A builder for a node with these plugins.
+    pub fn new(
+        definitions: Arc<Definitions>,
+        registry: Arc<Registry>,
+        services: Services,
+        flavor: router::Flavor,
+        trust: Arc<upstream_tls::Trust>,
+    ) -> Self {
+        Self { definitions, registry, services, flavor, trust, generation: AtomicU64::new(0) }
+    }
+
+    /// Compiles every record of a view. What did not change since `previous` is taken from there: configured plugins
+    /// keep their state, an unchanged set of Routes keeps its router.
+    pub fn build(&self, view: &View, previous: &Snapshot) -> Result<Snapshot, Vec<BuildError>> {
+        let mut errors = Vec::new();
+        let certificates = Certificates::of(view).unwrap_or_else(|found| {
+            errors.extend(found);
+            Certificates::default()
+        });
+        let tls = upstream_tls::Material::of(view, self.trust.clone());
+        let configured = self.plugins(view, previous, &mut errors);
+        let chains = Chains::new(configured.values().map(|(_, attached)| attached));
+        let services = self.compile_services(view, &tls, &mut errors);
+        let upstreams = compile_upstreams(view, &tls, &mut errors);
+        let (definitions, routes) = self.compile_routes(view, &services, &chains, &mut errors);
+        let router = match router::Router::build(self.flavor, &definitions) {
+            Ok(router) => Arc::new(router),
+            Err(found) => {
+                errors.extend(found.iter().map(|error| {
+                    let id = definitions.get(error.route).map_or(Uuid::nil(), |route| route.id);
+                    BuildError::new("routes", id, &error.message)
+                }));
+                Arc::default()
+            }
+        };
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Snapshot {
+            generation: self.generation.fetch_add(1, Relaxed) + 1,
+            router,
+            routes,
+            global: chains.unattached(),
+            certificates: Arc::new(certificates),
+            upstreams,
+            people: Arc::new(self.people(view)),
+            configured,
+        })
+    }
+
+    fn plugins(&self, view: &View, previous: &Snapshot, errors: &mut Vec<BuildError>) -> Configured {
+        let mut configured = Configured::default();
+        for record in view.of("plugins") {
+            let row = record.value();
+            if row.get("enabled") == Some(&Value::Bool(false)) || !takes_http(row) {
+                continue;
+            }
+            let id = record.id();
+            if let Some(kept) = previous.configured.get(&id).filter(|(held, _)| held == row) {
+                configured.insert(id, kept.clone());
+                continue;
+            }
+            let name = text(row, "name").unwrap_or_default();
+            let Some(plugin) = self.registry.get(name) else {
+                errors.push(BuildError::new("plugins", id, format!("{name} plugin is in use but not enabled")));
+                continue;
+            };
+            let about = About {
+                id,
+                workspace: record.workspace(),
+                instance_name: text(row, "instance_name").map(str::to_owned),
+                route: foreign(row, "route"),
+                service: foreign(row, "service"),
+                consumer: foreign(row, "consumer"),
+            };
+            let empty = Value::Object(Map::new());
+            match plugin.build(row.get("config").unwrap_or(&empty), &about, &self.services) {
+                Ok(instance) => {
+                    let attached = Attached {
+                        route: about.route,
+                        service: about.service,
+                        consumer: about.consumer,
+                        group: foreign(row, "consumer_group"),
+                        workspace: about.workspace,
+                        instance,
+                    };
+                    configured.insert(id, (row.clone(), attached));
+                }
+                Err(message) => errors.push(BuildError::new("plugins", id, message)),
+            }
+        }
+        configured
+    }
+
+    fn compile_services(
+        &self,
+        view: &View,
+        tls: &upstream_tls::Material,
+        errors: &mut Vec<BuildError>,
+    ) -> HashMap<Uuid, Arc<CompiledService>> {
+        let mut services = HashMap::new();
+        for record in view.of("services") {
+            match Service::deserialize(record.value()) {
+                Ok(entity) => match compile_service(entity, tls) {
+                    Ok(service) => _ = services.insert(record.id(), Arc::new(service)),
+                    Err(message) => errors.push(BuildError::new("services", record.id(), message)),
+                },
+                Err(error) => errors.push(BuildError::new("services", record.id(), error)),
+            }
+        }
+        services
+    }
+
+    fn compile_routes(
+        &self,
+        view: &View,
+        services: &HashMap<Uuid, Arc<CompiledService>>,
+        chains: &Chains<'_>,
+        errors: &mut Vec<BuildError>,
+    ) -> (Vec<router::RouteDefinition>, Vec<Arc<CompiledRoute>>) {
+        let mut definitions = Vec::new();
+        let mut routes = Vec::new();
+        for record in view.of("routes") {
+            let entity = match Route::deserialize(record.value()) {
+                Ok(entity) => entity,
+                Err(error) => {
+                    errors.push(BuildError::new("routes", record.id(), error));
+                    continue;
+                }
+            };
+            let protocols = Protocols::of(entity.protocols.iter().map(String::as_str));
+            let service = entity.service.as_ref().and_then(|service| services.get(&service.id)).cloned();
+            let disabled = service.as_ref().is_some_and(|service| !service.entity.enabled);
+            if !protocols.is_http() || disabled {
+                continue;
+            }
+            definitions.push(entity.definition());
+            let chain = chains.of(record.workspace(), entity.id, entity.service.as_ref().map(|service| service.id));
+            routes.push(Arc::new(CompiledRoute {
+                service,
+                chain,
+                workspace: record.workspace(),
+                protocols,
+                strip_path: entity.strip_path,
+                preserve_host: entity.preserve_host,
+                path_handling: entity.path_handling(),
+                https_redirect_status_code: entity.https_redirect_status_code as u16,
+                entity: Arc::new(entity),
+            }));
+        }
+        (definitions, routes)
+    }
+
+    fn people(&self, view: &View) -> People {
+        let mut people = People::default();
+        let mut groups: HashMap<Uuid, Vec<(String, Uuid)>> = HashMap::new();
+        let names: HashMap<Uuid, &str> =
+            view.of("consumer_groups").filter_map(|record| Some((record.id(), text(record.value(), "name")?))).collect();
+        for record in view.of("consumer_group_consumers") {
+            let row = record.value();
+            if let (Some(group), Some(consumer)) = (foreign(row, "consumer_group"), foreign(row, "consumer")) {
+                let name = names.get(&group).copied().unwrap_or_default().to_owned();
+                groups.entry(consumer).or_default().push((name, group));
+            }
+        }
+        for record in view.of("consumers") {
+            let row = record.value();
+            let mut of = groups.remove(&record.id()).unwrap_or_default();
+            of.sort();
+            let consumer = Consumer {
+                id: record.id(),
+                username: text(row, "username").map(Arc::from),
+                custom_id: text(row, "custom_id").map(Arc::from),
+                tags: row.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(Arc::from).collect(),
+                groups: of.into_iter().map(|(_, id)| id).collect(),
+            };
+            people.add_consumer(record.workspace(), consumer);
+        }
+        for entity in self.definitions.entities().filter(|entity| entity.is_credential()) {
+            for record in view.of(entity.name) {
+                let row = record.value();
+                let key = entity.endpoint_key.and_then(|field| text(row, field));
+                let credential = Credential {
+                    id: record.id(),
+                    entity: entity.name,
+                    consumer: foreign(row, "consumer"),
+                    record: row.clone(),
+                };
+                people.add_credential(record.workspace(), key, credential);
+            }
+        }
+        people
+    }
+}
+
+/// Finds the plugins of each Route; Routes without plugins of their own share the chain of their Service.
+struct Chains<'a> {
+    by_route: HashMap<Uuid, Vec<&'a Attached>>,
+    by_service: HashMap<Uuid, Vec<&'a Attached>>,
+    anywhere: HashMap<Uuid, Vec<&'a Attached>>,
+    shared: std::cell::RefCell<HashMap<(Uuid, Option<Uuid>), Arc<Chain>>>,
+}
+
+impl<'a> Chains<'a> {
+    fn new(all: impl Iterator<Item = &'a Attached>) -> Self {
+        let (mut by_route, mut by_service) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        let mut anywhere = HashMap::<_, Vec<_>>::new();
+        for attached in all {
+            match (attached.route, attached.service) {
+                (Some(route), _) => by_route.entry(route).or_default().push(attached),
+                (None, Some(service)) => by_service.entry(service).or_default().push(attached),
+                (None, None) => anywhere.entry(attached.workspace).or_default().push(attached),
+            }
+        }
+        Self { by_route, by_service, anywhere, shared: Default::default() }
+    }
+
+    fn of(&self, workspace: Uuid, route: Uuid, service: Option<Uuid>) -> Arc<Chain> {
+        match self.by_route.get(&route) {
+            None => self.shared.borrow_mut().entry((workspace, service)).or_insert_with(|| Arc::new(Chain::new(self.wider(workspace, service)))).clone(),
+            Some(own) => {
+                let own = own.iter().copied().filter(|attached| attached.service.is_none() || attached.service == service);
+                Arc::new(Chain::new(own.chain(self.wider(workspace, service))))
+            }
+        }
+    }
+
+    fn wider(&self, workspace: Uuid, service: Option<Uuid>) -> impl Iterator<Item = &'a Attached> + '_ {
+        let of_service = service.and_then(|service| self.by_service.get(&service));
+        let of_workspace = self.anywhere.get(&workspace);
+        [of_service, of_workspace].into_iter().flatten().flatten().copied()
+    }
+
+    /// Requests without a Route are served by the default workspace's global plugins.
+    fn unattached(&self) -> Arc<Chain> {
+        Arc::new(Chain::new(self.wider(entities::DEFAULT_WORKSPACE, None)))
+    }
+}
+
+fn compile_service(entity: Service, tls: &upstream_tls::Material) -> Result<CompiledService, String> {
+    let (scheme, grpc) = match entity.protocol.as_str() {
+        "https" => (Scheme::Https, false),
+        "grpc" => (Scheme::Http, true),
+        "grpcs" => (Scheme::Https, true),
+        _ => (Scheme::Http, false),
+    };
+    let milliseconds = |given: i64| Duration::from_millis(u64::try_from(given).unwrap_or_default());
+    let tls: Option<Arc<UpstreamTls>> = match scheme {
+        Scheme::Https => Some(tls.of_service(&entity)?),
+        Scheme::Http => None,
+    };
+    Ok(CompiledService {
+        scheme,
+        grpc,
+        port: u16::try_from(entity.port).unwrap_or(80),
+        connect_timeout: milliseconds(entity.connect_timeout),
+        write_timeout: milliseconds(entity.write_timeout),
+        read_timeout: milliseconds(entity.read_timeout),
+        retries: u32::try_from(entity.retries).unwrap_or_default(),
+        tls,
+        entity: Arc::new(entity),
+    })
+}
+
+type Upstreams = HashMap<(Uuid, String), Arc<CompiledUpstream>, foldhash::fast::RandomState>;
+
+fn compile_upstreams(view: &View, tls: &upstream_tls::Material, errors: &mut Vec<BuildError>) -> Upstreams {
+    let mut targets: HashMap<Uuid, Vec<Arc<Target>>> = HashMap::new();
+    for record in view.of("targets") {
+        match Target::deserialize(record.value()) {
+            Ok(target) => targets.entry(target.upstream.id).or_default().push(Arc::new(target)),
+            Err(error) => errors.push(BuildError::new("targets", record.id(), error)),
+        }
+    }
+    let mut upstreams = Upstreams::default();
+    for record in view.of("upstreams") {
+        let entity = match Upstream::deserialize(record.value()) {
+            Ok(entity) => entity,
+            Err(error) => {
+                errors.push(BuildError::new("upstreams", record.id(), error));
+                continue;
+            }
+        };
+        let mut own = targets.remove(&entity.id).unwrap_or_default();
+        own.sort_by(|a, b| a.target.cmp(&b.target).then(b.created_at.total_cmp(&a.created_at)));
+        own.dedup_by(|a, b| a.target == b.target);
+        match tls.of_upstream(&entity) {
+            Ok(tls) => {
+                let (workspace, name) = (record.workspace(), entity.name.clone());
+                let compiled = CompiledUpstream { workspace, entity: Arc::new(entity), targets: own, tls };
+                upstreams.insert((workspace, name), Arc::new(compiled));
+            }
+            Err(message) => errors.push(BuildError::new("upstreams", record.id(), message)),
+        }
+    }
+    upstreams
+}
+
+/// Whether a plugin's `protocols` has one of the HTTP subsystem.
+fn takes_http(row: &Map<String, Value>) -> bool {
+    let Some(protocols) = row.get("protocols").and_then(Value::as_array) else { return true };
+    Protocols::of(protocols.iter().filter_map(Value::as_str)).is_http()
+}
+
+fn text<'a>(row: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
+    row.get(field)?.as_str()
+}
+
+/// The primary key in a foreign field `{"id": …}`.
+fn foreign(row: &Map<String, Value>, field: &str) -> Option<Uuid> {
+    row.get(field)?.get("id")?.as_str()?.parse().ok()
+}

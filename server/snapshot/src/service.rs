@@ -1,0 +1,109 @@
+//! Routes, Services and Upstreams as requests need them.
+
+use crate::chain::Chain;
+use crate::upstream_tls::UpstreamTls;
+use exchange::Scheme;
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A Route with everything a request needs of it.
+pub struct CompiledRoute {
+    /// The entity.
+    pub entity: Arc<entities::Route>,
+    /// Its Service, where it has one.
+    pub service: Option<Arc<CompiledService>>,
+    /// Its plugins.
+    pub chain: Arc<Chain>,
+    /// Its workspace.
+    pub workspace: Uuid,
+    /// Which protocols it takes.
+    pub protocols: Protocols,
+    /// Whether the matched prefix is taken away.
+    pub strip_path: bool,
+    /// Whether the client's Host goes to the upstream.
+    pub preserve_host: bool,
+    /// How Service path and request path join; `v1` counts only in the `traditional` flavour.
+    pub path_handling: router::PathHandling,
+    /// Answer of an https-only Route to a cleartext request: 426, or a redirect.
+    pub https_redirect_status_code: u16,
+}
+
+/// Which of the HTTP protocols a Route takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Protocols {
+    /// Cleartext HTTP.
+    pub http: bool,
+    /// HTTP over TLS.
+    pub https: bool,
+    /// Cleartext gRPC.
+    pub grpc: bool,
+    /// gRPC over TLS.
+    pub grpcs: bool,
+}
+
+impl Protocols {
+    /// By their names in the entity.
+    pub fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut protocols = Self::default();
+        for name in names {
+            match name {
+                "http" => protocols.http = true,
+                "https" => protocols.https = true,
+                "grpc" => protocols.grpc = true,
+                "grpcs" => protocols.grpcs = true,
+                _ => {}
+            }
+        }
+        protocols
+    }
+
+    /// Whether it is a Route of the HTTP subsystem at all.
+    pub fn is_http(self) -> bool {
+        self.http || self.https || self.is_grpc()
+    }
+
+    /// Whether it is a gRPC Route.
+    pub fn is_grpc(self) -> bool {
+        self.grpc || self.grpcs
+    }
+
+    /// Whether it takes cleartext requests.
+    pub fn takes_cleartext(self) -> bool {
+        self.http || self.grpc
+    }
+}
+
+/// A Service with everything a request needs of it.
+pub struct CompiledService {
+    /// The entity.
+    pub entity: Arc<entities::Service>,
+    /// Scheme of its upstream connections.
+    pub scheme: Scheme,
+    /// Whether it speaks gRPC.
+    pub grpc: bool,
+    /// Port; counts only where `host` names no Upstream.
+    pub port: u16,
+    /// Limit for connecting, TLS included.
+    pub connect_timeout: Duration,
+    /// Limit between two writes.
+    pub write_timeout: Duration,
+    /// Limit between two reads.
+    pub read_timeout: Duration,
+    /// Extra tries after the first.
+    pub retries: u32,
+    /// TLS towards the upstream, for `https` and `grpcs`.
+    pub tls: Option<Arc<UpstreamTls>>,
+}
+
+/// An Upstream with its Targets. Their addresses and health belong to the node and outlive it.
+pub struct CompiledUpstream {
+    /// Its workspace.
+    pub workspace: Uuid,
+    /// The entity.
+    pub entity: Arc<entities::Upstream>,
+    /// Its Targets, the newest of each address, by address.
+    pub targets: Vec<Arc<entities::Target>>,
+    /// TLS with the Upstream's own client certificate, where it has one.
+    pub tls: Option<Arc<UpstreamTls>>,
+}
