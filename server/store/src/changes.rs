@@ -1,0 +1,89 @@
+//! The change log: an ordered, bounded memory of what was written.
+
+use crate::Revision;
+use crate::error::Error;
+use crate::record::{Id, Record};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::SystemTime;
+use uuid::Uuid;
+
+/// What happened to what.
+#[derive(Clone, Debug)]
+pub enum ChangeKind {
+    /// A record appeared (`before` absent), changed, or went (`after` absent).
+    Record {
+        /// The kind.
+        entity: &'static str,
+        /// The primary key.
+        id: Id,
+        /// The workspace.
+        ws: Option<Uuid>,
+        /// The record before.
+        before: Option<Arc<Record>>,
+        /// The record after.
+        after: Option<Arc<Record>>,
+    },
+    /// Everything was replaced; whoever follows changes reads a view instead.
+    Replaced {
+        /// How many records there were.
+        before: usize,
+        /// How many there are.
+        after: usize,
+    },
+}
+
+/// One entry of the change log. All entries of a batch share its revision.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The revision that the batch made.
+    pub revision: Revision,
+    /// When it was applied.
+    pub at: SystemTime,
+    /// Who wanted it.
+    pub author: Arc<str>,
+    /// The request that asked for it; empty when none did.
+    pub request_id: Arc<str>,
+    /// What happened.
+    pub kind: ChangeKind,
+}
+
+/// The newest changes, oldest first.
+#[derive(Debug)]
+pub(crate) struct Log {
+    entries: VecDeque<Change>,
+    capacity: usize,
+    // Every change after this revision is in `entries`.
+    complete_after: Revision,
+}
+
+impl Log {
+    pub(crate) fn new(capacity: usize) -> Log {
+        Log { entries: VecDeque::new(), capacity: capacity.max(1), complete_after: 0 }
+    }
+
+    pub(crate) fn push(&mut self, change: Change) {
+        self.entries.push_back(change);
+        while self.entries.len() > self.capacity {
+            if let Some(dropped) = self.entries.pop_front() {
+                self.complete_after = dropped.revision;
+            }
+        }
+    }
+
+    /// Changes after `revision`: whole batches, at least one, and no further batch once `limit` entries are reached.
+    pub(crate) fn after(&self, revision: Revision, limit: usize) -> Result<Vec<Change>, Error> {
+        if revision < self.complete_after {
+            return Err(Error::Forgotten { oldest: self.complete_after });
+        }
+        let start = self.entries.partition_point(|change| change.revision <= revision);
+        let mut found: Vec<Change> = Vec::new();
+        for change in self.entries.range(start..) {
+            if found.len() >= limit && found.last().is_some_and(|last| last.revision != change.revision) {
+                break;
+            }
+            found.push(change.clone());
+        }
+        Ok(found)
+    }
+}
