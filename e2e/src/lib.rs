@@ -1,1 +1,22 @@
-//! The system from outside.
+//! The system from outside: starts the real binary, talks to it over sockets, ends it by signals.
+//!
+//! Invariant: knows no crate of the gateway.
+
+mod backend;
+mod gateway;
+mod http;
+
+pub use backend::Backend;
+pub use gateway::{Gateway, binary, free_port};
+pub use http::{Reply, Session, get, request};
+
+use std::time::{Duration, Instant};
+
+/// Asks until it holds, for at most ten seconds; panics with `what` otherwise.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within ten seconds: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,110 @@
+//! The real binary, on ports and a prefix of its own.
+
+use crate::http::{Reply, get, request};
+use crate::eventually;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use tempfile::TempDir;
+
+/// The binary that `make build` made; `SILVERBACK_BINARY` names another.
+pub fn binary() -> PathBuf {
+    match std::env::var_os("SILVERBACK_BINARY") {
+        Some(path) => path.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/ci/silverback"),
+    }
+}
+
+/// A loopback port on which nothing listens now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a loopback port").port()
+}
+
+/// A gateway in DB-less mode.
+pub struct Gateway {
+    /// Cleartext proxy listener.
+    pub proxy: SocketAddr,
+    /// Admin API listener.
+    pub admin: SocketAddr,
+    /// Status API listener.
+    pub status: SocketAddr,
+    /// Its prefix.
+    pub prefix: PathBuf,
+    child: Child,
+    _folder: Option<TempDir>,
+}
+
+impl Gateway {
+    /// Starts a gateway with further settings and waits until it answers.
+    pub fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let prefix = folder.path().to_owned();
+        let mut gateway = Self::start_in(&prefix, settings);
+        gateway._folder = Some(folder);
+        gateway
+    }
+
+    /// The same in a prefix that the caller keeps.
+    pub fn start_in(prefix: &Path, settings: &[(&str, &str)]) -> Self {
+        let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let (proxy, admin, status) = (local(free_port()), local(free_port()), local(free_port()));
+        let child = Self::command(prefix, settings)
+            .env("KONG_PROXY_LISTEN", proxy.to_string())
+            .env("KONG_ADMIN_LISTEN", admin.to_string())
+            .env("KONG_STATUS_LISTEN", status.to_string())
+            .spawn()
+            .expect("the binary starts: run `make build` first");
+        let mut gateway = Self { proxy, admin, status, prefix: prefix.to_owned(), child, _folder: None };
+        eventually("the gateway answers", || {
+            if let Ok(Some(ended)) = gateway.child.try_wait() {
+                panic!("the gateway ended with {ended}");
+            }
+            get(admin, "/status", &[]).status == 200 && get(proxy, "/", &[]).status != 0
+        });
+        gateway
+    }
+
+    /// A command that runs the binary's `start` in a clean environment.
+    pub fn command(prefix: &Path, settings: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(binary());
+        command.arg("start").env_clear().env("PATH", "/usr/bin:/bin").env("KONG_DATABASE", "off");
+        command.env("KONG_PREFIX", prefix).env("KONG_ADMIN_GUI_LISTEN", "off").env("KONG_NGINX_WORKER_PROCESSES", "2");
+        command.env("KONG_LOG_LEVEL", "warn").env("KONG_PROXY_ACCESS_LOG", "off").env("KONG_ADMIN_ACCESS_LOG", "off");
+        command.stdin(Stdio::null()).envs(settings.iter().copied());
+        command
+    }
+
+    /// POSTs a declarative configuration.
+    pub fn configure(&self, configuration: &serde_json::Value) -> Reply {
+        let lines = [("Content-Type", "application/json")];
+        request(self.admin, "POST", "/config", &lines, configuration.to_string().as_bytes()).expect("the Admin API answers")
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        let done = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
+        assert!(done.is_ok_and(|status| status.success()), "kill -s {name}");
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let mut ended = None;
+        eventually("the gateway ends", || {
+            ended = self.child.try_wait().expect("a child can be waited for");
+            ended.is_some()
+        });
+        ended.unwrap_or_default()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
