@@ -1,0 +1,269 @@
+//! From a request's JSON to what is stored, and from what is stored to what is shown.
+
+use crate::{
+    Auto, Errors, Field, Kind, Record, path,
+    validate::{validate_record, validate_value},
+};
+use serde_json::{Map, Value};
+
+/// What processing needs from outside, so that it stays a function of its input.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// Seconds since 1970, with fraction.
+    pub now: f64,
+    /// A random UUID.
+    pub uuid: fn() -> String,
+    /// A random token of 32 letters and digits.
+    pub token: fn() -> String,
+    /// Whether a text compiles as a PCRE.
+    pub regex: fn(&str) -> Result<(), String>,
+    /// Whether messages are those of a partial update. Set by [`Record::update`].
+    pub updating: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Insert,
+    Update,
+}
+
+impl Record {
+    /// Creation (POST, PUT, declarative): expands aliases, fills defaults and automatic values, validates. Gives all
+    /// fields in the order of the definition, null where nothing is.
+    pub fn insert(&self, mut data: Map<String, Value>, cx: &Context) -> Result<Map<String, Value>, Errors> {
+        complete(self, &mut data, Mode::Insert, cx).map_err(Errors::new)?;
+        self.checked(data, cx)
+    }
+
+    /// Partial update (PATCH): `patch` is laid over `existing` (records merge; lists and maps are replaced) and the
+    /// whole is validated.
+    pub fn update(
+        &self,
+        existing: &Map<String, Value>,
+        mut patch: Map<String, Value>,
+        cx: &Context,
+    ) -> Result<Map<String, Value>, Errors> {
+        let cx = &Context { updating: true, ..*cx };
+        complete(self, &mut patch, Mode::Update, cx).map_err(Errors::new)?;
+        let mut immutable = Map::new();
+        for field in self.fields.iter().filter(|field| field.immutable) {
+            if let (Some(new), Some(old)) = (patch.get(field.name()), existing.get(field.name()))
+                && new != old
+            {
+                immutable.insert(field.name().to_owned(), Value::from("immutable field cannot be updated"));
+            }
+        }
+        if !immutable.is_empty() {
+            return Err(Errors::new(immutable));
+        }
+        let mut data = existing.clone();
+        merge(self, &mut data, patch, cx).map_err(Errors::new)?;
+        self.checked(data, cx)
+    }
+
+    fn checked(&self, mut data: Map<String, Value>, cx: &Context) -> Result<Map<String, Value>, Errors> {
+        let errors = validate_record(self, &mut data, cx);
+        if !errors.is_empty() {
+            return Err(Errors::new(errors));
+        }
+        Ok(self.materialise(data, false))
+    }
+
+    /// What the Admin API shows of a stored value: all fields in order, and the old names of moved fields.
+    pub fn present(&self, data: Map<String, Value>) -> Map<String, Value> {
+        self.materialise(data, true)
+    }
+
+    fn materialise(&self, mut data: Map<String, Value>, aliases: bool) -> Map<String, Value> {
+        let mut out = Map::with_capacity(self.fields.len() + if aliases { self.shorthands.len() } else { 0 });
+        for field in &self.fields {
+            match data.swap_remove(field.name()) {
+                Some(mut value) => {
+                    materialise_value(field, &mut value, aliases);
+                    out.insert(field.name().to_owned(), value);
+                }
+                None if field.transient => {}
+                None => {
+                    out.insert(field.name().to_owned(), Value::Null);
+                }
+            }
+        }
+        if aliases {
+            for shorthand in &self.shorthands {
+                if let Some(target) = shorthand.shows()
+                    && !out.contains_key(shorthand.name())
+                {
+                    let value = path::get(&out, target).cloned().unwrap_or(Value::Null);
+                    out.insert(shorthand.name().to_owned(), value);
+                }
+            }
+        }
+        out
+    }
+}
+
+fn materialise_value(field: &Field, value: &mut Value, aliases: bool) {
+    match (&field.kind, value) {
+        (Kind::Record(record), Value::Object(members)) => {
+            *members = record.materialise(std::mem::take(members), aliases);
+        }
+        (Kind::Array(elements) | Kind::Set(elements), Value::Array(items)) => {
+            if matches!(elements.kind, Kind::Record(_) | Kind::Map { .. } | Kind::Array(_)) {
+                items.iter_mut().for_each(|item| materialise_value(elements, item, aliases));
+            }
+        }
+        (Kind::Map { values, .. }, Value::Object(members)) if !matches!(values.kind, Kind::String | Kind::Number) => {
+            members.values_mut().for_each(|member| materialise_value(values, member, aliases));
+        }
+        _ => {}
+    }
+}
+
+/// Expands aliases and fills what is absent. Errors are those of alias fields, which end processing at once and are
+/// not nested.
+fn complete(record: &Record, data: &mut Map<String, Value>, mode: Mode, cx: &Context) -> Result<(), Map<String, Value>> {
+    if !record.shorthands.is_empty() {
+        let mut errors = Map::new();
+        for shorthand in &record.shorthands {
+            let Some(mut value) = data.shift_remove(shorthand.name()) else { continue };
+            let outcome = validate_value(&shorthand.field, &mut value, cx)
+                .and_then(|()| shorthand.apply(&value, data).map_err(Value::String));
+            if let Err(error) = outcome {
+                errors.insert(shorthand.name().to_owned(), error);
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+    }
+    for field in &record.fields {
+        complete_field(field, data, mode, cx)?;
+    }
+    Ok(())
+}
+
+fn complete_field(
+    field: &Field,
+    data: &mut Map<String, Value>,
+    mode: Mode,
+    cx: &Context,
+) -> Result<(), Map<String, Value>> {
+    let present = data.contains_key(field.name());
+    match field.auto {
+        Some(Auto::Updated) => {
+            data.insert(field.name().to_owned(), now(field, cx));
+            return Ok(());
+        }
+        Some(Auto::Created) if mode == Mode::Insert && data.get(field.name()).is_none_or(Value::is_null) => {
+            data.insert(field.name().to_owned(), now(field, cx));
+            return Ok(());
+        }
+        Some(Auto::Uuid) if mode == Mode::Insert && !present => {
+            data.insert(field.name().to_owned(), Value::String((cx.uuid)()));
+            return Ok(());
+        }
+        Some(Auto::Token) if mode == Mode::Insert && !present => {
+            data.insert(field.name().to_owned(), Value::String((cx.token)()));
+            return Ok(());
+        }
+        _ => {}
+    }
+    if !present {
+        if mode == Mode::Update {
+            return Ok(());
+        }
+        let value = match (&field.default, &field.kind) {
+            (Some(default), _) => default.clone(),
+            (None, Kind::Record(_)) if field.is_required() => Value::Object(Map::new()),
+            _ => return Ok(()),
+        };
+        data.insert(field.name().to_owned(), value);
+    }
+    match data.get_mut(field.name()) {
+        Some(value) => complete_value(field, value, mode, cx),
+        None => Ok(()),
+    }
+}
+
+fn complete_value(field: &Field, value: &mut Value, mode: Mode, cx: &Context) -> Result<(), Map<String, Value>> {
+    match (&field.kind, value) {
+        (Kind::Record(record), Value::Object(members)) => complete(record, members, mode, cx),
+        (Kind::Record(record), value) if value.as_array().is_some_and(Vec::is_empty) => {
+            let mut members = Map::new();
+            complete(record, &mut members, mode, cx)?;
+            *value = Value::Object(members);
+            Ok(())
+        }
+        (Kind::Set(elements), Value::Array(items)) => {
+            dedupe(items);
+            items.iter_mut().try_for_each(|item| complete_value(elements, item, Mode::Insert, cx))
+        }
+        (Kind::Array(elements), Value::Array(items)) => {
+            items.iter_mut().try_for_each(|item| complete_value(elements, item, Mode::Insert, cx))
+        }
+        (Kind::Map { values, .. }, Value::Object(members)) => {
+            members.values_mut().try_for_each(|member| complete_value(values, member, Mode::Insert, cx))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn dedupe(items: &mut Vec<Value>) {
+    if items.len() < 2 {
+        return;
+    }
+    if items.len() <= 16 {
+        let mut kept = 0;
+        for index in 0..items.len() {
+            let again = items[..kept].contains(&items[index]) && !items[index].is_object();
+            if !again {
+                items.swap(kept, index);
+                kept += 1;
+            }
+        }
+        items.truncate(kept);
+        return;
+    }
+    let mut seen = std::collections::HashSet::with_capacity(items.len());
+    items.retain(|item| match item {
+        // Tables are equal only to themselves in Lua.
+        Value::Object(_) | Value::Array(_) => true,
+        other => seen.insert(other.to_string()),
+    });
+}
+
+fn now(field: &Field, cx: &Context) -> Value {
+    if matches!(field.kind, Kind::Number) {
+        let millis = (cx.now * 1000.0).floor() / 1000.0;
+        return Value::from(millis);
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
+    let seconds = cx.now.floor() as i64;
+    Value::from(seconds)
+}
+
+/// Lays a patch over an existing value. A record that was null is completed with its defaults.
+fn merge(
+    record: &Record,
+    data: &mut Map<String, Value>,
+    patch: Map<String, Value>,
+    cx: &Context,
+) -> Result<(), Map<String, Value>> {
+    for (name, value) in patch {
+        let inner = match record.get(&name).map(|field| &field.kind) {
+            Some(Kind::Record(inner)) => Some(inner),
+            _ => None,
+        };
+        match (inner, data.get_mut(&name), value) {
+            (Some(inner), Some(Value::Object(own)), Value::Object(members)) => merge(inner, own, members, cx)?,
+            (Some(inner), _, Value::Object(mut members)) => {
+                complete(inner, &mut members, Mode::Insert, cx)?;
+                data.insert(name, Value::Object(members));
+            }
+            (_, _, value) => {
+                data.insert(name, value);
+            }
+        }
+    }
+    Ok(())
+}
