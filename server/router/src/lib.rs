@@ -1,1 +1,23 @@
-//! Which Route a request matches; pure.
+//! Which Route a request matches, in each of Kong's three router flavours. Pure: no sockets, no clock,
+//! no database.
+//!
+//! [`Router::build`] takes [`RouteDefinition`]s and [`Router::find`] a [`Request`]; [`path`] holds the rules
+//! for paths before and after matching, [`expression`] the routing language.
+
+pub mod expression;
+pub mod path;
+pub mod priority;
+
+mod compile;
+mod fields;
+mod index;
+mod pattern;
+mod request;
+mod route;
+mod router;
+
+pub use request::{Request, header_name_matches};
+pub use route::{
+    CidrPort, Flavor, NetProtocol, PathHandling, Protocol, RouteDefinition, Subsystem, UnknownName, split_host,
+};
+pub use router::{BuildError, Captures, Match, Router};
