@@ -27,6 +27,7 @@ lint: ## format, clippy, licences and bans
 	cargo fmt --all --check
 	cargo clippy --profile ci --workspace --all-targets -- -D warnings
 	cargo deny --log-level error check bans licenses sources
+	cargo xtask docs --check
 
 unit: ## unit and property tests of every room
 	cargo test --profile ci --workspace --exclude e2e

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-use store::View;
+use store::{Record, View};
 use uuid::Uuid;
 
 /// Why a configuration cannot be compiled.
@@ -46,7 +46,7 @@ pub struct Builder {
 }
 
 /// A plugin entity that was configured, to be used again while its record stays the same.
-pub(crate) type Configured = HashMap<Uuid, (Map<String, Value>, Attached), foldhash::fast::RandomState>;
+pub(crate) type Configured = HashMap<Uuid, (Arc<Record>, Attached), foldhash::fast::RandomState>;
 
 impl Builder {
     /// A builder for a node with these plugins.
@@ -75,18 +75,16 @@ impl Builder {
         let upstreams = compile_upstreams(view, &tls, &mut errors);
         let (definitions, routes) = self.compile_routes(view, &services, &chains, &mut errors);
         let router = match router::Router::build(self.flavor, &definitions) {
-            Ok(router) => Arc::new(router),
+            Ok(router) => Some(Arc::new(router)),
             Err(found) => {
                 errors.extend(found.iter().map(|error| {
                     let id = definitions.get(error.route).map_or(Uuid::nil(), |route| route.id);
                     BuildError::new("routes", id, &error.message)
                 }));
-                Arc::default()
+                None
             }
         };
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        let Some(router) = router.filter(|_| errors.is_empty()) else { return Err(errors) };
         Ok(Snapshot {
             generation: self.generation.fetch_add(1, Relaxed) + 1,
             router,
@@ -101,13 +99,13 @@ impl Builder {
 
     fn plugins(&self, view: &View, previous: &Snapshot, errors: &mut Vec<BuildError>) -> Configured {
         let mut configured = Configured::default();
-        for record in view.of("plugins") {
-            let row = record.value();
+        for record in view.all("plugins") {
+            let row = &record.value;
             if row.get("enabled") == Some(&Value::Bool(false)) || !takes_http(row) {
                 continue;
             }
-            let id = record.id();
-            if let Some(kept) = previous.configured.get(&id).filter(|(held, _)| held == row) {
+            let id = id(record);
+            if let Some(kept) = previous.configured.get(&id).filter(|(held, _)| held.value == *row && held.ws == record.ws) {
                 configured.insert(id, kept.clone());
                 continue;
             }
@@ -118,7 +116,7 @@ impl Builder {
             };
             let about = About {
                 id,
-                workspace: record.workspace(),
+                workspace: workspace(record),
                 instance_name: text(row, "instance_name").map(str::to_owned),
                 route: foreign(row, "route"),
                 service: foreign(row, "service"),
@@ -135,7 +133,7 @@ impl Builder {
                         workspace: about.workspace,
                         instance,
                     };
-                    configured.insert(id, (row.clone(), attached));
+                    configured.insert(id, (record.clone(), attached));
                 }
                 Err(message) => errors.push(BuildError::new("plugins", id, message)),
             }
@@ -150,13 +148,13 @@ impl Builder {
         errors: &mut Vec<BuildError>,
     ) -> HashMap<Uuid, Arc<CompiledService>> {
         let mut services = HashMap::new();
-        for record in view.of("services") {
-            match Service::deserialize(record.value()) {
+        for record in view.all("services") {
+            match Service::deserialize(&record.value) {
                 Ok(entity) => match compile_service(entity, tls) {
-                    Ok(service) => _ = services.insert(record.id(), Arc::new(service)),
-                    Err(message) => errors.push(BuildError::new("services", record.id(), message)),
+                    Ok(service) => _ = services.insert(id(record), Arc::new(service)),
+                    Err(message) => errors.push(BuildError::new("services", id(record), message)),
                 },
-                Err(error) => errors.push(BuildError::new("services", record.id(), error)),
+                Err(error) => errors.push(BuildError::new("services", id(record), error)),
             }
         }
         services
@@ -171,11 +169,11 @@ impl Builder {
     ) -> (Vec<router::RouteDefinition>, Vec<Arc<CompiledRoute>>) {
         let mut definitions = Vec::new();
         let mut routes = Vec::new();
-        for record in view.of("routes") {
-            let entity = match Route::deserialize(record.value()) {
+        for record in view.all("routes") {
+            let entity = match Route::deserialize(&record.value) {
                 Ok(entity) => entity,
                 Err(error) => {
-                    errors.push(BuildError::new("routes", record.id(), error));
+                    errors.push(BuildError::new("routes", id(record), error));
                     continue;
                 }
             };
@@ -186,15 +184,14 @@ impl Builder {
                 continue;
             }
             definitions.push(entity.definition());
-            let chain = chains.of(record.workspace(), entity.id, entity.service.as_ref().map(|service| service.id));
+            let chain = chains.of(workspace(record), entity.id, entity.service.as_ref().map(|service| service.id));
             routes.push(Arc::new(CompiledRoute {
                 service,
                 chain,
-                workspace: record.workspace(),
+                workspace: workspace(record),
                 protocols,
                 strip_path: entity.strip_path,
                 preserve_host: entity.preserve_host,
-                path_handling: entity.path_handling(),
                 https_redirect_status_code: entity.https_redirect_status_code as u16,
                 entity: Arc::new(entity),
             }));
@@ -206,38 +203,38 @@ impl Builder {
         let mut people = People::default();
         let mut groups: HashMap<Uuid, Vec<(String, Uuid)>> = HashMap::new();
         let names: HashMap<Uuid, &str> =
-            view.of("consumer_groups").filter_map(|record| Some((record.id(), text(record.value(), "name")?))).collect();
-        for record in view.of("consumer_group_consumers") {
-            let row = record.value();
+            view.all("consumer_groups").filter_map(|record| Some((id(record), text(&record.value, "name")?))).collect();
+        for record in view.all("consumer_group_consumers") {
+            let row = &record.value;
             if let (Some(group), Some(consumer)) = (foreign(row, "consumer_group"), foreign(row, "consumer")) {
                 let name = names.get(&group).copied().unwrap_or_default().to_owned();
                 groups.entry(consumer).or_default().push((name, group));
             }
         }
-        for record in view.of("consumers") {
-            let row = record.value();
-            let mut of = groups.remove(&record.id()).unwrap_or_default();
+        for record in view.all("consumers") {
+            let row = &record.value;
+            let mut of = groups.remove(&id(record)).unwrap_or_default();
             of.sort();
             let consumer = Consumer {
-                id: record.id(),
+                id: id(record),
                 username: text(row, "username").map(Arc::from),
                 custom_id: text(row, "custom_id").map(Arc::from),
                 tags: row.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(Arc::from).collect(),
                 groups: of.into_iter().map(|(_, id)| id).collect(),
             };
-            people.add_consumer(record.workspace(), consumer);
+            people.add_consumer(workspace(record), consumer);
         }
         for entity in self.definitions.entities().filter(|entity| entity.is_credential()) {
-            for record in view.of(entity.name) {
-                let row = record.value();
+            for record in view.all(entity.name) {
+                let row = &record.value;
                 let key = entity.endpoint_key.and_then(|field| text(row, field));
                 let credential = Credential {
-                    id: record.id(),
+                    id: id(record),
                     entity: entity.name,
                     consumer: foreign(row, "consumer"),
                     record: row.clone(),
                 };
-                people.add_credential(record.workspace(), key, credential);
+                people.add_credential(workspace(record), key, credential);
             }
         }
         people
@@ -317,18 +314,18 @@ type Upstreams = HashMap<(Uuid, String), Arc<CompiledUpstream>, foldhash::fast::
 
 fn compile_upstreams(view: &View, tls: &upstream_tls::Material, errors: &mut Vec<BuildError>) -> Upstreams {
     let mut targets: HashMap<Uuid, Vec<Arc<Target>>> = HashMap::new();
-    for record in view.of("targets") {
-        match Target::deserialize(record.value()) {
+    for record in view.all("targets") {
+        match Target::deserialize(&record.value) {
             Ok(target) => targets.entry(target.upstream.id).or_default().push(Arc::new(target)),
-            Err(error) => errors.push(BuildError::new("targets", record.id(), error)),
+            Err(error) => errors.push(BuildError::new("targets", id(record), error)),
         }
     }
     let mut upstreams = Upstreams::default();
-    for record in view.of("upstreams") {
-        let entity = match Upstream::deserialize(record.value()) {
+    for record in view.all("upstreams") {
+        let entity = match Upstream::deserialize(&record.value) {
             Ok(entity) => entity,
             Err(error) => {
-                errors.push(BuildError::new("upstreams", record.id(), error));
+                errors.push(BuildError::new("upstreams", id(record), error));
                 continue;
             }
         };
@@ -337,11 +334,11 @@ fn compile_upstreams(view: &View, tls: &upstream_tls::Material, errors: &mut Vec
         own.dedup_by(|a, b| a.target == b.target);
         match tls.of_upstream(&entity) {
             Ok(tls) => {
-                let (workspace, name) = (record.workspace(), entity.name.clone());
+                let (workspace, name) = (workspace(record), entity.name.clone());
                 let compiled = CompiledUpstream { workspace, entity: Arc::new(entity), targets: own, tls };
                 upstreams.insert((workspace, name), Arc::new(compiled));
             }
-            Err(message) => errors.push(BuildError::new("upstreams", record.id(), message)),
+            Err(message) => errors.push(BuildError::new("upstreams", id(record), message)),
         }
     }
     upstreams
@@ -351,6 +348,15 @@ fn compile_upstreams(view: &View, tls: &upstream_tls::Material, errors: &mut Vec
 fn takes_http(row: &Map<String, Value>) -> bool {
     let Some(protocols) = row.get("protocols").and_then(Value::as_array) else { return true };
     Protocols::of(protocols.iter().filter_map(Value::as_str)).is_http()
+}
+
+/// The primary key; every entity compiled here has a UUID.
+fn id(record: &Record) -> Uuid {
+    record.id.uuid().unwrap_or_default()
+}
+
+fn workspace(record: &Record) -> Uuid {
+    record.ws.unwrap_or(entities::DEFAULT_WORKSPACE)
 }
 
 fn text<'a>(row: &'a Map<String, Value>, field: &str) -> Option<&'a str> {

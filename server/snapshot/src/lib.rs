@@ -10,9 +10,10 @@ mod chain;
 mod people;
 mod service;
 mod upstream_tls;
+mod verifier;
 
 pub use build::{BuildError, Builder};
-pub use certificates::Certificates;
+pub use certificates::{CertificateError, Certificates, Pair, certified_key};
 pub use chain::{Chain, Slot};
 pub use people::People;
 pub use service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols};
@@ -28,7 +29,6 @@ use uuid::Uuid;
 pub type Published = Arc<ArcSwap<Snapshot>>;
 
 /// A node's configuration, compiled.
-#[derive(Default)]
 pub struct Snapshot {
     /// Grows with each Snapshot of this process.
     pub generation: u64,
@@ -50,6 +50,21 @@ pub struct Found<'a> {
 }
 
 impl Snapshot {
+    /// A configuration without anything in it, generation 0.
+    pub fn empty(flavor: router::Flavor) -> Self {
+        let router = router::Router::build(flavor, &[]).unwrap_or_else(|_| unreachable!("no Route is wrong"));
+        Self {
+            generation: 0,
+            router: Arc::new(router),
+            routes: Vec::new(),
+            global: Arc::default(),
+            certificates: Arc::default(),
+            upstreams: HashMap::default(),
+            people: Arc::default(),
+            configured: build::Configured::default(),
+        }
+    }
+
     /// The Route a request matches (`router_flavor`'s rules).
     pub fn find(&self, request: &Request) -> Option<Found<'_>> {
         let matched = self.router.find(request)?;
@@ -57,8 +72,13 @@ impl Snapshot {
     }
 
     /// The captures of a match's regular expression.
-    pub fn captures(&self, matched: &router::Match, request: &Request) -> Option<router::Captures> {
-        self.router.captures(matched, request)
+    pub fn captures<'p>(&'p self, matched: &router::Match, path: &'p [u8]) -> router::Captures<'p> {
+        self.router.captures(matched, path)
+    }
+
+    /// The routing table, for what joins paths.
+    pub fn router(&self) -> &router::Router {
+        &self.router
     }
 
     /// Plugins that are attached to nothing: the rewrite phase, and responses to requests that matched no Route.

@@ -23,8 +23,6 @@ pub struct CompiledRoute {
     pub strip_path: bool,
     /// Whether the client's Host goes to the upstream.
     pub preserve_host: bool,
-    /// How Service path and request path join; `v1` counts only in the `traditional` flavour.
-    pub path_handling: router::PathHandling,
     /// Answer of an https-only Route to a cleartext request: 426, or a redirect.
     pub https_redirect_status_code: u16,
 }

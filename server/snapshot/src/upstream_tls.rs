@@ -1,0 +1,209 @@
+//! TLS towards upstreams: whom to believe, and which client certificate to show.
+
+use crate::certificates::certified_key;
+use crate::verifier::{Anybody, Authorities};
+use entities::{Service, Upstream};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use store::{Id, Record, View};
+
+/// Everything that one way of speaking TLS to an upstream follows from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Content {
+    verify: bool,
+    depth: u32,
+    /// DER of the authorities; `None` = the node's own list.
+    authorities: Option<Vec<Vec<u8>>>,
+    /// PEM of certificate and key.
+    client: Option<(Arc<str>, Arc<str>)>,
+}
+
+/// One way of speaking TLS to an upstream. Services that ask for the same share one, across Snapshots too, and with it
+/// the sessions that can be resumed.
+#[derive(Debug)]
+pub struct UpstreamTls {
+    content: Content,
+    config: Arc<ClientConfig>,
+    id: u64,
+}
+
+impl UpstreamTls {
+    /// For a connector.
+    pub fn config(&self) -> &Arc<ClientConfig> {
+        &self.config
+    }
+
+    /// Differs between any two ways of this process: connections of one must not serve the other.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+/// What the node believes and shows where nothing else is said, and every [`UpstreamTls`] in use.
+#[derive(Debug)]
+pub struct Trust {
+    roots: Arc<RootCertStore>,
+    depth: u32,
+    client: Option<(Arc<str>, Arc<str>)>,
+    provider: Arc<CryptoProvider>,
+    ids: AtomicU64,
+    known: Mutex<HashMap<Content, Weak<UpstreamTls>>>,
+}
+
+impl Default for Trust {
+    /// Mozilla's authorities, one intermediate authority, no client certificate.
+    fn default() -> Self {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        Self::new(roots, 1, None)
+    }
+}
+
+impl Trust {
+    /// `roots`: `lua_ssl_trusted_certificate`. `depth`: how many intermediate authorities may stand between one of them
+    /// and an upstream (`lua_ssl_verify_depth`). `client`: PEM of certificate and key shown by default (`client_ssl`),
+    /// which must belong together; see [`certified_key`].
+    pub fn new(roots: RootCertStore, depth: u32, client: Option<(String, String)>) -> Self {
+        Self {
+            roots: Arc::new(roots),
+            depth,
+            client: client.map(|(certificate, key)| (certificate.into(), key.into())),
+            provider: Arc::new(aws_lc_rs::default_provider()),
+            ids: AtomicU64::new(1),
+            known: Mutex::default(),
+        }
+    }
+
+    /// For active health checks: `https_verify_certificate` says whether the node's authorities must vouch for the
+    /// Target; the client certificate is that of the Upstream, else the node's.
+    pub fn probe(&self, upstream: Option<&UpstreamTls>, verify: bool) -> Result<Arc<UpstreamTls>, String> {
+        let client = upstream.and_then(|tls| tls.content.client.clone()).or_else(|| self.client.clone());
+        self.speaking(Content { verify, depth: self.depth, authorities: None, client })
+    }
+
+    fn speaking(&self, content: Content) -> Result<Arc<UpstreamTls>, String> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tls) = known.get(&content).and_then(Weak::upgrade) {
+            return Ok(tls);
+        }
+        known.retain(|_, tls| tls.strong_count() > 0);
+        let tls = Arc::new(UpstreamTls {
+            config: Arc::new(self.config(&content)?),
+            id: self.ids.fetch_add(1, Relaxed),
+            content: content.clone(),
+        });
+        known.insert(content, Arc::downgrade(&tls));
+        Ok(tls)
+    }
+
+    fn config(&self, content: &Content) -> Result<ClientConfig, String> {
+        let algorithms = self.provider.signature_verification_algorithms;
+        let builder = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .dangerous();
+        let builder = match content.verify {
+            false => builder.with_custom_certificate_verifier(Arc::new(Anybody(algorithms))),
+            true => {
+                let roots = match &content.authorities {
+                    None => self.roots.clone(),
+                    Some(given) => {
+                        let mut roots = RootCertStore::empty();
+                        for der in given {
+                            let der = CertificateDer::from_slice(der);
+                            roots.add(der).map_err(|error| format!("invalid CA certificate: {error}"))?;
+                        }
+                        Arc::new(roots)
+                    }
+                };
+                let depth = content.depth as usize;
+                builder.with_custom_certificate_verifier(Arc::new(Authorities { roots, depth, algorithms }))
+            }
+        };
+        Ok(match &content.client {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let client: CertifiedKey =
+                    certified_key(certificate, key).map_err(|error| format!("client certificate: {error}"))?;
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(client)))
+            }
+        })
+    }
+}
+
+/// What a view says about TLS towards upstreams.
+pub(crate) struct Material {
+    view: View,
+    trust: Arc<Trust>,
+}
+
+impl Material {
+    pub(crate) fn of(view: &View, trust: Arc<Trust>) -> Self {
+        Self { view: view.clone(), trust }
+    }
+
+    /// TLS of a Service: its own client certificate, else that of the Upstream it names, else the node's.
+    pub(crate) fn of_service(&self, service: &Service) -> Result<Arc<UpstreamTls>, String> {
+        let record = self.view.get("services", &Id::Uuid(service.id));
+        let host = record.and_then(|record| record.text("host")).unwrap_or_default();
+        let ws = record.and_then(|record| record.ws);
+        let client = match record.and_then(|record| record.reference("client_certificate")) {
+            Some(id) => Some(self.client(&id)?),
+            None => match self.view.by_unique("upstreams", ws, "name", &Value::from(host)) {
+                Some(upstream) => self.client_of(upstream)?,
+                None => None,
+            },
+        };
+        let field = |name: &str| record.and_then(|record| record.value.get(name));
+        let verify = field("tls_verify").and_then(Value::as_bool).unwrap_or(false);
+        let depth = field("tls_verify_depth").and_then(Value::as_u64).and_then(|depth| u32::try_from(depth).ok());
+        let authorities = match field("ca_certificates").and_then(Value::as_array) {
+            Some(ids) if verify => Some(self.authorities(ids.iter().filter_map(Value::as_str))?),
+            _ => None,
+        };
+        self.trust.speaking(Content {
+            verify,
+            // What does not count must not tell two contents apart.
+            depth: if verify { depth.unwrap_or(self.trust.depth) } else { 0 },
+            authorities,
+            client: client.or_else(|| self.trust.client.clone()),
+        })
+    }
+
+    /// TLS with an Upstream's own client certificate, for requests that a plugin sends there; `None` without one.
+    pub(crate) fn of_upstream(&self, upstream: &Upstream) -> Result<Option<Arc<UpstreamTls>>, String> {
+        let Some(record) = self.view.get("upstreams", &Id::Uuid(upstream.id)) else { return Ok(None) };
+        let Some(client) = self.client_of(record)? else { return Ok(None) };
+        self.trust.speaking(Content { client: Some(client), ..Content::default() }).map(Some)
+    }
+
+    fn client_of(&self, record: &Record) -> Result<Option<(Arc<str>, Arc<str>)>, String> {
+        record.reference("client_certificate").map(|id| self.client(&id)).transpose()
+    }
+
+    fn client(&self, id: &Id) -> Result<(Arc<str>, Arc<str>), String> {
+        let found = self.view.get("certificates", id).ok_or_else(|| format!("there is no certificate {id}"))?;
+        Ok((found.text("cert").unwrap_or_default().into(), found.text("key").unwrap_or_default().into()))
+    }
+
+    fn authorities<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Result<Vec<Vec<u8>>, String> {
+        let mut found = ids
+            .map(|id| {
+                let record = self.view.get("ca_certificates", &Id::parse(id));
+                let pem = record.and_then(|record| record.text("cert"));
+                let pem = pem.ok_or_else(|| format!("there is no CA certificate {id}"))?;
+                let der = CertificateDer::from_pem_slice(pem.as_bytes());
+                Ok(der.map_err(|error| format!("CA certificate {id}: {error}"))?.to_vec())
+            })
+            .collect::<Result<Vec<_>, String>>()?;
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+}
