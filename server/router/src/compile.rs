@@ -7,10 +7,11 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use uuid::Uuid;
 
-use crate::expression::{self, Field, Node, Operator, Predicate, Value};
+use crate::expression::{self, Node, Value};
 use crate::fields::{Fields, HeaderRule, HostRule, NameKind, NameRule, NetRule, PortRule, SniScope};
+use crate::keys::{HostKey, Keys, PathKey};
 use crate::path;
-use crate::pattern::{self, Dialect, Pattern};
+use crate::pattern::{Dialect, Pattern};
 use crate::priority;
 use crate::route::{CidrPort, Flavor, RouteDefinition, Subsystem};
 
@@ -64,27 +65,6 @@ pub(crate) enum Check {
     Expression(Box<Node>),
 }
 
-/// What a request must have, one of each list, for the candidate to be looked at. An empty list is no condition.
-#[derive(Default)]
-pub(crate) struct Keys {
-    pub(crate) hosts: Vec<HostKey>,
-    pub(crate) paths: Vec<PathKey>,
-    pub(crate) methods: Vec<Box<[u8]>>,
-    /// Regexes (as the linear engine runs them) of which one must match the path.
-    pub(crate) patterns: Vec<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct HostKey {
-    pub(crate) kind: NameKind,
-    pub(crate) text: Box<[u8]>,
-}
-
-pub(crate) struct PathKey {
-    pub(crate) text: Box<[u8]>,
-    pub(crate) exact: bool,
-}
-
 /// Compiles Routes and their regexes, each text once.
 pub(crate) struct Compiler {
     flavor: Flavor,
@@ -124,7 +104,7 @@ impl Compiler {
     fn pattern(&mut self, text: &str, dialect: Dialect) -> Result<Pattern, String> {
         let patterns = &mut self.patterns;
         let entry = self.known.entry((text.to_owned(), dialect)).or_insert_with(|| {
-            let mut pattern = Pattern::new(text, dialect)?;
+            let mut pattern = Pattern::deferred(text, dialect)?;
             pattern.id = patterns.len() as u32;
             patterns.push(pattern.clone());
             Ok(pattern)
@@ -133,13 +113,13 @@ impl Compiler {
     }
 
     fn expression(&mut self, number: usize, route: &RouteDefinition, text: &str) -> Result<Candidate, String> {
-        let mut root = expression::parse(text, route.subsystem())?.root;
+        let mut root = expression::parse_deferred(text, route.subsystem())?;
         self.adopt(&mut root);
         Ok(Candidate {
             route: number,
             order: order_by_priority(0xFF << 56 | route.priority, route.id, number),
             protocols: self.protocols(route),
-            keys: expression_keys(&root),
+            keys: Keys::of_expression(&root),
             check: Some(Check::Expression(Box::new(root))),
             matched: 1,
         })
@@ -237,7 +217,7 @@ impl Compiler {
         keys: &mut Keys,
     ) -> Result<(), String> {
         let pattern = self.pattern(text, dialect)?;
-        let prefix = pattern::anchored_prefix(text, dialect).unwrap_or_default();
+        let prefix = pattern.anchored_prefix().unwrap_or_default();
         keys.paths.push(PathKey { text: prefix.into(), exact: false });
         keys.patterns.extend(pattern.linear_text().map(str::to_owned));
         fields.patterns.push(pattern);
@@ -347,21 +327,11 @@ fn finish(methods: &[String], fields: &mut Fields, keys: &mut Keys) {
     keys.methods = methods.iter().map(|method| method.as_bytes().into()).collect();
     fields.methods = keys.methods.clone();
     let hosts: Option<Vec<HostKey>> =
-        fields.hosts.iter().map(|rule| host_key(rule.name.kind, &rule.name.text)).collect();
+        fields.hosts.iter().map(|rule| HostKey::new(rule.name.kind, &rule.name.text)).collect();
     keys.hosts = hosts.unwrap_or_default();
     if keys.hosts.len().saturating_mul(keys.paths.len()) > MAX_COMBINATIONS {
         keys.hosts.clear();
     }
-}
-
-/// A wildcard is a key when it stands at a label's border.
-fn host_key(kind: NameKind, text: &[u8]) -> Option<HostKey> {
-    let usable = match kind {
-        NameKind::Exact => true,
-        NameKind::Prefix => text.last() == Some(&b'.'),
-        NameKind::Suffix => text.first() == Some(&b'.'),
-    };
-    usable.then(|| HostKey { kind, text: text.into() })
 }
 
 fn name_rule(name: &str, proper: bool) -> NameRule {
@@ -413,111 +383,4 @@ fn network(cidr: &str, strict: bool) -> Result<IpNet, String> {
         return Err(format!("host part of address was not zero in '{cidr}'"));
     }
     Ok(net.trunc())
-}
-
-/// The keys that the top-level conjunction of an expression implies.
-fn expression_keys(root: &Node) -> Keys {
-    let mut keys = Keys::default();
-    let mut longest = 0;
-    conjuncts(root, &mut |node| {
-        let alternatives: Vec<&Predicate> = match node {
-            Node::Test(predicate) => vec![predicate],
-            Node::Any(nodes) => {
-                let tests: Option<Vec<_>> =
-                    nodes.iter().map(|node| if let Node::Test(test) = node { Some(test) } else { None }).collect();
-                match tests {
-                    Some(tests) => tests,
-                    None => return,
-                }
-            }
-            _ => return,
-        };
-        if alternatives.iter().any(|test| test.lower) {
-            return;
-        }
-        match alternatives.first().map(|test| &test.field) {
-            Some(Field::Host) => {
-                if let Some(hosts) = all(&alternatives, host_of)
-                    && keys.hosts.is_empty()
-                {
-                    keys.hosts = hosts;
-                }
-            }
-            Some(Field::Method) => {
-                if let Some(methods) = all(&alternatives, method_of)
-                    && keys.methods.is_empty()
-                {
-                    keys.methods = methods;
-                }
-            }
-            Some(Field::Path) => {
-                if let Some(paths) = all(&alternatives, path_of) {
-                    let shortest =
-                        paths.iter().map(|path| path.text.len() + usize::from(path.exact)).min().unwrap_or(0);
-                    if shortest > longest {
-                        longest = shortest;
-                        keys.paths = paths;
-                    }
-                }
-                if let Some(patterns) = all(&alternatives, pattern_of)
-                    && keys.patterns.is_empty()
-                {
-                    keys.patterns = patterns;
-                }
-            }
-            _ => {}
-        }
-    });
-    keys
-}
-
-fn conjuncts<'n>(node: &'n Node, each: &mut impl FnMut(&'n Node)) {
-    match node {
-        Node::All(nodes) => nodes.iter().for_each(|node| conjuncts(node, each)),
-        other => each(other),
-    }
-}
-
-fn all<T>(tests: &[&Predicate], of: impl Fn(&Predicate) -> Option<T>) -> Option<Vec<T>> {
-    tests.iter().map(|test| of(test)).collect()
-}
-
-fn host_of(test: &Predicate) -> Option<HostKey> {
-    let (Field::Host, Value::Text(text)) = (&test.field, &test.value) else { return None };
-    let kind = match test.operator {
-        Operator::Equals => NameKind::Exact,
-        Operator::Prefix => NameKind::Prefix,
-        Operator::Suffix => NameKind::Suffix,
-        _ => return None,
-    };
-    host_key(kind, text.as_bytes())
-}
-
-fn method_of(test: &Predicate) -> Option<Box<[u8]>> {
-    match (&test.field, &test.value, test.operator) {
-        (Field::Method, Value::Text(text), Operator::Equals) => Some(text.as_bytes().into()),
-        _ => None,
-    }
-}
-
-fn path_of(test: &Predicate) -> Option<PathKey> {
-    if test.field != Field::Path {
-        return None;
-    }
-    match (&test.value, test.operator) {
-        (Value::Text(text), Operator::Equals) => Some(PathKey { text: text.as_bytes().into(), exact: true }),
-        (Value::Text(text), Operator::Prefix) => Some(PathKey { text: text.as_bytes().into(), exact: false }),
-        (Value::Pattern(pattern), _) => {
-            let prefix = pattern::anchored_prefix(pattern.linear_text()?, Dialect::Linear)?;
-            Some(PathKey { text: prefix.into(), exact: false })
-        }
-        _ => None,
-    }
-}
-
-fn pattern_of(test: &Predicate) -> Option<String> {
-    match (&test.field, &test.value) {
-        (Field::Path, Value::Pattern(pattern)) => pattern.linear_text().map(str::to_owned),
-        _ => None,
-    }
 }

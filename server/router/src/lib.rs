@@ -11,6 +11,7 @@ pub mod priority;
 mod compile;
 mod fields;
 mod index;
+mod keys;
 mod pattern;
 mod request;
 mod route;

@@ -1,5 +1,7 @@
 //! A compiled regex of a Route: linear in time wherever possible.
 
+use std::sync::{Arc, OnceLock};
+
 use regex_syntax::hir::{Hir, HirKind, Look};
 
 /// Match attempts that the backtracking engine may spend on one text; Kong's own limit.
@@ -16,49 +18,100 @@ pub(crate) enum Dialect {
     PcreCaseless,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Engine {
     Linear(regex::bytes::Regex),
     /// Only for what the linear engine rejects (look-around, back-references), and only in the traditional flavour.
     Backtracking(pcre2::bytes::Regex),
 }
 
-/// A compiled regex. Cheap to clone.
+/// A regex. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
-    engine: Engine,
+    shared: Arc<Shared>,
     /// Its place in the router's list of patterns; set when a router is built.
     pub(crate) id: u32,
 }
 
+#[derive(Debug)]
+struct Shared {
+    /// As the engine reads it.
+    text: String,
+    dialect: Dialect,
+    backtracking: bool,
+    prefix: Option<Vec<u8>>,
+    /// None inside when it cannot be compiled after all: then it matches nothing.
+    engine: OnceLock<Option<Engine>>,
+}
+
 impl Pattern {
+    /// Compiles a regex.
     pub(crate) fn new(text: &str, dialect: Dialect) -> Result<Self, String> {
-        let linear = match dialect {
-            Dialect::Linear => regex::bytes::RegexBuilder::new(text).build(),
-            Dialect::PcreAnchored => regex::bytes::RegexBuilder::new(&format!(r"\A(?:{text})")).unicode(false).build(),
-            Dialect::PcreCaseless => {
-                regex::bytes::RegexBuilder::new(text).unicode(false).case_insensitive(true).build()
+        let pattern = Self::syntax(text, dialect)?;
+        let engine = pattern.shared.compile()?;
+        let _ = pattern.shared.engine.set(Some(engine));
+        Ok(pattern)
+    }
+
+    /// Checks a regex, and leaves compiling it to the first request that needs it: a configuration with thousands
+    /// of them is live at once, and those never asked for cost no memory.
+    pub(crate) fn deferred(text: &str, dialect: Dialect) -> Result<Self, String> {
+        // What can exceed the size limit of a compiled regex has to be counted, or be long.
+        if text.contains('{') || text.len() > 1000 { Self::new(text, dialect) } else { Self::syntax(text, dialect) }
+    }
+
+    fn syntax(text: &str, dialect: Dialect) -> Result<Self, String> {
+        let anchored = match dialect {
+            Dialect::PcreAnchored => format!(r"\A(?:{text})"),
+            Dialect::Linear | Dialect::PcreCaseless => text.to_owned(),
+        };
+        let parsed = regex_syntax::ParserBuilder::new()
+            .unicode(dialect == Dialect::Linear)
+            .case_insensitive(dialect == Dialect::PcreCaseless)
+            .utf8(false)
+            .build()
+            .parse(&anchored);
+        let shared = match parsed {
+            Ok(hir) => Shared {
+                text: anchored,
+                dialect,
+                backtracking: false,
+                prefix: leading_literal(&hir),
+                engine: OnceLock::new(),
+            },
+            Err(error) if dialect == Dialect::Linear => return Err(error.to_string()),
+            Err(_) => {
+                let shared = Shared {
+                    text: format!("{MATCH_LIMIT}{anchored}"),
+                    dialect,
+                    backtracking: true,
+                    prefix: None,
+                    engine: OnceLock::new(),
+                };
+                let engine = shared.compile()?;
+                let _ = shared.engine.set(Some(engine));
+                shared
             }
         };
-        let engine = match linear {
-            Ok(regex) => Engine::Linear(regex),
-            Err(error) if dialect == Dialect::Linear => return Err(error.to_string()),
-            Err(_) => Engine::Backtracking(backtracking(text, dialect)?),
-        };
-        Ok(Self { engine, id: u32::MAX })
+        Ok(Self { shared: Arc::new(shared), id: u32::MAX })
+    }
+
+    fn engine(&self) -> Option<&Engine> {
+        self.shared.engine.get_or_init(|| self.shared.compile().ok()).as_ref()
     }
 
     /// A match that is not found within the backtracking limit is none.
     pub(crate) fn is_match(&self, text: &[u8]) -> bool {
-        match &self.engine {
-            Engine::Linear(regex) => regex.is_match(text),
-            Engine::Backtracking(regex) => regex.is_match(text).unwrap_or(false),
+        match self.engine() {
+            None => false,
+            Some(Engine::Linear(regex)) => regex.is_match(text),
+            Some(Engine::Backtracking(regex)) => regex.is_match(text).unwrap_or(false),
         }
     }
 
     /// Length of the matched text, wherever it stands.
     pub(crate) fn matched_len(&self, text: &[u8]) -> Option<usize> {
-        match &self.engine {
+        match self.engine()? {
             Engine::Linear(regex) => regex.find(text).map(|found| found.len()),
             Engine::Backtracking(regex) => regex.find(text).ok()?.map(|found| found.end() - found.start()),
         }
@@ -67,15 +120,16 @@ impl Pattern {
     /// Numbered groups (0 is the whole match) and named ones.
     #[allow(clippy::type_complexity)]
     pub(crate) fn captures<'p, 't>(&'p self, text: &'t [u8]) -> (Vec<Option<&'t [u8]>>, Vec<(&'p str, &'t [u8])>) {
-        match &self.engine {
-            Engine::Linear(regex) => {
+        match self.engine() {
+            None => Default::default(),
+            Some(Engine::Linear(regex)) => {
                 let Some(found) = regex.captures(text) else { return Default::default() };
                 let numbered = found.iter().map(|group| group.map(|group| group.as_bytes())).collect();
                 let named = regex.capture_names().flatten();
                 let named = named.filter_map(|name| Some((name, found.name(name)?.as_bytes()))).collect();
                 (numbered, named)
             }
-            Engine::Backtracking(regex) => {
+            Some(Engine::Backtracking(regex)) => {
                 let Ok(Some(found)) = regex.captures(text) else { return Default::default() };
                 let numbered = (0..found.len()).map(|n| found.get(n).map(|group| group.as_bytes())).collect();
                 let named = regex.capture_names().iter().flatten();
@@ -87,37 +141,26 @@ impl Pattern {
 
     /// The pattern's text when the linear engine runs it.
     pub(crate) fn linear_text(&self) -> Option<&str> {
-        match &self.engine {
-            Engine::Linear(regex) => Some(regex.as_str()),
-            Engine::Backtracking(_) => None,
-        }
+        (!self.shared.backtracking).then_some(&self.shared.text)
+    }
+
+    /// The bytes that every match begins with, as far as they are plain to see. None when matches can begin
+    /// elsewhere than at the start of the text.
+    pub(crate) fn anchored_prefix(&self) -> Option<&[u8]> {
+        self.shared.prefix.as_deref()
     }
 }
 
-fn backtracking(text: &str, dialect: Dialect) -> Result<pcre2::bytes::Regex, String> {
-    let text = match dialect {
-        Dialect::PcreAnchored => format!(r"{MATCH_LIMIT}\A(?:{text})"),
-        Dialect::PcreCaseless | Dialect::Linear => format!("{MATCH_LIMIT}{text}"),
-    };
-    pcre2::bytes::RegexBuilder::new()
-        .caseless(dialect == Dialect::PcreCaseless)
-        .build(&text)
-        .map_err(|error| error.to_string())
-}
-
-/// The bytes that every match of an anchored pattern begins with, as far as they are plain to see. None when the
-/// pattern is not anchored at the start of the text.
-pub(crate) fn anchored_prefix(text: &str, dialect: Dialect) -> Option<Vec<u8>> {
-    let parse = |unicode: bool, text: &str| {
-        regex_syntax::ParserBuilder::new().unicode(unicode).utf8(false).build().parse(text).ok()
-    };
-    match dialect {
-        Dialect::Linear => leading_literal(&parse(true, text)?),
-        // Anchored by its flag: a pattern that cannot be analysed can still begin with anything.
-        Dialect::PcreAnchored => {
-            Some(parse(false, &format!(r"\A(?:{text})")).and_then(|hir| leading_literal(&hir)).unwrap_or_default())
+impl Shared {
+    fn compile(&self) -> Result<Engine, String> {
+        let caseless = self.dialect == Dialect::PcreCaseless;
+        if self.backtracking {
+            let regex = pcre2::bytes::RegexBuilder::new().caseless(caseless).build(&self.text);
+            return regex.map(Engine::Backtracking).map_err(|error| error.to_string());
         }
-        Dialect::PcreCaseless => None,
+        let unicode = self.dialect == Dialect::Linear;
+        let regex = regex::bytes::RegexBuilder::new(&self.text).unicode(unicode).case_insensitive(caseless).build();
+        regex.map(Engine::Linear).map_err(|error| error.to_string())
     }
 }
 
@@ -158,8 +201,8 @@ mod tests {
             (r"^/é", Some("/é")),
             (r"(?m)^/a", None),
         ] {
-            let found = anchored_prefix(text, Dialect::Linear);
-            assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{text}");
+            let pattern = Pattern::deferred(text, Dialect::Linear).expect("the pattern is valid");
+            assert_eq!(pattern.anchored_prefix(), expected.map(str::as_bytes), "{text}");
         }
     }
 

@@ -27,6 +27,7 @@ pub(crate) use field::Field;
 pub(crate) use translate::{header_field, masked, path_pattern, split_configured_host, wildcard, without_final_dot};
 pub(crate) use tree::{Node, Operator, Predicate, Value};
 
+use crate::pattern::Pattern;
 use crate::route::Subsystem;
 
 /// Parses and validates an expression for the fields of one subsystem.
@@ -34,7 +35,11 @@ use crate::route::Subsystem;
 /// The error is the text Kong appends to `Router Expression failed validation: `: for syntax a report that points
 /// into the text, for semantics one sentence.
 pub fn parse(text: &str, subsystem: Subsystem) -> Result<Expression, String> {
-    let syntax = parser::parse(text)?;
-    let root = field::resolve(syntax, subsystem)?;
+    let root = field::resolve(parser::parse(text, Pattern::new)?, subsystem)?;
     Ok(Expression { root })
+}
+
+/// As [`parse`], for expressions that were validated before: regexes are compiled when they are first needed.
+pub(crate) fn parse_deferred(text: &str, subsystem: Subsystem) -> Result<Node, String> {
+    field::resolve(parser::parse(text, Pattern::deferred)?, subsystem)
 }

@@ -12,10 +12,10 @@ use crate::pattern::{Dialect, Pattern};
 /// Parentheses and functions may be nested this deep; Kong has no such bound but its stack.
 const MAX_DEPTH: usize = 128;
 
-/// Parses `text`; fields stay names.
-pub(super) fn parse(text: &str) -> Result<Node<&str>, String> {
+/// Parses `text`; fields stay names. `compile` makes patterns of the texts behind `~`.
+pub(super) fn parse(text: &str, compile: Compile) -> Result<Node<&str>, String> {
     let mut parser =
-        Parser { text, position: 0, farthest: 0, tried: Vec::new(), depth: 0, broken: None, invalid: None };
+        Parser { text, compile, position: 0, farthest: 0, tried: Vec::new(), depth: 0, broken: None, invalid: None };
     parser.skip();
     let root = parser.expression().filter(|_| {
         parser.skip();
@@ -30,8 +30,12 @@ pub(super) fn parse(text: &str) -> Result<Node<&str>, String> {
     }
 }
 
+/// Makes a pattern of a text, now or later.
+pub(super) type Compile = fn(&str, Dialect) -> Result<Pattern, String>;
+
 struct Parser<'t> {
     text: &'t str,
+    compile: Compile,
     position: usize,
     /// The farthest position at which a rule failed, and which rules were tried there.
     farthest: usize,
@@ -181,7 +185,7 @@ impl<'t> Parser<'t> {
     fn pattern(&mut self, start: usize, value: Value) -> Value {
         let end = self.position;
         match &value {
-            Value::Text(text) => match Pattern::new(text, Dialect::Linear) {
+            Value::Text(text) => match (self.compile)(text, Dialect::Linear) {
                 Ok(pattern) => return Value::Pattern(pattern),
                 Err(error) => self.reject(start, end, &error),
             },

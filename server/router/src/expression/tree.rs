@@ -4,13 +4,21 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::expression::Field;
+use crate::expression::{Field, Trace, evaluate};
 use crate::pattern::Pattern;
+use crate::request::Request;
 
 /// A valid expression.
 #[derive(Clone, Debug)]
 pub struct Expression {
     pub(crate) root: Node,
+}
+
+impl Expression {
+    /// Whether a request satisfies it.
+    pub fn holds<R: Request + ?Sized>(&self, request: &R) -> bool {
+        evaluate(&self.root, request, &mut Trace::default())
+    }
 }
 
 /// An expression over fields `F`: by name as parsed, resolved once validated.

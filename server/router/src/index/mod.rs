@@ -11,8 +11,9 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use crate::compile::{Candidate, HostKey, Keys};
+use crate::compile::Candidate;
 use crate::fields::NameKind;
+use crate::keys::{HostKey, Keys};
 use forest::{Forest, Row};
 
 /// A candidate in a list.

@@ -16,7 +16,7 @@ pub enum PathError {
 /// The rules under which a request is answered with 400: malformed escapes, `%00`, and dot segments above
 /// the root. For the depth of the path an escaped slash counts as a slash, and doubled slashes as one.
 pub fn check(raw: &[u8]) -> Result<(), PathError> {
-    if memchr::memchr(b'%', raw).is_none() && !has_dot_segment(raw) {
+    if is_normal(raw) {
         return Ok(());
     }
     let mut depth = 0usize;
@@ -95,11 +95,10 @@ pub fn first_malformed_escape(path: &str) -> Option<&str> {
 /// Borrows when nothing changes. Malformed escapes stay as they are; [`check`] refuses them beforehand.
 /// For paths without such escapes it is idempotent.
 pub fn normalize(raw: &[u8]) -> Cow<'_, [u8]> {
-    let escaped = memchr::memchr(b'%', raw).is_some();
-    if !escaped && !has_dot_segment(raw) && memchr::memmem::find(raw, b"//").is_none() && !raw.is_empty() {
+    if is_normal(raw) {
         return Cow::Borrowed(raw);
     }
-    let decoded = if escaped { decode(raw) } else { Cow::Borrowed(raw) };
+    let decoded = decode(raw);
     let mut out = Vec::with_capacity(decoded.len().max(1));
     let mut rest: &[u8] = &decoded;
     if let Some(after) = rest.strip_prefix(b"/") {
@@ -132,12 +131,25 @@ pub fn normalize(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// Whether there may be a segment `.` or `..`; a few others are caught too.
-fn has_dot_segment(raw: &[u8]) -> bool {
-    raw.first() == Some(&b'.') || memchr::memmem::find(raw, b"/.").is_some()
+/// Whether a path has no escape, no doubled slash and no segment that begins with a dot; nothing is to be done then.
+fn is_normal(raw: &[u8]) -> bool {
+    let mut previous = b'a';
+    raw.first().is_some_and(|first| *first != b'.')
+        && raw.iter().all(|&byte| {
+            let normal = match byte {
+                b'%' => false,
+                b'.' | b'/' => previous != b'/',
+                _ => true,
+            };
+            previous = byte;
+            normal
+        })
 }
 
 fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'%', raw).is_none() {
+        return Cow::Borrowed(raw);
+    }
     let mut out = Vec::with_capacity(raw.len());
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'%', rest) {
