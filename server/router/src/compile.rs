@@ -18,9 +18,6 @@ use crate::route::{CidrPort, Flavor, RouteDefinition, Subsystem};
 /// Ascending: the smallest is tried first.
 pub(crate) type Order = (u128, u128, i64, usize);
 
-/// More combinations of host and path than this are not worth their memory: the hosts are checked instead.
-const MAX_COMBINATIONS: usize = 4096;
-
 /// Every protocol.
 pub(crate) const ANY_PROTOCOL: u8 = u8::MAX;
 
@@ -329,9 +326,7 @@ fn finish(methods: &[String], fields: &mut Fields, keys: &mut Keys) {
     let hosts: Option<Vec<HostKey>> =
         fields.hosts.iter().map(|rule| HostKey::new(rule.name.kind, &rule.name.text)).collect();
     keys.hosts = hosts.unwrap_or_default();
-    if keys.hosts.len().saturating_mul(keys.paths.len()) > MAX_COMBINATIONS {
-        keys.hosts.clear();
-    }
+    keys.limit();
 }
 
 fn name_rule(name: &str, proper: bool) -> NameRule {

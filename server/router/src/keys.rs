@@ -3,6 +3,9 @@
 use crate::expression::{Field, Node, Operator, Predicate, Value};
 use crate::fields::NameKind;
 
+/// More combinations of host and path than this are not worth their memory: the hosts are checked instead.
+const MAX_COMBINATIONS: usize = 4096;
+
 /// What a request must have, one of each list, for the candidate to be looked at. An empty list is no condition.
 #[derive(Default)]
 pub(crate) struct Keys {
@@ -37,6 +40,13 @@ impl HostKey {
 }
 
 impl Keys {
+    /// Gives up the hosts when there are too many combinations.
+    pub(crate) fn limit(&mut self) {
+        if self.hosts.len().saturating_mul(self.paths.len()) > MAX_COMBINATIONS {
+            self.hosts.clear();
+        }
+    }
+
     /// The keys that the top-level conjunction of an expression implies.
     pub(crate) fn of_expression(root: &Node) -> Self {
         let mut keys = Self::default();
@@ -90,6 +100,7 @@ impl Keys {
                 _ => {}
             }
         });
+        keys.limit();
         keys
     }
 }
