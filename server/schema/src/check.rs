@@ -169,7 +169,12 @@ impl Check {
         fields: impl IntoIterator<Item = S>,
         check: impl Fn(&Map<String, Value>) -> Result<(), String> + Send + Sync + 'static,
     ) -> Self {
-        Self::Custom(CustomCheck { fields: owned(fields), check: Arc::new(check), with_missing: false, with_invalid: false })
+        Self::Custom(CustomCheck {
+            fields: owned(fields),
+            check: Arc::new(check),
+            with_missing: false,
+            with_invalid: false,
+        })
     }
 
     /// Lets a custom check run although none of its fields is given.
@@ -362,10 +367,14 @@ fn missing_required(
     for field in fields {
         if path::get(data, field).is_none() && record.at(field).is_some_and(Field::is_required) {
             missing = true;
-            if path::get(errors, field).is_none() && !path::get(errors, field.split('.').next().unwrap_or(field)).is_some()
+            if path::get(errors, field).is_none()
+                && !path::get(errors, field.split('.').next().unwrap_or(field)).is_some()
             {
-                let text =
-                    if cx.updating { "field required for entity check when updating" } else { "field required for entity check" };
+                let text = if cx.updating {
+                    "field required for entity check when updating"
+                } else {
+                    "field required for entity check"
+                };
                 path::set(errors, field, Value::from(text));
             }
         }
@@ -397,5 +406,9 @@ fn at_least_one(fields: &[String], cx: &Context) -> String {
 }
 
 fn quoted(fields: &[String]) -> String {
-    fields.iter().map(|field| format!("'{}'", lua::to_string(&Value::from(field.as_str())))).collect::<Vec<_>>().join(", ")
+    fields
+        .iter()
+        .map(|field| format!("'{}'", lua::to_string(&Value::from(field.as_str()))))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

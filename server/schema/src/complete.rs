@@ -121,7 +121,12 @@ fn materialise_value(field: &Field, value: &mut Value, aliases: bool) {
 
 /// Expands aliases and fills what is absent. Errors are those of alias fields, which end processing at once and are
 /// not nested.
-fn complete(record: &Record, data: &mut Map<String, Value>, mode: Mode, cx: &Context) -> Result<(), Map<String, Value>> {
+fn complete(
+    record: &Record,
+    data: &mut Map<String, Value>,
+    mode: Mode,
+    cx: &Context,
+) -> Result<(), Map<String, Value>> {
     if !record.shorthands.is_empty() {
         let mut errors = Map::new();
         for shorthand in &record.shorthands {

@@ -176,7 +176,10 @@ impl Field {
         }
         for (name, patterns) in [("match_none", &rules.match_none), ("match_all", &rules.match_all)] {
             if !patterns.is_empty() {
-                put(name, patterns.iter().map(|p| with_err(json!({ "pattern": p.pattern }), p.err.as_deref())).collect());
+                put(
+                    name,
+                    patterns.iter().map(|p| with_err(json!({ "pattern": p.pattern }), p.err.as_deref())).collect(),
+                );
             }
         }
         if let Some(any) = &rules.match_any {

@@ -136,7 +136,11 @@ impl Rules {
         if let Some((low, high)) = self.between
             && value.as_f64().is_none_or(|n| n < low || n > high)
         {
-            return Err(format!("value should be between {} and {}", lua::number(low.floor()), lua::number(high.floor())));
+            return Err(format!(
+                "value should be between {} and {}",
+                lua::number(low.floor()),
+                lua::number(high.floor())
+            ));
         }
         self.check_length(value)?;
         if let Some(text) = value.as_str() {

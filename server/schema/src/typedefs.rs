@@ -97,9 +97,11 @@ pub fn ip(field: Field) -> Field {
 
 /// An IP address or CIDR range.
 pub fn ip_or_cidr(field: Field) -> Field {
-    field.validate(|text: &str| {
-        if is_ip_or_cidr(text) { Ok(()) } else { Err(format!("invalid ip or cidr range: '{text}'")) }
-    })
+    field.validate(
+        |text: &str| {
+            if is_ip_or_cidr(text) { Ok(()) } else { Err(format!("invalid ip or cidr range: '{text}'")) }
+        },
+    )
 }
 
 /// A path: starts with `/`, no empty segment, characters and escapes of RFC 3986.
@@ -189,9 +191,7 @@ pub fn utf8_name(field: Field) -> Field {
         if text.bytes().all(allowed) {
             return Ok(());
         }
-        Err(format!(
-            "invalid value '{text}': the only accepted ascii characters are alphanumerics or ., -, _, and ~"
-        ))
+        Err(format!("invalid value '{text}': the only accepted ascii characters are alphanumerics or ., -, _, and ~"))
     })
 }
 
@@ -243,9 +243,7 @@ pub fn redis() -> Record {
         .field(Field::integer("port").is(port).default(6379).help("Port of the Redis server."))
         .field(Field::integer("timeout").between(0, 2_147_483_646).default(2000).help("Time-out of operations in ms."))
         .field(Field::string("username").referenceable(true).help("User for Redis 6 or later."))
-        .field(
-            Field::string("password").referenceable(true).encrypted(true).len_min(0).help("Password of the user."),
-        )
+        .field(Field::string("password").referenceable(true).encrypted(true).len_min(0).help("Password of the user."))
         .field(Field::integer("database").default(0).help("Number of the database."))
         .field(Field::boolean("ssl").required(false).default(false).help("Whether to use TLS."))
         .field(Field::boolean("ssl_verify").required(false).default(false).help("Whether to verify the certificate."))

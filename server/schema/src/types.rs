@@ -79,6 +79,13 @@ impl FieldType for serde_json::Value {
     }
 }
 
+impl FieldType for serde_json::Map<String, serde_json::Value> {
+    /// Any keys; definitions replace it by what they know.
+    fn field() -> Field {
+        Field::map("", String::field(), serde_json::Value::field())
+    }
+}
+
 macro_rules! maps {
     ($($map:ident),+) => {
         $(impl<K: FieldType, V: FieldType, S> FieldType for maps!(@ $map K V S) {

@@ -20,7 +20,9 @@ fn expand_struct(input: &DeriveInput, data: &DataStruct) -> syn::Result<TokenStr
     let mut fields = TokenStream::new();
     for field in &named.named {
         let Some(ident) = &field.ident else { continue };
-        let items = attribute_items(&field.attrs, "field")?;
+        let mut items = attribute_items(&field.attrs, "field")?;
+        // On a field both words mean the same.
+        items.extend(attribute_items(&field.attrs, "schema")?);
         if items.iter().any(|item| item.name == "skip") {
             continue;
         }

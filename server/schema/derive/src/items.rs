@@ -62,7 +62,7 @@ fn call(item: &Item) -> syn::Result<TokenStream> {
     };
     Ok(match (name.as_str(), &item.value) {
         ("optional", Value::Flag) => quote!(.optional()),
-        ("is", Value::Expr(expr)) => {
+        ("is" | "validator", Value::Expr(expr)) => {
             let path = typedef(expr);
             quote!(.is(#path))
         }
