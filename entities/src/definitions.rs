@@ -150,19 +150,30 @@ impl Definitions {
                 let index = of(&self.vault_records, &|name| format!("vault '{name}' is not installed"))?;
                 Ok(&self.vault_records[index].merged)
             }
-            "routes" => {
-                let first = match data.get("protocols") {
-                    Some(Value::Array(items)) => items
-                        .iter()
-                        .filter_map(Value::as_str)
-                        .find(|protocol| self.route_records.contains_key(protocol)),
-                    None => Some("http"),
-                    Some(_) => None,
-                };
-                Ok(first.and_then(|protocol| self.route_records.get(protocol)).unwrap_or(&definition.record))
-            }
+            "routes" => self.route_record(data.get("protocols")),
             _ => Ok(&definition.record),
         }
+    }
+
+    /// The record of the first protocol that has one.
+    fn route_record(&self, protocols: Option<&Value>) -> Result<&Record, Fault> {
+        let found = match protocols {
+            None => self.route_records.get("http"),
+            Some(Value::Null) => return Err(Errors::of("protocols", "required field missing").into()),
+            Some(Value::Array(items)) => {
+                items.iter().filter_map(Value::as_str).find_map(|protocol| self.route_records.get(protocol))
+            }
+            Some(Value::String(protocol)) => self.route_records.get(protocol.as_str()),
+            Some(_) => None,
+        };
+        found.map(|record| &**record).ok_or_else(|| {
+            let named = match protocols {
+                Some(Value::Array(items)) => items.first(),
+                other => other.filter(|value| !value.is_object()),
+            };
+            let named = named.map_or_else(|| "nil".to_owned(), schema::lua::to_string);
+            Errors::of("protocols", format!("unknown type: {named}")).into()
+        })
     }
 
     /// Creation: defaults, automatic values, validation, transformations. `now` in seconds since 1970.

@@ -15,6 +15,7 @@ mod consumers;
 pub mod crypto;
 mod definitions;
 mod entity;
+pub mod examples;
 mod filter_chains;
 mod hmacauth_credentials;
 mod ids;

@@ -101,7 +101,7 @@ fn url(value: &Value, _: &Map<String, Value>) -> Result<Map<String, Value>, Stri
     let (host, port) = match address {
         None => (None, None),
         Some(address) if address.starts_with('[') => match address.split_once(']') {
-            Some((host, rest)) => (Some(format!("{host}]")), rest.strip_prefix(':')),
+            Some((host, rest)) => (host.strip_prefix('[').map(str::to_owned), rest.strip_prefix(':')),
             None => (Some(address.to_owned()), None),
         },
         Some(address) => match address.split_once(':') {
