@@ -1,11 +1,11 @@
 //! From records to a Snapshot.
 
+use crate::Snapshot;
 use crate::certificates::Certificates;
 use crate::chain::{Attached, Chain};
 use crate::people::People;
 use crate::service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols};
 use crate::upstream_tls::{self, UpstreamTls};
-use crate::Snapshot;
 use entities::{Definitions, Route, Service, Target, Upstream};
 use exchange::{About, Consumer, Credential, Registry, Scheme, Services};
 use serde::Deserialize;
@@ -105,7 +105,9 @@ impl Builder {
                 continue;
             }
             let id = id(record);
-            if let Some(kept) = previous.configured.get(&id).filter(|(held, _)| held.value == *row && held.ws == record.ws) {
+            if let Some(kept) =
+                previous.configured.get(&id).filter(|(held, _)| held.value == *row && held.ws == record.ws)
+            {
                 configured.insert(id, kept.clone());
                 continue;
             }
@@ -192,7 +194,7 @@ impl Builder {
                 protocols,
                 strip_path: entity.strip_path,
                 preserve_host: entity.preserve_host,
-                https_redirect_status_code: entity.https_redirect_status_code as u16,
+                https_redirect_status_code: entity.https_redirect_status_code,
                 entity: Arc::new(entity),
             }));
         }
@@ -219,7 +221,14 @@ impl Builder {
                 id: id(record),
                 username: text(row, "username").map(Arc::from),
                 custom_id: text(row, "custom_id").map(Arc::from),
-                tags: row.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(Arc::from).collect(),
+                tags: row
+                    .get("tags")
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .map(Arc::from)
+                    .collect(),
                 groups: of.into_iter().map(|(_, id)| id).collect(),
             };
             people.add_consumer(workspace(record), consumer);
@@ -265,9 +274,15 @@ impl<'a> Chains<'a> {
 
     fn of(&self, workspace: Uuid, route: Uuid, service: Option<Uuid>) -> Arc<Chain> {
         match self.by_route.get(&route) {
-            None => self.shared.borrow_mut().entry((workspace, service)).or_insert_with(|| Arc::new(Chain::new(self.wider(workspace, service)))).clone(),
+            None => self
+                .shared
+                .borrow_mut()
+                .entry((workspace, service))
+                .or_insert_with(|| Arc::new(Chain::new(self.wider(workspace, service))))
+                .clone(),
             Some(own) => {
-                let own = own.iter().copied().filter(|attached| attached.service.is_none() || attached.service == service);
+                let own =
+                    own.iter().copied().filter(|attached| attached.service.is_none() || attached.service == service);
                 Arc::new(Chain::new(own.chain(self.wider(workspace, service))))
             }
         }
@@ -292,7 +307,7 @@ fn compile_service(entity: Service, tls: &upstream_tls::Material) -> Result<Comp
         "grpcs" => (Scheme::Https, true),
         _ => (Scheme::Http, false),
     };
-    let milliseconds = |given: i64| Duration::from_millis(u64::try_from(given).unwrap_or_default());
+    let milliseconds = |given: Option<u32>| Duration::from_millis(u64::from(given.unwrap_or(60_000)));
     let tls: Option<Arc<UpstreamTls>> = match scheme {
         Scheme::Https => Some(tls.of_service(&entity)?),
         Scheme::Http => None,
@@ -300,11 +315,11 @@ fn compile_service(entity: Service, tls: &upstream_tls::Material) -> Result<Comp
     Ok(CompiledService {
         scheme,
         grpc,
-        port: u16::try_from(entity.port).unwrap_or(80),
+        port: entity.port,
         connect_timeout: milliseconds(entity.connect_timeout),
         write_timeout: milliseconds(entity.write_timeout),
         read_timeout: milliseconds(entity.read_timeout),
-        retries: u32::try_from(entity.retries).unwrap_or_default(),
+        retries: entity.retries.unwrap_or(5),
         tls,
         entity: Arc::new(entity),
     })

@@ -32,7 +32,8 @@ pub fn certified_key(certificate: &str, key: &str) -> Result<CertifiedKey, Certi
     if chain.is_empty() {
         return Err(CertificateError::Certificate("no PEM block of a certificate".into()));
     }
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| CertificateError::Key(error.to_string()))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| CertificateError::Key(error.to_string()))?;
     let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key)
         .map_err(|error| CertificateError::Key(error.to_string()))?;
     let certified = CertifiedKey::new(chain, key);

@@ -177,7 +177,14 @@ mod tests {
 
     fn attached(scope: &str, instance: &Arc<dyn Instance>) -> Attached {
         let id = |letter: char, id: u128| scope.contains(letter).then(|| Uuid::from_u128(id));
-        Attached { route: id('r', 1), service: id('s', 2), consumer: id('c', 3), group: id('g', 4), workspace: Uuid::nil(), instance: instance.clone() }
+        Attached {
+            route: id('r', 1),
+            service: id('s', 2),
+            consumer: id('c', 3),
+            group: id('g', 4),
+            workspace: Uuid::nil(),
+            instance: instance.clone(),
+        }
     }
 
     #[test]

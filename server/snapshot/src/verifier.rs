@@ -83,8 +83,7 @@ impl Authorities {
         let Ok((_, parsed)) = x509_parser::parse_x509_certificate(certificate) else { return false };
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         let valid = parsed.validity();
-        self.roots.roots.iter().any(same)
-            && (valid.not_before.timestamp()..=valid.not_after.timestamp()).contains(&now)
+        self.roots.roots.iter().any(same) && (valid.not_before.timestamp()..=valid.not_after.timestamp()).contains(&now)
     }
 }
 
