@@ -87,7 +87,9 @@ pub(crate) struct Surroundings<'a> {
 
 impl Settings {
     pub(crate) fn read(c: &mut Checker<'_>, around: &Surroundings<'_>) -> Self {
-        let prefix = std::path::absolute(c.path("prefix").unwrap_or_default()).unwrap_or_default();
+        let given = c.path("prefix").unwrap_or_default();
+        // Components drop a slash at the end, as Kong does.
+        let prefix: PathBuf = std::path::absolute(&given).unwrap_or(given).components().collect();
         let listeners = Listeners::read(c);
         let storage = Storage::read(c, &prefix);
         let tls = TlsListener::read(c, "", listeners.proxy.iter().chain(&listeners.stream).any(|l| l.ssl));

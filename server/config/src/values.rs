@@ -91,7 +91,7 @@ impl Values {
         collected.problems.append(&mut problems);
         values.follow_deprecated();
         values.follow_aliases();
-        values.apply_suite();
+        values.apply_suite(collected);
         values
     }
 
@@ -139,7 +139,7 @@ impl Values {
     }
 
     /// A cipher suite by name decides versions, ciphers and their order, except `custom`.
-    fn apply_suite(&mut self) {
+    fn apply_suite(&mut self, collected: &Collected) {
         let Value::Text(name) = self.value("ssl_cipher_suite") else { return };
         let Some(suite) = Suite::named(name) else { return };
         let origin = self.origin("ssl_cipher_suite");
@@ -160,8 +160,7 @@ impl Values {
             ];
             for (directive, value) in directives {
                 let name = format!("nginx_{block}_{directive}");
-                let by_hand =
-                    self.is_set(&name) && self.origin(&name) != self.origin(directive) && self.origin(&name) != origin;
+                let by_hand = collected.text(&name).is_some();
                 if let (Some(value), false) = (value, by_hand) {
                     put(self, &name, value);
                 }
@@ -184,7 +183,8 @@ impl Values {
                     }
                     let plain = entry.value == Value::default_of(property)
                         || matches!(&entry.value, Value::List(items) if items.iter().any(|i| i == "off"))
-                        || entry.value == Value::Text("off".into());
+                        || entry.value == Value::Text("off".into())
+                        || entry.value == Value::Boolean(false);
                     match property.effect {
                         Effect::Acts => {}
                         _ if plain || self.derived(property, entry) => {}

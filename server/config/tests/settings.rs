@@ -16,7 +16,8 @@ fn settings(variables: &[(&str, &str)]) -> Settings {
 #[test]
 fn defaults() {
     let s = settings(&[]);
-    assert_eq!(s.prefix, Path::new("/usr/local/kong/"));
+    assert_eq!(s.prefix, Path::new("/usr/local/kong"));
+    assert_eq!(settings(&[("KONG_PREFIX", "/kong_prefix/")]).prefix.to_str(), Some("/kong_prefix"));
     assert_eq!(s.node.workers, Workers::Auto);
     assert_eq!(s.node.log_level, LogLevel::Notice);
     assert_eq!(s.proxying.limits.max_body_size, None);

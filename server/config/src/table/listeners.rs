@@ -5,8 +5,8 @@ use crate::property::{Property, list, text};
 pub(super) const PROPERTIES: &[Property] = &[
     text("proxy_access_log", "logs/access.log", "http proxy access log path, off, or path plus log format name"),
     text("proxy_error_log", "logs/error.log", "http proxy error log"),
-    text("proxy_stream_access_log", "logs/access.log basic", "stream access log with format").later(),
-    text("proxy_stream_error_log", "logs/error.log", "stream error log").later(),
+    text("proxy_stream_access_log", "logs/access.log basic", "stream access log with format"),
+    text("proxy_stream_error_log", "logs/error.log", "stream error log"),
     text("admin_access_log", "logs/admin_access.log", "Admin API access log"),
     text("admin_error_log", "logs/error.log", "Admin API error log"),
     text("admin_gui_access_log", "logs/admin_gui_access.log", "Manager access log"),
