@@ -274,7 +274,6 @@ fn negotiate(accept: &str) -> Kind {
 /// gRPC status of an HTTP status (Kong's table).
 pub fn grpc_status(status: u16) -> u8 {
     match status {
-        400 => 3,
         401 => 16,
         403 => 7,
         404 => 5,

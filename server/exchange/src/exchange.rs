@@ -19,6 +19,24 @@ pub struct Identity {
     pub authenticated_groups: Vec<String>,
 }
 
+/// Groups of the regular expression by which a Route matched, copied out of the path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Captures {
+    /// By number; 0 is the whole matched text.
+    pub numbered: Vec<Option<Vec<u8>>>,
+    /// Those that have a name and took part, by name.
+    pub named: Vec<(String, Vec<u8>)>,
+}
+
+impl From<router::Captures<'_>> for Captures {
+    fn from(captures: router::Captures<'_>) -> Self {
+        Self {
+            numbered: captures.numbered.into_iter().map(|group| group.map(<[u8]>::to_vec)).collect(),
+            named: captures.named.into_iter().map(|(name, group)| (name.to_owned(), group.to_vec())).collect(),
+        }
+    }
+}
+
 /// One request with its response.
 pub struct Exchange {
     /// Its id.
@@ -36,7 +54,7 @@ pub struct Exchange {
     /// Workspace of the Route; the default one before routing.
     pub workspace: Uuid,
     /// Captures of the Route's regular expression.
-    pub captures: Option<Box<router::Captures>>,
+    pub captures: Option<Box<Captures>>,
     /// Who asks.
     pub identity: Identity,
     /// When what happened.
@@ -70,6 +88,54 @@ impl Exchange {
             upstream_address: None,
             buffer_response: false,
         }
+    }
+
+    /// Makes this the Exchange of another request, which the caller has put (or is about to put) into `request`: what
+    /// is left of the one before is forgotten, the memory is kept.
+    pub fn renew(&mut self, timeline: Timeline, directory: Arc<dyn Directory>) {
+        self.id = RequestId::fresh();
+        self.timeline = timeline;
+        self.directory = directory;
+    }
+
+    /// Forgets a request that is over, so that nothing of it (buffers, configuration, state) stays alive.
+    pub fn retire(&mut self, nobody: Arc<dyn Directory>) {
+        let request = &mut self.request;
+        request.method.clear();
+        request.target.clear();
+        request.path.clear();
+        request.query = None;
+        request.headers.restart(bytes::Bytes::new());
+        request.body = crate::Body::Empty;
+        request.content_length = None;
+        request.host.clear();
+        request.host_port = None;
+        request.tls = None;
+        request.body_bytes = 0;
+        let forward = &mut self.forward;
+        forward.host.clear();
+        forward.path.clear();
+        forward.query = None;
+        forward.host_header = None;
+        forward.stripped_prefix.clear();
+        let response = &mut self.response;
+        response.status = 0;
+        response.reason = bytes::Bytes::new();
+        response.headers.restart(bytes::Bytes::new());
+        response.source = crate::response::Source::default();
+        response.body = bytes::Bytes::new();
+        response.upstream_status = 0;
+        response.head_sent = 0;
+        response.body_sent = 0;
+        self.route = None;
+        self.service = None;
+        self.workspace = entities::DEFAULT_WORKSPACE;
+        self.captures = None;
+        self.identity = Identity::default();
+        self.directory = nobody;
+        self.state.clear();
+        self.upstream_address = None;
+        self.buffer_response = false;
     }
 
     /// Sets Consumer and credential and tells the upstream by headers (`kong.client.authenticate`). `identifier`

@@ -38,6 +38,14 @@ impl Headers {
         Self { buffer, owned: Vec::new(), entries: SmallVec::new() }
     }
 
+    /// Empties the section and lets its lines be slices of `buffer` from now on; keeps what memory it had.
+    pub fn restart(&mut self, buffer: Bytes) {
+        debug_assert!(buffer.len() < OWNED as usize);
+        self.entries.clear();
+        self.owned.clear();
+        self.buffer = buffer;
+    }
+
     /// Adds a line by its place in the buffer. The parser has already checked it against RFC 9112 §5.
     pub fn push_span(&mut self, name: Range<usize>, value: Range<usize>) {
         debug_assert!(name.end <= self.buffer.len() && value.end <= self.buffer.len());
@@ -57,7 +65,7 @@ impl Headers {
     /// The first value under a name.
     #[inline]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.get_all(name).next()
+        self.position(name).map(|index| self.slice(self.entries[index].value))
     }
 
     /// The first value under a name, where it is UTF-8.
@@ -95,6 +103,13 @@ impl Headers {
     /// Every line in order: name as received or set, value without surrounding white space.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + '_ {
         self.entries.iter().map(|entry| (self.slice(entry.name), self.slice(entry.value)))
+    }
+
+    /// Every line in order, and whether its value is as received: false where it was set or appended since.
+    pub fn iter_with_origin(&self) -> impl Iterator<Item = (&[u8], &[u8], bool)> + '_ {
+        self.entries
+            .iter()
+            .map(|entry| (self.slice(entry.name), self.slice(entry.value), entry.value.start & OWNED == 0))
     }
 
     /// Adds a line at the end. Returns false, and changes nothing, where name or value could not be one line.

@@ -22,7 +22,7 @@ pub mod timeline;
 pub use answer::{Answer, AnswerBody, ErrorTemplates};
 pub use body::{Body, BodyError, BodySource};
 pub use directory::{Consumer, Credential, Directory, DirectoryError, Lookup};
-pub use exchange::{Exchange, Identity};
+pub use exchange::{Captures, Exchange, Identity};
 pub use headers::Headers;
 pub use plugin::{About, Chunk, Flow, Instance, Phases, Plugin, PluginType, Registry, Step};
 pub use request::{Forward, Request, Scheme, TlsSession, Version};

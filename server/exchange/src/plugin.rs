@@ -2,6 +2,7 @@
 
 use crate::{Answer, Exchange, Services};
 use bytes::Bytes;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;

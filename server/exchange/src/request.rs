@@ -111,8 +111,14 @@ pub struct Request {
     pub trusted: bool,
     /// The TLS session, on a TLS connection.
     pub tls: Option<Arc<TlsSession>>,
+    /// Serial number of the client's connection on this node, from 1.
+    pub connection: u64,
+    /// Number of this request on its connection, from 1.
+    pub connection_requests: u64,
     /// Bytes of the head as received.
     pub head_bytes: usize,
+    /// Bytes of the body as received so far, framing included.
+    pub body_bytes: u64,
 }
 
 impl Request {
@@ -170,8 +176,11 @@ impl router::Request for Request {
     fn query(&self) -> &[u8] {
         self.query.as_deref().unwrap_or_default()
     }
-    fn is_tls(&self) -> bool {
-        self.scheme == Scheme::Https
+    fn net_protocol(&self) -> router::NetProtocol {
+        match self.scheme {
+            Scheme::Http => router::NetProtocol::Http,
+            Scheme::Https => router::NetProtocol::Https,
+        }
     }
     fn sni(&self) -> Option<&[u8]> {
         Request::sni(self).map(str::as_bytes)
@@ -184,22 +193,16 @@ impl router::Request for Request {
         SocketAddr::new(ip, self.port)
     }
     fn header_values<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8]) -> bool) {
-        for (line, value) in self.headers.iter() {
-            if same_name(line, name.as_bytes()) && !each(value) {
+        for (line, value) in self.headers.iter().take(MAX_ROUTED_HEADERS) {
+            if router::header_name_matches(line, name) && !each(value) {
                 return;
             }
         }
     }
 }
 
-/// Header names as expressions and Routes write them: without case, `-` and `_` alike.
-fn same_name(line: &[u8], name: &[u8]) -> bool {
-    line.len() == name.len()
-        && line.iter().zip(name).all(|(a, b)| {
-            let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-            fold(a) == fold(b)
-        })
-}
+/// Header lines that Routes may look at (`lua_max_req_headers`).
+const MAX_ROUTED_HEADERS: usize = 100;
 
 /// Where a request is going: set from the Service after routing, changed by plugins before balancing.
 #[derive(Clone, Debug, Default)]

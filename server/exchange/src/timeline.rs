@@ -118,6 +118,13 @@ impl Timeline {
         }
     }
 
+    /// Notes a moment by a reading of [`Timeline::now`] that was taken anyway; the first note of a stamp stays.
+    pub fn mark_at(&mut self, stamp: Stamp, at: u32) {
+        if self.stamps[stamp as usize] == 0 {
+            self.stamps[stamp as usize] = at.max(1);
+        }
+    }
+
     /// µs since the start.
     pub fn now(&self) -> u32 {
         self.start.elapsed().as_micros().min(u128::from(u32::MAX)) as u32
@@ -146,9 +153,10 @@ impl Timeline {
         self.wall
     }
 
-    /// `X-Kong-Upstream-Latency`: ms from the start of balancing to the upstream's head.
+    /// `X-Kong-Upstream-Latency`: ms from the start of balancing to the upstream's head, or until now where none came.
     pub fn upstream_ms(&self) -> u32 {
-        (self.between(Stamp::Balanced, Stamp::Answered).as_micros() / 1000) as u32
+        let Some(from) = self.at(Stamp::Balanced) else { return 0 };
+        self.at(Stamp::Answered).unwrap_or_else(|| self.now()).saturating_sub(from) / 1000
     }
 
     /// `X-Kong-Proxy-Latency`: ms spent in the gateway before the request was sent on.

@@ -1,0 +1,237 @@
+//! What unit tests of plugins need: a directory, requests, and plugins configured as users do.
+
+use bytes::Bytes;
+use exchange::counters::Counters;
+use exchange::{
+    About, Body, Chunk, Consumer, Credential, Directory, DirectoryError, ErrorTemplates, Exchange, Flow, Lookup,
+    Plugin, Request, Services, Step, Timeline,
+};
+use schema::{Context, Map, Schema, Value};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+use uuid::Uuid;
+
+/// How a directory answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// At once.
+    Knows,
+    /// After having been asked twice.
+    Waits,
+    /// With an error.
+    Fails,
+}
+
+pub(crate) const MANNERS: [Manner; 2] = [Manner::Knows, Manner::Waits];
+
+/// Consumers and credentials.
+pub(crate) struct People {
+    pub(crate) consumers: Vec<Arc<Consumer>>,
+    pub(crate) credentials: Vec<Arc<Credential>>,
+    pub(crate) manner: Manner,
+}
+
+impl People {
+    /// `maya` (custom id `m-1`) and `guest`; numbers are their ids.
+    pub(crate) fn new(manner: Manner) -> Self {
+        let consumer = |id: u128, name: &str, custom_id: Option<&str>| {
+            Arc::new(Consumer {
+                id: Uuid::from_u128(id),
+                username: Some(name.into()),
+                custom_id: custom_id.map(Arc::from),
+                ..Consumer::default()
+            })
+        };
+        Self {
+            consumers: vec![consumer(1, "maya", Some("m-1")), consumer(2, "guest", None)],
+            credentials: Vec::new(),
+            manner,
+        }
+    }
+
+    /// With a credential of a Consumer.
+    pub(crate) fn credential(mut self, entity: &'static str, id: u128, consumer: u128, record: Value) -> Self {
+        let Value::Object(record) = record else { panic!("a record is an object") };
+        let (id, consumer) = (Uuid::from_u128(id), Some(Uuid::from_u128(consumer)));
+        self.credentials.push(Arc::new(Credential { id, entity, consumer, record }));
+        self
+    }
+
+    fn answer<T: 'static>(&self, found: Option<T>) -> Lookup<T> {
+        match self.manner {
+            Manner::Knows => Lookup::Known(found),
+            Manner::Waits => Lookup::Wait(Box::pin(async move {
+                let mut asked = false;
+                poll_fn(|context| {
+                    context.waker().wake_by_ref();
+                    if std::mem::replace(&mut asked, true) { Poll::Ready(()) } else { Poll::Pending }
+                })
+                .await;
+                Ok(found)
+            })),
+            Manner::Fails => Lookup::Wait(Box::pin(async { Err(DirectoryError("out of order".into())) })),
+        }
+    }
+
+    fn find(&self, is: impl Fn(&Consumer) -> bool) -> Lookup<Arc<Consumer>> {
+        self.answer(self.consumers.iter().find(|consumer| is(consumer)).cloned())
+    }
+}
+
+impl Directory for People {
+    fn consumer(&self, _: Uuid, id: Uuid) -> Lookup<Arc<Consumer>> {
+        self.find(|consumer| consumer.id == id)
+    }
+    fn consumer_by_username(&self, _: Uuid, username: &str) -> Lookup<Arc<Consumer>> {
+        self.find(|consumer| consumer.username.as_deref() == Some(username))
+    }
+    fn consumer_by_custom_id(&self, _: Uuid, custom_id: &str) -> Lookup<Arc<Consumer>> {
+        self.find(|consumer| consumer.custom_id.as_deref() == Some(custom_id))
+    }
+    fn credential(&self, _: Uuid, entity: &'static str, key: &str) -> Lookup<Arc<Credential>> {
+        let is = |credential: &&Arc<Credential>| {
+            credential.entity == entity
+                && (credential.text("key") == Some(key) || credential.text("username") == Some(key))
+        };
+        self.answer(self.credentials.iter().find(is).cloned())
+    }
+    fn of_consumer(&self, _: Uuid, entity: &'static str, consumer: Uuid) -> Lookup<Vec<Arc<Credential>>> {
+        let of = |credential: &&Arc<Credential>| credential.entity == entity && credential.consumer == Some(consumer);
+        self.answer(Some(self.credentials.iter().filter(of).cloned().collect()))
+    }
+}
+
+/// A routed request at second 1,700,000,000, from 10.0.0.1.
+pub(crate) fn request(method: &str, target: &str, headers: &[(&str, &str)], people: People) -> Exchange {
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query.as_bytes().into())),
+        None => (target, None),
+    };
+    let request = Request {
+        method: method.as_bytes().into(),
+        target: target.as_bytes().into(),
+        path: path.as_bytes().into(),
+        query,
+        headers: headers.iter().copied().collect(),
+        host: "api.test".as_bytes().into(),
+        port: 8000,
+        client_ip: Some([10, 0, 0, 1].into()),
+        ..Request::default()
+    };
+    let mut exchange = Exchange::new(request, at(1_700_000_000), Arc::new(people));
+    exchange.forward.query = exchange.request.query.clone();
+    exchange
+}
+
+/// A timeline that begins at a second of the Unix epoch.
+pub(crate) fn at(second: u64) -> Timeline {
+    Timeline::starting(Instant::now(), UNIX_EPOCH + Duration::from_secs(second))
+}
+
+/// A Service.
+pub(crate) fn service() -> Arc<entities::Service> {
+    let fields = serde_json::json!({ "id": Uuid::from_u128(3), "name": "main", "host": "up.test", "retries": 5 });
+    let Value::Object(fields) = fields else { panic!("an object") };
+    let complete = entities::Service::record().insert(fields, &context()).expect("a valid Service");
+    Arc::new(serde_json::from_value(complete.into()).expect("a complete Service"))
+}
+
+/// With a body.
+pub(crate) fn with_body(mut exchange: Exchange, kind: &str, body: impl Into<Bytes>) -> Exchange {
+    let body = body.into();
+    exchange.request.headers.append("Content-Type", kind);
+    exchange.request.content_length = Some(body.len() as u64);
+    exchange.request.body = Body::Buffered(body);
+    exchange
+}
+
+/// What plugins are given.
+pub(crate) fn services() -> Services {
+    Services { counters: Arc::new(Counters::new(1 << 20)), node_id: Uuid::from_u128(99) }
+}
+
+/// The outside world of a schema, without any chance in it.
+pub(crate) fn context() -> Context {
+    Context {
+        now: 1_700_000_000.0,
+        uuid: || Uuid::from_u128(7).to_string(),
+        token: || "RANDOM32".to_owned(),
+        regex: |_| Ok(()),
+        updating: false,
+    }
+}
+
+/// A plugin with a configuration as users write it.
+pub(crate) fn plugin_with<P: Plugin>(config: Value, about: &About, services: &Services) -> P {
+    let Value::Object(config) = config else { panic!("a configuration is an object") };
+    let complete: Map<String, Value> = P::Config::record().insert(config, &context()).expect("a valid configuration");
+    let config = serde_json::from_value(complete.into()).expect("a complete configuration");
+    P::new(config, about, services).expect("a plugin")
+}
+
+/// A plugin with a configuration as users write it.
+pub(crate) fn plugin<P: Plugin>(config: Value) -> P {
+    plugin_with(config, &About::default(), &services())
+}
+
+/// Runs a step to its end.
+pub(crate) fn settle(step: Step<'_>) -> Flow {
+    match step {
+        Step::Ready(flow) => flow,
+        Step::Wait(mut future) => {
+            let mut context = std::task::Context::from_waker(Waker::noop());
+            loop {
+                if let Poll::Ready(flow) = Pin::new(&mut future).poll(&mut context) {
+                    return flow;
+                }
+            }
+        }
+    }
+}
+
+/// Runs access; on an answer makes it the response and tells its status.
+pub(crate) fn access<P: Plugin>(plugin: &P, exchange: &mut Exchange) -> Option<u16> {
+    let flow = settle(Plugin::access(plugin, exchange));
+    answered(flow, exchange)
+}
+
+/// Makes an answer the response and tells its status.
+pub(crate) fn answered(flow: Flow, exchange: &mut Exchange) -> Option<u16> {
+    match flow {
+        Flow::Next => None,
+        Flow::Answer(answer) => {
+            exchange.answer(*answer, &ErrorTemplates::default());
+            Some(exchange.response.status)
+        }
+    }
+}
+
+/// The `message` of a JSON response.
+pub(crate) fn message(exchange: &Exchange) -> String {
+    let body: Value = serde_json::from_slice(&exchange.response.body).unwrap_or_default();
+    body["message"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Runs a body in pieces through a plugin's filter.
+pub(crate) fn filter<P: Plugin>(plugin: &P, exchange: &mut Exchange, pieces: &[&str]) -> String {
+    let mut out = Vec::new();
+    for (index, piece) in pieces.iter().enumerate() {
+        let mut chunk = Chunk { data: Bytes::copy_from_slice(piece.as_bytes()), last: index + 1 == pieces.len() };
+        Plugin::body_filter(plugin, exchange, &mut chunk);
+        out.extend_from_slice(&chunk.data);
+    }
+    String::from_utf8(out).expect("text")
+}
+
+/// The identity headers and those of `more`, as `name=value`, in the order they are sent in.
+pub(crate) fn sent(exchange: &Exchange, more: &[&str]) -> String {
+    let shown =
+        |name: &str| exchange::directory::IDENTITY_HEADERS.iter().chain(more).any(|one| one.eq_ignore_ascii_case(name));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let lines = exchange.request.headers.iter().map(|(name, value)| (text(name), text(value)));
+    let lines: Vec<_> = lines.filter(|(name, _)| shown(name)).map(|(name, value)| format!("{name}={value}")).collect();
+    lines.join(" ")
+}

@@ -1,0 +1,144 @@
+//! The bundled plugins' schemas: described as the reference does, and recorded create calls come out as recorded.
+
+use entities::{Definitions, Flavor, Scopes, VaultSchemas};
+use schema::{Map, Value, json};
+use std::{fs, path::Path};
+
+fn definitions(database: bool) -> Definitions {
+    let schemas = plugins::registry().iter().map(|plugin| plugin.schema.clone()).collect();
+    Definitions::new(schemas, VaultSchemas::default(), Flavor::TraditionalCompatible, database)
+}
+
+/// Without what only one side has: descriptions here, notes on functions there.
+fn bare(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let one_sided =
+                |name: &str, value: &Value| name.starts_with("x-") || (name == "description" && value.is_string());
+            members
+                .iter()
+                .filter(|(name, value)| !one_sided(name, value))
+                .map(|(name, value)| (name.clone(), bare(value)))
+                .collect()
+        }
+        Value::Array(items) => items.iter().map(bare).collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn plugins_describe_themselves_as_the_reference_does() {
+    let definitions = definitions(true);
+    let mut seen = 0;
+    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/schemas")).unwrap() {
+        let reference: Value = serde_json::from_str(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
+        let name = reference["name"].as_str().unwrap();
+        let described = bare(&definitions.describe_plugin(name).unwrap_or_else(|| panic!("no plugin {name}")));
+        let expected = bare(&reference["schema"]);
+        for (own, expected) in
+            described["fields"].as_array().unwrap().iter().zip(expected["fields"].as_array().unwrap())
+        {
+            assert_eq!(own, expected, "{name}");
+        }
+        assert_eq!(described, expected, "{name}");
+        let registry = plugins::registry();
+        let plugin = registry.get(name).unwrap();
+        assert_eq!(plugin.priority, reference["priority"], "{name}");
+        assert_eq!(plugin.schema.priority, plugin.priority, "{name}");
+        seen += 1;
+    }
+    assert_eq!(seen, plugins::registry().iter().count());
+}
+
+#[test]
+fn recorded_calls_for_plugins_come_out_the_same() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../entities/tests/data/examples.json");
+    let examples: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let registry = plugins::registry();
+    let failures = entities::examples::failures(&definitions(true), &examples, |entity, input| {
+        entity == "plugins"
+            && input.get("name").and_then(Value::as_str).is_some_and(|name| registry.get(name).is_some())
+    });
+    assert!(failures.is_empty(), "{} of them differ:\n{}", failures.len(), failures.join("\n"));
+}
+
+fn created(definitions: &Definitions, plugin: Value) -> Result<Map<String, Value>, String> {
+    let Value::Object(plugin) = plugin else { return Err("an object".into()) };
+    definitions.process_insert("plugins", plugin, 1_700_000_000.0).map_err(|fault| fault.to_string())
+}
+
+#[test]
+fn invalid_options_are_refused_with_kongs_words() {
+    let definitions = definitions(true);
+    for (plugin, text) in [
+        (json!({ "name": "key-auth", "config": { "key_names": [""] } }), "length must be at least 1"),
+        (
+            json!({ "name": "response-transformer", "config": { "rename": { "headers": ["X-A:B,C"] } } }),
+            "'B,C' is not a valid header",
+        ),
+        (
+            json!({ "name": "response-transformer", "config": { "rename": { "headers": ["A B:C"] } } }),
+            "'A B' is not a valid header",
+        ),
+        (
+            json!({ "name": "response-transformer", "config": { "rename": { "headers": ["A:"] } } }),
+            "'' is not a valid header",
+        ),
+        (
+            json!({ "name": "rate-limiting", "config": { "minute": 20, "hour": 10 } }),
+            "The limit for hour(10.0) cannot be lower than the limit for minute(20.0)",
+        ),
+        (
+            json!({ "name": "rate-limiting", "config": { "second": 20, "year": 10.5 } }),
+            "The limit for year(10.5) cannot be lower than the limit for second(20.0)",
+        ),
+        (
+            json!({ "name": "rate-limiting", "config": { "hour": 1, "limit_by": "path", "path": "/a//b" } }),
+            "must not have empty segments",
+        ),
+        (
+            json!({ "name": "rate-limiting", "config": { "hour": 1, "policy": "memcached" } }),
+            "expected one of: local, cluster, redis",
+        ),
+        (json!({ "name": "request-termination", "config": { "trigger": "a b" } }), "bad header name 'a b'"),
+        (json!({ "name": "correlation-id", "config": { "echo_downstream": "perhaps" } }), "expected a boolean"),
+    ] {
+        let refused = created(&definitions, plugin.clone()).expect_err("refused");
+        assert!(refused.contains(text), "{plugin}: {refused}");
+    }
+}
+
+#[test]
+fn without_a_database_nothing_counts_in_it() {
+    let plugin = json!({ "name": "rate-limiting", "config": { "hour": 1, "policy": "cluster" } });
+    assert!(created(&definitions(true), plugin.clone()).is_ok());
+    let refused = created(&definitions(false), plugin).expect_err("refused");
+    assert!(refused.contains("expected one of: local, redis"), "{refused}");
+}
+
+#[test]
+fn scopes_are_those_of_the_documentation() {
+    for (name, scopes) in [
+        ("basic-auth", Scopes::NO_CONSUMER),
+        ("key-auth", Scopes::NO_CONSUMER),
+        ("correlation-id", Scopes::ALL),
+        ("rate-limiting", Scopes::GROUPS),
+        ("request-termination", Scopes::GROUPS),
+        ("response-transformer", Scopes::GROUPS),
+    ] {
+        assert_eq!(plugins::registry().get(name).map(|plugin| plugin.schema.scopes), Some(scopes), "{name}");
+    }
+}
+
+#[test]
+fn every_complete_configuration_can_be_built() {
+    let counters = std::sync::Arc::new(exchange::counters::Counters::new(1 << 16));
+    let services = exchange::Services { counters, node_id: uuid::Uuid::nil() };
+    let definitions = definitions(true);
+    for plugin in plugins::registry().iter() {
+        let config = if plugin.name == "rate-limiting" { json!({ "hour": 1 }) } else { json!({}) };
+        let stored = created(&definitions, json!({ "name": plugin.name, "config": config })).expect("valid");
+        let built = plugin.build(&stored["config"], &exchange::About::default(), &services);
+        assert_eq!(built.map(|built| built.name()), Ok(plugin.name));
+    }
+}
