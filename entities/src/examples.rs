@@ -5,7 +5,11 @@ use schema::{Map, Value, address::Address};
 
 /// The recorded calls whose plugin (for `plugins`) is known: each is `{entity, input, result}` or
 /// `{entity, input, message, fields}`. Gives a description of every one that comes out differently.
-pub fn failures(definitions: &Definitions, examples: &Value, wanted: impl Fn(&str, &Map<String, Value>) -> bool) -> Vec<String> {
+pub fn failures(
+    definitions: &Definitions,
+    examples: &Value,
+    wanted: impl Fn(&str, &Map<String, Value>) -> bool,
+) -> Vec<String> {
     let mut failures = Vec::new();
     for example in examples.as_array().into_iter().flatten() {
         let (Some(entity), Some(Value::Object(input))) = (example["entity"].as_str(), example.get("input")) else {

@@ -372,9 +372,11 @@ impl Field {
         self
     }
 
-    /// One more Lua pattern that must not match, with its text.
+    /// One more Lua pattern that must not match, with its text; replaces the same pattern's.
     pub fn match_none(mut self, pattern: impl Into<String>, err: impl Into<String>) -> Self {
-        self.rules.match_none.push(ErrPattern { pattern: pattern.into(), err: Some(err.into()) });
+        let rule = ErrPattern { pattern: pattern.into(), err: Some(err.into()) };
+        self.rules.match_none.retain(|known| known.pattern != rule.pattern);
+        self.rules.match_none.push(rule);
         self
     }
 

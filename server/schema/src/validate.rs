@@ -38,8 +38,7 @@ pub(crate) fn validate_record(record: &Record, data: &mut Map<String, Value>, cx
     }
     for field in missing {
         if !errors.contains_key(field.name()) {
-            let text = field.err.as_deref().unwrap_or(REQUIRED);
-            errors.insert(field.name().to_owned(), said(text));
+            errors.insert(field.name().to_owned(), said(REQUIRED));
         }
     }
     if !texts.is_empty() {
