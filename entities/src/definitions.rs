@@ -3,7 +3,7 @@
 use crate::{Entity, PluginSchema, PluginSchemas, VaultSchemas, random_token, random_uuid};
 use indexmap::IndexMap;
 use router::Flavor;
-use schema::{Context, Errors, Field, Map, OnDelete, Record, Value};
+use schema::{Context, Errors, Field, Map, OnDelete, Record, Value, address::Address};
 use std::{borrow::Cow, sync::Arc};
 
 /// Why a value is refused.
@@ -176,9 +176,22 @@ impl Definitions {
         })
     }
 
+    /// What the writing paths of the Admin API refuse before the schema has its say (and `/schemas/…/validate` and
+    /// declarative files do not): the address of a Target, in other words than the schema's.
+    pub fn check_write(&self, entity: &str, data: &Map<String, Value>) -> Result<(), Fault> {
+        if entity == "targets"
+            && let Some(Value::String(text)) = data.get("target")
+            && !text.is_empty()
+            && Address::parse(text).is_err()
+        {
+            return Err(Errors::of("target", "Invalid target; not a valid hostname or ip address").into());
+        }
+        Ok(())
+    }
+
     /// Creation: defaults, automatic values, validation, transformations. `now` in seconds since 1970.
     ///
-    /// `ttl` (where the entity has one) and `ws_id` stay in the result when they are given.
+    /// `ttl` (where the entity may expire) stays in the result when it is given; `ws_id` is no field and is refused.
     pub fn process_insert(
         &self,
         entity: &str,
@@ -223,7 +236,7 @@ impl Definitions {
         now: f64,
     ) -> Result<Map<String, Value>, Fault> {
         let definition = self.entity(entity).ok_or_else(|| Fault::Unknown(entity.to_owned()))?;
-        let extras = Extras::take(definition, &mut patch)?;
+        let ttl = take_ttl(definition, &mut patch)?;
         let mut existing = Cow::Borrowed(existing);
         let kept = ["ttl", "ws_id"].map(|name| {
             if !existing.contains_key(name) || definition.record.get(name).is_some() {
@@ -250,7 +263,9 @@ impl Definitions {
         if let Some(ws) = ws {
             data.insert("ws_id".to_owned(), ws);
         }
-        extras.put(&mut data);
+        if let Some(ttl) = ttl {
+            data.insert("ttl".to_owned(), ttl);
+        }
         Ok(data)
     }
 
@@ -262,7 +277,7 @@ impl Definitions {
         transform: bool,
     ) -> Result<Map<String, Value>, Fault> {
         let definition = self.entity(entity).ok_or_else(|| Fault::Unknown(entity.to_owned()))?;
-        let extras = Extras::take(definition, &mut data)?;
+        let ttl = take_ttl(definition, &mut data)?;
         let record = self.record_for(entity, &data)?;
         let mut data = record.insert(data, &context(now))?;
         if let Some(change) = definition.normalise {
@@ -271,7 +286,9 @@ impl Definitions {
         if transform && let Some(change) = definition.transform {
             change(&mut data, None);
         }
-        extras.put(&mut data);
+        if let Some(ttl) = ttl {
+            data.insert("ttl".to_owned(), ttl);
+        }
         Ok(data)
     }
 
@@ -306,41 +323,18 @@ impl Definitions {
     }
 }
 
-/// What every entity (of a workspace; with a life time) accepts beside its fields.
-struct Extras {
-    ttl: Option<Value>,
-    ws_id: Option<Value>,
-}
-
 /// The longest life time, in seconds.
 const MAX_TTL: i64 = 100_000_000;
 
-impl Extras {
-    fn take(entity: &Entity, data: &mut Map<String, Value>) -> Result<Self, Errors> {
-        let mut take = |name: &str, allowed: bool| {
-            if allowed && entity.record.get(name).is_none() { data.shift_remove(name) } else { None }
-        };
-        let ttl = take("ttl", entity.ttl).filter(|ttl| !ttl.is_null());
-        let ws_id = take("ws_id", entity.workspaceable).filter(|id| !id.is_null());
-        if let Some(ttl) = &ttl
-            && !ttl.as_i64().or_else(|| whole(ttl)).is_some_and(|seconds| (0..=MAX_TTL).contains(&seconds))
-        {
-            return Err(Errors::of("ttl", format!("must be an integer between 0 and {MAX_TTL}")));
-        }
-        if let Some(id) = &ws_id
-            && !id.as_str().is_some_and(|id| uuid::Uuid::try_parse(id).is_ok())
-        {
-            return Err(Errors::of("ws_id", "expected a valid UUID"));
-        }
-        Ok(Self { ttl, ws_id })
+/// Takes `ttl` out of what is written to an entity that may expire.
+fn take_ttl(entity: &Entity, data: &mut Map<String, Value>) -> Result<Option<Value>, Errors> {
+    if !entity.ttl || entity.record.get("ttl").is_some() {
+        return Ok(None);
     }
-
-    fn put(self, data: &mut Map<String, Value>) {
-        for (name, value) in [("ttl", self.ttl), ("ws_id", self.ws_id)] {
-            if let Some(value) = value {
-                data.insert(name.to_owned(), value);
-            }
-        }
+    match data.shift_remove("ttl") {
+        None | Some(Value::Null) => Ok(None),
+        Some(ttl) if whole(&ttl).is_some_and(|seconds| (0..=MAX_TTL).contains(&seconds)) => Ok(Some(ttl)),
+        Some(_) => Err(Errors::of("ttl", format!("must be an integer between 0 and {MAX_TTL}"))),
     }
 }
 
