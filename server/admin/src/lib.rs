@@ -1,1 +1,25 @@
-//! The Admin API and status API.
+//! The Admin API and the status API.
+//!
+//! Paths come from the definitions ([`Kinds`](declarative::Kinds)): there is no handler per entity. What a node does with a
+//! configuration, and what it knows of itself, comes through the traits in [`AdminState`]'s [`Parts`].
+
+mod body;
+mod config;
+mod errors;
+mod form;
+mod handle;
+mod node;
+mod paths;
+mod query;
+mod resource;
+mod respond;
+mod schemas;
+mod state;
+mod upstreams;
+mod write;
+
+pub use handle::{configure, configure_status};
+pub use respond::HeaderPolicy;
+pub use state::{
+    AdminState, Counters, Eventually, HealthFault, HealthView, Limits, LoadError, NodeFacts, NodeView, Parts, Publisher, Readiness,
+};

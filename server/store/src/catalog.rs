@@ -1,6 +1,8 @@
 //! What an engine must know of each kind of entity: keys, uniqueness, references.
 
-use std::collections::HashMap;
+use entities::{Definitions, Entity};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 /// What happens to a record when what it points to is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,60 @@ pub struct Rules {
     pub references: Vec<Reference>,
 }
 
+impl Rules {
+    /// `names`: the kinds there are.
+    fn of(entity: &Entity, names: &[&'static str]) -> Rules {
+        let mut unique: Vec<Unique> = entity
+            .unique_fields()
+            .map(|field| Unique {
+                fields: vec![intern(field.name())],
+                across_workspaces: field.is_unique_across_ws(),
+                nulls: false,
+            })
+            .collect();
+        unique.extend(entity.unique_together.iter().map(|fields| Unique {
+            fields: fields.to_vec(),
+            across_workspaces: false,
+            nulls: true,
+        }));
+        let mut references: Vec<Reference> = entity
+            .references()
+            .filter_map(|(field, target, on_delete)| {
+                let on_delete = match on_delete {
+                    Some(schema::OnDelete::Cascade) => OnDelete::Cascade,
+                    Some(schema::OnDelete::Null) => OnDelete::Null,
+                    None => OnDelete::Restrict,
+                };
+                let entity = names.iter().find(|name| **name == target)?;
+                Some(Reference { field: intern(field), entity, on_delete })
+            })
+            .collect();
+        // The field stands in the records of the plugins that allow it, not in the common one.
+        if entity.name == "plugins" && names.contains(&"consumer_groups") {
+            references.push(Reference { field: "consumer_group", entity: "consumer_groups", on_delete: OnDelete::Cascade });
+        }
+        Rules {
+            entity: entity.name,
+            primary_key: entity.primary_key.to_vec(),
+            workspaced: entity.workspaceable,
+            unique,
+            references,
+        }
+    }
+}
+
+/// The same text for as long as the process lives; each name is kept once.
+fn intern(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let kept: &'static str = Box::leak(name.into());
+    names.insert(kept);
+    kept
+}
+
 /// The rules of every kind, in the order of the definitions.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
@@ -77,6 +133,13 @@ impl Catalog {
             }
         }
         catalog
+    }
+
+    /// The rules that the definitions of a node give. Tags are not stored: they are read off the entities.
+    pub fn of(definitions: &Definitions) -> Catalog {
+        let names: Vec<&'static str> = definitions.entities().map(|entity| entity.name).filter(|name| *name != "tags").collect();
+        let rules = definitions.entities().filter(|entity| entity.name != "tags");
+        Catalog::new(rules.map(|entity| Rules::of(entity, &names)).collect())
     }
 
     /// Every kind's rules.

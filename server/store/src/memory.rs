@@ -50,6 +50,16 @@ impl Memory {
 
     /// Applies a batch on the calling thread.
     pub fn commit(&self, batch: Batch) -> Result<Revision, Error> {
+        self.commit_if(batch, |_| Ok(()))
+    }
+
+    /// Applies a batch on the calling thread unless `accepts` refuses the state it would lead to: whoever serves from
+    /// the store compiles that state first. Other writers wait meanwhile.
+    pub fn commit_if<E: From<Error>>(
+        &self,
+        batch: Batch,
+        accepts: impl FnOnce(&View) -> Result<(), E>,
+    ) -> Result<Revision, E> {
         let mut log = lock(&self.writing);
         let mut next = View::clone(&self.current());
         for precondition in &batch.preconditions {
@@ -61,6 +71,7 @@ impl Memory {
         }
         let revision = next.revision() + 1;
         next.set_revision(revision);
+        accepts(&next)?;
         let (at, author, request_id) = (SystemTime::now(), Arc::from(batch.author), Arc::from(batch.request_id));
         for kind in done {
             log.push(Change { revision, at, author: Arc::clone(&author), request_id: Arc::clone(&request_id), kind });

@@ -1,0 +1,267 @@
+//! What the node tells of itself: `/`, `/status`, `/endpoints`, `/timers`, `/debug`.
+
+use crate::body::Body;
+use crate::errors;
+use crate::form::Argument;
+use crate::query;
+use crate::resource::now;
+use crate::respond::Answer;
+use crate::state::{Readiness, Shared};
+use declarative::EMPTY_HASH;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// What clients find under `lua_version`; a text is all they look for.
+const LUA_VERSION: &str = "LuaJIT 2.1.1700206165";
+/// The named memory areas that dashboards show: name, capacity in MiB, use in KiB when nothing happens.
+const AREAS: [(&str, u32, u32); 11] = [
+    ("kong", 5, 40),
+    ("kong_cluster_events", 5, 40),
+    ("kong_core_db_cache", 128, 776),
+    ("kong_core_db_cache_miss", 12, 84),
+    ("kong_db_cache", 128, 776),
+    ("kong_db_cache_miss", 12, 84),
+    ("kong_healthchecks", 5, 40),
+    ("kong_locks", 8, 60),
+    ("kong_rate_limiting_counters", 12, 84),
+    ("kong_secrets", 5, 40),
+    ("prometheus_metrics", 5, 40),
+];
+const LEVELS: [&str; 8] = ["debug", "info", "notice", "warn", "error", "crit", "alert", "emerg"];
+/// How long a changed log level lasts unless the request says otherwise, in seconds.
+const LEVEL_LASTS: f64 = 60.0;
+
+impl Shared {
+    /// `GET /`
+    pub(crate) async fn root(&self) -> Result<Answer, Answer> {
+        let plugins: Map<String, Value> = self
+            .kinds
+            .definitions()
+            .plugins()
+            .iter()
+            .map(|plugin| (plugin.name.to_string(), json!({"version": plugin.version, "priority": plugin.priority})))
+            .collect();
+        let view = self.store.view().await.map_err(|error| errors::store(&error))?;
+        let enabled: BTreeSet<&str> = view.all("plugins").filter_map(|plugin| plugin.text("name")).collect();
+        let pid = std::process::id();
+        Ok(Answer::json(
+            200,
+            &json!({
+                "tagline": "Welcome to kong",
+                "version": schema::KONG_VERSION,
+                "edition": "community",
+                "hostname": self.facts.hostname,
+                "node_id": self.facts.node_id,
+                "lua_version": LUA_VERSION,
+                "timers": {"running": 0, "pending": 0},
+                "plugins": {"available_on_server": plugins, "enabled_in_cluster": enabled},
+                "configuration": self.facts.configuration,
+                "pids": {"master": pid, "workers": [pid]},
+            }),
+        ))
+    }
+
+    /// `GET /status`
+    pub(crate) fn status(&self, query: &[Argument]) -> Result<Answer, Answer> {
+        let unit = query::first(query, "unit").and_then(Value::as_str).unwrap_or("m");
+        let scale = query::first(query, "scale").and_then(Value::as_str).and_then(|text| text.trim().parse::<f64>().ok());
+        let scale = scale.unwrap_or(2.0);
+        if scale < 0.0 {
+            return Err(errors::plain(400, "scale must be equal or greater than 0"));
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 20")]
+        let scale = scale.min(20.0) as usize;
+        let unit = Unit::read(unit)
+            .ok_or_else(|| errors::plain(400, &format!("invalid unit '{unit}' (expected 'k/K', 'm/M', or 'g/G')")))?;
+        let areas: Map<String, Value> = AREAS
+            .iter()
+            .map(|(name, capacity, used)| {
+                let (capacity, used) = (u64::from(*capacity) << 20, u64::from(*used) << 10);
+                ((*name).to_owned(), json!({"capacity": unit.text(capacity, scale), "allocated_slabs": unit.text(used, scale)}))
+            })
+            .collect();
+        let memory = unit.text(resident(), scale);
+        let counters = self.node.counters();
+        let mut body = json!({
+            "memory": {
+                "workers_lua_vms": [{"pid": std::process::id(), "http_allocated_gc": memory}],
+                "lua_shared_dicts": areas,
+            },
+            "server": {
+                "connections_active": counters.active,
+                "connections_reading": counters.reading,
+                "connections_writing": counters.writing,
+                "connections_waiting": counters.waiting,
+                "connections_accepted": counters.accepted,
+                "connections_handled": counters.handled,
+                "total_requests": counters.requests,
+            },
+        });
+        if self.kinds.definitions().database() {
+            body["database"] = json!({"reachable": true});
+        } else {
+            body["configuration_hash"] = self.node.configuration_hash().into();
+        }
+        Ok(Answer::json(200, &body))
+    }
+
+    /// `GET /status/ready`
+    pub(crate) fn ready(&self) -> Answer {
+        if self.draining.load(Ordering::Relaxed) {
+            return errors::plain(503, "draining");
+        }
+        if !self.kinds.definitions().database() && self.node.configuration_hash() == EMPTY_HASH {
+            return errors::plain(503, "no configuration available (empty configuration present)");
+        }
+        match self.node.readiness() {
+            Readiness::Ready => errors::plain(200, "ready"),
+            Readiness::NotReady(why) => errors::plain(503, &why),
+        }
+    }
+
+    /// `POST /status/ready`
+    pub(crate) fn set_ready(&self, body: Body) -> Answer {
+        let (members, _) = body.into_members();
+        match members.get("status").and_then(Value::as_str) {
+            Some("draining") => {
+                self.draining.store(true, Ordering::Relaxed);
+                Answer::empty(204)
+            }
+            Some(other) => errors::plain(400, &format!("invalid status: {other}")),
+            None => errors::plain(400, "expected a status"),
+        }
+    }
+
+    /// `GET /status/dns`
+    pub(crate) fn dns() -> Answer {
+        errors::plain(501, "not implemented with the legacy DNS client")
+    }
+
+    /// `GET /endpoints`
+    pub(crate) fn endpoints(&self) -> Answer {
+        Answer::json(200, &json!({"data": self.admin_paths.list()}))
+    }
+
+    /// `GET /timers`
+    pub(crate) fn timers(&self) -> Answer {
+        let count = self.facts.workers;
+        Answer::json(
+            200,
+            &json!({
+                "worker": {"id": 0, "count": count},
+                "stats": {
+                    "flamegraph": {"running": "", "pending": "", "elapsed_time": ""},
+                    "sys": {"running": 0, "pending": 0, "waiting": 0, "total": 0, "runs": 0},
+                    "timers": {},
+                },
+            }),
+        )
+    }
+
+    /// `GET /debug/node/log-level`
+    pub(crate) fn log_level(&self) -> Answer {
+        errors::plain(200, &format!("log level: {}", self.node.log_level()))
+    }
+
+    /// `PUT /debug/{node,cluster}/log-level/{level}`
+    pub(crate) fn set_log_level(&self, level: &[u8], query: &[Argument], body: Body) -> Answer {
+        if !self.kinds.definitions().database() {
+            return errors::plain(405, "cannot change log level when not using a database");
+        }
+        let level = String::from_utf8_lossy(level);
+        if !LEVELS.contains(&&*level) {
+            return errors::plain(400, &format!("unknown log level: {level}"));
+        }
+        if self.node.log_level() == level {
+            return errors::plain(200, &format!("log level is already {level}"));
+        }
+        let (members, _) = body.into_members();
+        let timeout = query::first(query, "timeout").or(members.get("timeout"));
+        let seconds = timeout.and_then(|value| value.as_f64().or_else(|| value.as_str()?.parse().ok())).unwrap_or(LEVEL_LASTS);
+        if seconds < 0.0 {
+            return errors::plain(400, "timeout must be greater than or equal to 0");
+        }
+        let duration = Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(Duration::MAX);
+        self.node.set_log_level(&level, duration);
+        errors::plain(200, "log level changed")
+    }
+
+    /// `GET /tags`, `GET /tags/{tag}`
+    pub(crate) async fn tags(&self, tag: Option<&[u8]>, query: &[Argument]) -> Result<Answer, Answer> {
+        let tag = tag.map(query::check_tag).transpose().map_err(|text| errors::invalid_tag(&text))?;
+        let paging = query::Paging::read(query)?;
+        let view = self.store.view().await.map_err(|error| errors::store(&error))?;
+        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
+        let now = now() as i64;
+        let all = self.kinds.iter().flat_map(|kind| view.all(kind.name)).filter(|record| !record.expired(now)).flat_map(|record| {
+            record.tags().map(move |tag| json!({"entity_name": record.entity, "entity_id": record.id.to_string(), "tag": tag}))
+        });
+        let skip = paging.after.as_ref().and_then(|after| after.to_string().parse::<usize>().ok()).unwrap_or(0);
+        let mut wanted = all.filter(|entry| tag.is_none_or(|tag| entry["tag"] == tag)).skip(skip);
+        let data: Vec<Value> = wanted.by_ref().take(paging.size).collect();
+        let mut body = json!({"data": data, "next": null});
+        if wanted.next().is_some() {
+            let path = tag.map_or_else(|| "/tags".to_owned(), |tag| format!("/tags/{}", query::escape(tag)));
+            let (offset, next) = paging.next(&path, &store::Id::Text((skip + paging.size).to_string().into()), None, false);
+            body["offset"] = offset.into();
+            body["next"] = next.into();
+        }
+        Ok(Answer::json(200, &body))
+    }
+}
+
+/// A unit for figures of memory.
+enum Unit {
+    Bytes,
+    Kibi,
+    Mebi,
+    Gibi,
+}
+
+impl Unit {
+    fn read(text: &str) -> Option<Unit> {
+        Some(match text {
+            "b" | "B" => Unit::Bytes,
+            "k" | "K" => Unit::Kibi,
+            "m" | "M" => Unit::Mebi,
+            "g" | "G" => Unit::Gibi,
+            _ => return None,
+        })
+    }
+
+    fn text(&self, bytes: u64, scale: usize) -> Value {
+        let (shift, name) = match self {
+            Unit::Bytes => return bytes.into(),
+            Unit::Kibi => (10, "KiB"),
+            Unit::Mebi => (20, "MiB"),
+            Unit::Gibi => (30, "GiB"),
+        };
+        #[allow(clippy::cast_precision_loss, reason = "shown with a few digits")]
+        let value = bytes as f64 / f64::from(1u32 << shift);
+        format!("{value:.scale$} {name}").into()
+    }
+}
+
+/// The memory this process holds, in bytes.
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages = pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok()).unwrap_or(0);
+    pages * 4096
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_shown_in_its_unit() {
+        for (unit, scale, expected) in
+            [("b", 2, json!(1_572_864)), ("k", 2, json!("1536.00 KiB")), ("M", 3, json!("1.500 MiB")), ("g", 0, json!("0 GiB"))]
+        {
+            assert_eq!(Unit::read(unit).unwrap().text(1_572_864, scale), expected);
+        }
+        assert!(Unit::read("V").is_none());
+    }
+}

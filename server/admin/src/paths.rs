@@ -1,0 +1,257 @@
+//! Every path of the Admin API, made from the definitions, and what it stands for.
+
+use declarative::{Child, Kinds};
+use std::collections::BTreeMap;
+
+/// Methods of a path, in the order of `Allow`.
+pub(crate) type Methods = &'static [&'static str];
+
+const READ: Methods = &["GET"];
+const READ_WRITE: Methods = &["GET", "POST"];
+const ENTITY: Methods = &["DELETE", "GET", "PATCH", "PUT"];
+const PUT: Methods = &["PUT"];
+const POST: Methods = &["POST"];
+
+/// What a path stands for. Kinds are positions in [`Kinds`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Root,
+    Robots,
+    Status,
+    StatusReady,
+    StatusDns,
+    Endpoints,
+    Timers,
+    Config,
+    Cache,
+    CacheKey,
+    LogLevel,
+    SetLogLevel,
+    ClusterLogLevel,
+    Schema,
+    SchemaValidate,
+    SubschemaOfPlugin,
+    SubschemaOfVault,
+    Filters,
+    PluginsEnabled,
+    PluginSchema,
+    Tags,
+    Tag,
+    Clustering,
+    /// Needs wasm.
+    Wasm,
+    /// In the list of endpoints, and nothing else.
+    Disabled,
+    /// `/services`
+    Collection { kind: usize },
+    /// `/services/{id}`
+    Entity { kind: usize },
+    /// `/services/{id}/routes`: entities whose `field` points to the parent.
+    Nested { parent: usize, kind: usize, field: &'static str },
+    /// `/services/{id}/routes/{id}`
+    NestedEntity { parent: usize, kind: usize, field: &'static str },
+    /// `/routes/{id}/service`: what `field` points to.
+    Foreign { kind: usize, field: &'static str, target: usize },
+    /// `/upstreams/{id}/health`
+    UpstreamHealth { kind: usize },
+    /// `/upstreams/{id}/targets/all`
+    AllTargets { parent: usize, kind: usize, field: &'static str },
+    /// `/upstreams/{id}/targets/{id}[/{address}]/healthy|unhealthy`
+    TargetHealth { parent: usize, kind: usize, field: &'static str, healthy: bool, address: bool },
+}
+
+/// A place in the tree of paths.
+#[derive(Debug, Default)]
+struct Place {
+    literal: BTreeMap<String, Place>,
+    parameter: Option<(String, Box<Place>)>,
+    endpoint: Option<(Endpoint, Methods)>,
+    // Not in `GET /endpoints`.
+    hidden: bool,
+}
+
+/// All paths.
+#[derive(Debug, Default)]
+pub(crate) struct Paths {
+    top: Place,
+}
+
+/// What a path led to, with the segments that stand for its parameters.
+pub(crate) struct Match<'p, 's> {
+    pub(crate) endpoint: &'p Endpoint,
+    pub(crate) methods: Methods,
+    pub(crate) parameters: Vec<&'s [u8]>,
+}
+
+impl Paths {
+    /// The paths of the Admin API.
+    pub(crate) fn admin(kinds: &Kinds) -> Paths {
+        let mut paths = Paths::default();
+        for (path, endpoint, methods) in [
+            ("/", Endpoint::Root, READ),
+            ("/cache", Endpoint::Cache, &["DELETE"] as Methods),
+            ("/cache/{key}", Endpoint::CacheKey, &["DELETE", "GET"]),
+            ("/clustering/data-planes", Endpoint::Clustering, READ),
+            ("/clustering/status", Endpoint::Clustering, READ),
+            ("/config", Endpoint::Config, READ_WRITE),
+            ("/debug/cluster/log-level/{log_level}", Endpoint::ClusterLogLevel, PUT),
+            ("/debug/node/log-level", Endpoint::LogLevel, READ),
+            ("/debug/node/log-level/{log_level}", Endpoint::SetLogLevel, PUT),
+            ("/endpoints", Endpoint::Endpoints, READ),
+            ("/plugins/enabled", Endpoint::PluginsEnabled, READ),
+            ("/plugins/schema/{name}", Endpoint::PluginSchema, READ),
+            ("/schemas/filters/{name}", Endpoint::Filters, READ),
+            ("/schemas/plugins/{name}", Endpoint::SubschemaOfPlugin, READ),
+            ("/schemas/vaults/{name}", Endpoint::SubschemaOfVault, READ),
+            ("/schemas/{name}", Endpoint::Schema, READ),
+            ("/status", Endpoint::Status, READ),
+            ("/status/dns", Endpoint::StatusDns, READ),
+            ("/tags", Endpoint::Tags, &["DELETE", "GET", "PATCH", "POST", "PUT"]),
+            ("/tags/{tags}", Endpoint::Tag, &["DELETE", "GET", "PATCH", "POST", "PUT"]),
+            ("/timers", Endpoint::Timers, READ),
+        ] {
+            paths.add(path, endpoint, methods);
+        }
+        for name in ["plugins", "vaults", "{db_entity_name}"] {
+            paths.add(&format!("/schemas/{name}/validate"), Endpoint::SchemaValidate, POST);
+        }
+        paths.hide("/robots.txt", Endpoint::Robots, READ);
+        for parent in ["", "/routes/{routes}", "/services/{services}"] {
+            paths.hide(&format!("{parent}/filter-chains"), Endpoint::Wasm, READ_WRITE);
+            paths.hide(&format!("{parent}/filter-chains/{{filter_chains}}"), Endpoint::Wasm, ENTITY);
+        }
+        for part in ["all", "enabled", "disabled"] {
+            paths.hide(&format!("/routes/{{routes}}/filters/{part}"), Endpoint::Wasm, READ);
+        }
+        for parent in ["route", "service"] {
+            paths.hide(&format!("/filter-chains/{{filter_chains}}/{parent}"), Endpoint::Wasm, ENTITY);
+        }
+        for position in 0..kinds.len() {
+            paths.add_kind(kinds, position);
+        }
+        paths
+    }
+
+    /// The paths of the status listener. `upstreams`: also the health of Upstreams, as without a database.
+    pub(crate) fn status(kinds: &Kinds, upstreams: bool) -> Paths {
+        let mut paths = Paths::default();
+        paths.add("/status", Endpoint::Status, READ);
+        paths.add("/status/ready", Endpoint::StatusReady, READ_WRITE);
+        paths.add("/status/dns", Endpoint::StatusDns, READ);
+        if let (true, Some(parent), Some(kind)) = (upstreams, kinds.position("upstreams"), kinds.position("targets")) {
+            let field = "upstream";
+            paths.add("/upstreams/{upstreams}/health", Endpoint::UpstreamHealth { kind: parent }, READ);
+            paths.add("/upstreams/{upstreams}/targets", Endpoint::Nested { parent, kind, field }, READ);
+            paths.add("/upstreams/{upstreams}/targets/all", Endpoint::AllTargets { parent, kind, field }, READ);
+            paths.add("/upstreams/{upstreams}/targets/{targets}", Endpoint::NestedEntity { parent, kind, field }, READ);
+        }
+        paths
+    }
+
+    fn add_kind(&mut self, kinds: &Kinds, position: usize) {
+        let kind = kinds.get(position);
+        let Some(top) = kind.path else { return };
+        let own = format!("{{{}}}", kind.name);
+        let on = |endpoint: Endpoint| if kind.name == "targets" { Endpoint::Disabled } else { endpoint };
+        self.add(&format!("/{top}"), on(Endpoint::Collection { kind: position }), READ_WRITE);
+        self.add(&format!("/{top}/{own}"), on(Endpoint::Entity { kind: position }), ENTITY);
+        for &(field, target) in &kind.references {
+            if kinds.get(target).path.is_none() {
+                continue;
+            }
+            let endpoint = match kind.name {
+                "targets" | "snis" => Endpoint::Disabled,
+                _ => Endpoint::Foreign { kind: position, field, target },
+            };
+            self.add(&format!("/{top}/{own}/{field}"), endpoint, ENTITY);
+        }
+        for child in kind.children.values() {
+            let Child::Entities { kind: child, field } = *child else { continue };
+            let definition = kinds.get(child);
+            let Some(nested) = definition.nested_path else { continue };
+            let (parent, kind) = (position, child);
+            let list = format!("/{top}/{own}/{nested}");
+            let item = format!("{list}/{{{}}}", definition.name);
+            self.add(&list, Endpoint::Nested { parent, kind, field }, READ_WRITE);
+            self.add(&item, Endpoint::NestedEntity { parent, kind, field }, ENTITY);
+            if definition.name == "targets" {
+                self.add(&format!("{list}/all"), Endpoint::AllTargets { parent, kind, field }, READ);
+                for (word, healthy) in [("healthy", true), ("unhealthy", false)] {
+                    let health = |address| Endpoint::TargetHealth { parent, kind, field, healthy, address };
+                    self.add(&format!("{item}/{word}"), health(false), PUT);
+                    self.add(&format!("{item}/{{address}}/{word}"), health(true), PUT);
+                }
+            }
+        }
+        if kind.name == "upstreams" {
+            self.add(&format!("/{top}/{own}/health"), Endpoint::UpstreamHealth { kind: position }, READ);
+        }
+    }
+
+    fn add(&mut self, path: &str, endpoint: Endpoint, methods: Methods) -> &mut Place {
+        let mut place = &mut self.top;
+        for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+            place = match segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+                Some(name) => {
+                    let (_, next) = place.parameter.get_or_insert_with(|| (name.to_owned(), Box::default()));
+                    next
+                }
+                None => place.literal.entry(segment.to_owned()).or_default(),
+            };
+        }
+        place.endpoint = Some((endpoint, methods));
+        place
+    }
+
+    fn hide(&mut self, path: &str, endpoint: Endpoint, methods: Methods) {
+        self.add(path, endpoint, methods).hidden = true;
+    }
+
+    /// Where decoded segments lead. A literal segment wins over a parameter.
+    pub(crate) fn find<'p, 's>(&'p self, segments: &'s [Vec<u8>]) -> Option<Match<'p, 's>> {
+        let mut parameters = Vec::new();
+        let place = descend(&self.top, segments, &mut parameters)?;
+        let (endpoint, methods) = place.endpoint.as_ref()?;
+        Some(Match { endpoint, methods, parameters })
+    }
+
+    /// The paths as people write them, sorted by segments.
+    pub(crate) fn list(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        collect(&self.top, &mut Vec::new(), &mut out);
+        out.sort();
+        out.into_iter().map(|segments| format!("/{}", segments.join("/"))).collect()
+    }
+}
+
+fn descend<'p, 's>(place: &'p Place, segments: &'s [Vec<u8>], parameters: &mut Vec<&'s [u8]>) -> Option<&'p Place> {
+    let Some((segment, rest)) = segments.split_first() else { return place.endpoint.is_some().then_some(place) };
+    let literal = std::str::from_utf8(segment).ok().and_then(|segment| place.literal.get(segment));
+    if let Some(found) = literal.and_then(|next| descend(next, rest, parameters)) {
+        return Some(found);
+    }
+    let (_, next) = place.parameter.as_ref()?;
+    let depth = parameters.len();
+    parameters.push(segment);
+    let found = descend(next, rest, parameters);
+    if found.is_none() {
+        parameters.truncate(depth);
+    }
+    found
+}
+
+fn collect(place: &Place, segments: &mut Vec<String>, out: &mut Vec<Vec<String>>) {
+    if place.endpoint.is_some() && !place.hidden {
+        out.push(segments.clone());
+    }
+    for (name, next) in &place.literal {
+        segments.push(name.clone());
+        collect(next, segments, out);
+        segments.pop();
+    }
+    if let Some((name, next)) = &place.parameter {
+        segments.push(format!("{{{name}}}"));
+        collect(next, segments, out);
+        segments.pop();
+    }
+}

@@ -1,0 +1,253 @@
+//! Entities by their paths: finding, listing and showing them. One engine for all kinds.
+
+use crate::errors;
+use crate::form::Argument;
+use crate::query::{self, Paging};
+use crate::respond::Answer;
+use crate::state::Shared;
+use entities::DEFAULT_WORKSPACE;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::SystemTime;
+use store::{Filter, Id, Query, Record};
+use uuid::Uuid;
+
+/// Seconds since 1970.
+pub(crate) fn now() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |past| past.as_secs_f64())
+}
+
+/// How a path names an entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// By its id.
+    Id(Id),
+    /// By the value of a field.
+    Field(&'static str, String),
+}
+
+impl Key {
+    /// The field, when it is not the id.
+    pub(crate) fn by(&self) -> Option<&'static str> {
+        match self {
+            Key::Id(_) => None,
+            Key::Field(field, _) => Some(field),
+        }
+    }
+}
+
+fn uuid_of(text: &str) -> Option<Uuid> {
+    if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
+}
+
+impl Shared {
+    fn name(&self, kind: usize) -> &'static str {
+        self.kinds.get(kind).name
+    }
+
+    fn ws(&self, kind: usize) -> Option<Uuid> {
+        self.kinds.get(kind).workspaced.then_some(DEFAULT_WORKSPACE)
+    }
+
+    /// What a segment of a path means for a kind.
+    pub(crate) fn key(&self, kind: usize, segment: &[u8], nested: bool) -> Result<Key, Answer> {
+        let definition = self.kinds.get(kind);
+        let text = std::str::from_utf8(segment).map_err(|_| errors::not_found())?;
+        if let Some(uuid) = uuid_of(text) {
+            return Ok(Key::Id(Id::Uuid(uuid)));
+        }
+        if !definition.has_id {
+            return Ok(Key::Id(Id::parse(text)));
+        }
+        // A Consumer's groups are found by the group below the Consumer.
+        let field = match (definition.endpoint, definition.name) {
+            (Some(field), _) => field,
+            (None, "acls") if nested => "group",
+            (None, "certificates") => "snis",
+            _ => return Err(errors::invalid_primary_key()),
+        };
+        Ok(Key::Field(field, text.to_owned()))
+    }
+
+    /// The entity of a kind with this key.
+    pub(crate) async fn find(&self, kind: usize, key: &Key) -> Result<Option<Arc<Record>>, Answer> {
+        let name = self.name(kind);
+        let found = match key {
+            Key::Id(id) => self.store.get(name, id).await,
+            Key::Field("snis", sni) => return self.certificate_by_sni(sni).await.map(Some),
+            Key::Field(field, value) => self.store.by_unique(name, self.ws(kind), field, &Value::from(value.as_str())).await,
+        };
+        found.map_err(|error| errors::store(&error))
+    }
+
+    async fn certificate_by_sni(&self, sni: &str) -> Result<Arc<Record>, Answer> {
+        let unknown = || errors::plain(404, "SNI not found");
+        let sni = self.store.by_unique("snis", Some(DEFAULT_WORKSPACE), "name", &Value::from(sni)).await;
+        let sni = sni.map_err(|error| errors::store(&error))?.ok_or_else(unknown)?;
+        let id = sni.reference("certificate").ok_or_else(unknown)?;
+        self.store.get("certificates", &id).await.map_err(|error| errors::store(&error))?.ok_or_else(unknown)
+    }
+
+    /// The entity a segment names, which must exist.
+    pub(crate) async fn existing(&self, kind: usize, segment: &[u8]) -> Result<Arc<Record>, Answer> {
+        let key = self.key(kind, segment, false)?;
+        self.find(kind, &key).await?.ok_or_else(errors::not_found)
+    }
+
+    /// The entity with this key below a parent.
+    pub(crate) async fn child(
+        &self, kind: usize, field: &'static str, parent: &Record, key: &Key,
+    ) -> Result<Option<Arc<Record>>, Answer> {
+        let definition = self.kinds.get(kind);
+        let found = match key {
+            // Not unique by itself: only among the parent's.
+            Key::Field(name, value) if definition.endpoint != Some(*name) || !definition.endpoint_unique => {
+                let children = self.children(kind, field, &parent.id).await?;
+                children.into_iter().find(|child| child.text(name) == Some(value.as_str()))
+            }
+            key => self.find(kind, key).await?,
+        };
+        Ok(found.filter(|child| child.reference(field).as_ref() == Some(&parent.id)))
+    }
+
+    /// All entities of a kind whose field points to `id`.
+    pub(crate) async fn children(&self, kind: usize, field: &'static str, id: &Id) -> Result<Vec<Arc<Record>>, Answer> {
+        let view = self.store.view().await.map_err(|error| errors::store(&error))?;
+        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
+        let now = now() as i64;
+        Ok(view.children(self.name(kind), field, id).filter(|record| !record.expired(now)).cloned().collect())
+    }
+
+    /// An entity as it is shown.
+    pub(crate) async fn show(&self, record: &Record) -> Result<Map<String, Value>, Answer> {
+        let mut shown = self.kinds.definitions().present(record.entity, &record.value);
+        if let Some(expires) = record.expires {
+            #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
+            let left = expires - now() as i64;
+            shown.insert("ttl".into(), left.max(0).into());
+        }
+        if record.entity == "certificates"
+            && let Some(snis) = self.kinds.position("snis")
+        {
+            let mut names: Vec<String> = self
+                .children(snis, "certificate", &record.id)
+                .await?
+                .iter()
+                .filter_map(|sni| sni.text("name").map(str::to_owned))
+                .collect();
+            names.sort();
+            shown.insert("snis".into(), names.into());
+        }
+        Ok(shown)
+    }
+
+    /// An entity as an answer.
+    pub(crate) async fn shown(&self, record: &Record) -> Result<Answer, Answer> {
+        Ok(Answer::json(200, &Value::Object(self.show(record).await?)))
+    }
+
+    /// `GET /{kind}`
+    pub(crate) async fn collection(&self, kind: usize, query: &[Argument]) -> Result<Answer, Answer> {
+        let definition = self.kinds.get(kind);
+        if definition.name == "consumers"
+            && let Some(custom_id) = query::first(query, "custom_id")
+        {
+            return self.consumer_by_custom_id(custom_id).await;
+        }
+        let paging = Paging::read(query)?;
+        let tagged = self.kinds.entity(kind).is_some_and(|entity| entity.record.get("tags").is_some());
+        let tags = if tagged { query::tags(query)? } else { None };
+        let (filter, text) = tags.map_or((None, None), |(filter, text)| (Some(filter), Some(text)));
+        let path = format!("/{}", definition.path.unwrap_or(definition.name));
+        self.page(kind, &paging, Filter { reference: None, tags: filter }, &path, text, false).await
+    }
+
+    async fn consumer_by_custom_id(&self, custom_id: &Value) -> Result<Answer, Answer> {
+        let Some(custom_id) = custom_id.as_str().filter(|text| !text.trim().is_empty()) else {
+            return Err(errors::plain(400, "custom_id must be an unempty string"));
+        };
+        let found = self.store.by_unique("consumers", Some(DEFAULT_WORKSPACE), "custom_id", &Value::from(custom_id)).await;
+        let mut data = Vec::new();
+        if let Some(consumer) = found.map_err(|error| errors::store(&error))? {
+            data.push(Value::Object(self.show(&consumer).await?));
+        }
+        Ok(Answer::json(200, &json!({"data": data, "next": null})))
+    }
+
+    /// `GET /{parent}/{id}/{kind}`
+    pub(crate) async fn nested(
+        &self, kind: usize, field: &'static str, parent: &Record, path: &str, query: &[Argument],
+    ) -> Result<Answer, Answer> {
+        let paging = Paging::read(query)?;
+        let filter = Filter { reference: Some((field, parent.id.clone())), tags: None };
+        self.page(kind, &paging, filter, path, None, true).await
+    }
+
+    async fn page(
+        &self, kind: usize, paging: &Paging, filter: Filter, path: &str, tags: Option<&str>, nested: bool,
+    ) -> Result<Answer, Answer> {
+        let wanted =
+            Query { entity: self.name(kind), ws: self.ws(kind), after: paging.after.clone(), size: paging.size, filter };
+        let page = self.store.page(&wanted).await.map_err(|error| errors::store(&error))?;
+        let next = page.next.map(|last| paging.next(path, &last, tags, nested));
+        self.list(&page.records, next).await
+    }
+
+    /// Records as a list, with the offset and the address of what follows.
+    pub(crate) async fn list(&self, records: &[Arc<Record>], next: Option<(String, String)>) -> Result<Answer, Answer> {
+        let mut data = Vec::with_capacity(records.len());
+        for record in records {
+            data.push(Value::Object(self.show(record).await?));
+        }
+        let mut body = json!({"data": data, "next": null});
+        if let Some((offset, next)) = next {
+            body["offset"] = offset.into();
+            body["next"] = next.into();
+        }
+        Ok(Answer::json(200, &body))
+    }
+
+    /// `GET /{kind}/{id}/{field}`: what a foreign field points to.
+    pub(crate) async fn pointed_to(&self, kind: usize, field: &str, target: usize, segment: &[u8]) -> Result<Arc<Record>, Answer> {
+        let record = self.existing(kind, segment).await?;
+        let id = record.reference(field).ok_or_else(errors::not_found)?;
+        self.find(target, &Key::Id(id)).await?.ok_or_else(errors::not_found)
+    }
+
+    /// The Targets of an Upstream as they count: the newest for each address, newest first.
+    pub(crate) async fn active_targets(&self, kind: usize, field: &'static str, upstream: &Record) -> Result<Vec<Arc<Record>>, Answer> {
+        let mut targets = self.children(kind, field, &upstream.id).await?;
+        let created = |record: &Record| record.value.get("created_at").and_then(Value::as_f64).unwrap_or(0.0);
+        targets.sort_by(|a, b| created(b).total_cmp(&created(a)).then_with(|| b.id.cmp(&a.id)));
+        let mut seen = std::collections::HashSet::new();
+        targets.retain(|record| record.text("target").is_none_or(|target| seen.insert(target.to_owned())));
+        Ok(targets)
+    }
+
+    /// `GET /upstreams/{id}/targets`
+    pub(crate) async fn targets(
+        &self, kind: usize, field: &'static str, upstream: &Record, path: &str, query: &[Argument],
+    ) -> Result<Answer, Answer> {
+        let paging = Paging::read(query)?;
+        let targets = self.active_targets(kind, field, upstream).await?;
+        let (page, next) = window(&targets, &paging, path);
+        self.list(page, next).await
+    }
+}
+
+/// A page of a list that has its own order.
+pub(crate) fn window<'l>(
+    records: &'l [Arc<Record>], paging: &Paging, path: &str,
+) -> (&'l [Arc<Record>], Option<(String, String)>) {
+    let start = match &paging.after {
+        Some(after) => records.iter().position(|record| record.id == *after).map_or(records.len(), |at| at + 1),
+        None => 0,
+    };
+    let rest = &records[start..];
+    let page = &rest[..rest.len().min(paging.size)];
+    let next = match page.last() {
+        Some(last) if page.len() < rest.len() => Some(paging.next(path, &last.id, None, true)),
+        _ => None,
+    };
+    (page, next)
+}

@@ -1,0 +1,210 @@
+//! What the Admin API is given by the node it runs in.
+
+use crate::paths::Paths;
+use crate::respond::HeaderPolicy;
+use declarative::Kinds;
+use serde_json::{Map, Value};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use store::{Batch, Record, Store};
+
+/// An answer that may take a while.
+pub type Eventually<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Why a configuration did not come into effect. The previous one is still at work.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum LoadError {
+    /// It is valid entity by entity, and cannot be compiled as a whole.
+    #[error("{0}")]
+    Refused(String),
+    /// The store does not take it.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// It took too long.
+    #[error("Timed out while loading configuration")]
+    TimedOut,
+    /// The node is going down.
+    #[error("Kong currently exiting")]
+    Exiting,
+}
+
+/// Brings a whole configuration into effect.
+pub trait Publisher: Send + Sync + 'static {
+    /// Compiles the batch's records, stores them and swaps the configuration that requests read; resolves when new
+    /// requests see it. `hash` is what [`NodeView::configuration_hash`] tells from then on.
+    fn load(&self, batch: Batch, hash: String) -> Eventually<'_, Result<(), LoadError>>;
+}
+
+/// Why the health of a Target cannot be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HealthFault {
+    /// The Upstream checks no health.
+    NoChecker,
+    /// It has no such Target or address.
+    NoTarget,
+}
+
+/// The health of Upstreams, as the balancers of this node see it.
+pub trait HealthView: Send + Sync + 'static {
+    /// Of each Target, in the order given: the members `health` and `data` to add to it.
+    fn targets(&self, upstream: &Record, targets: &[Arc<Record>]) -> Vec<Map<String, Value>>;
+
+    /// Of the Upstream as a whole: the object under `data` of `?balancer_health=1`.
+    fn upstream(&self, upstream: &Record) -> Value;
+
+    /// Sets the health of all addresses of a Target, or of one (`ip[:port]`).
+    ///
+    /// # Errors
+    /// [`HealthFault`] when there is nothing to set.
+    fn set(&self, upstream: &Record, target: &Record, address: Option<&str>, healthy: bool) -> Result<(), HealthFault>;
+}
+
+/// Connections and requests of all proxy listeners since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Open client connections.
+    pub active: u64,
+    /// Of these, reading a request.
+    pub reading: u64,
+    /// Of these, answering.
+    pub writing: u64,
+    /// Of these, idle.
+    pub waiting: u64,
+    /// Connections ever accepted.
+    pub accepted: u64,
+    /// Of these, served.
+    pub handled: u64,
+    /// Requests ever received.
+    pub requests: u64,
+}
+
+/// Whether the node wants traffic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It does.
+    Ready,
+    /// It does not; why.
+    NotReady(String),
+}
+
+/// What a node tells of itself.
+pub trait NodeView: Send + Sync + 'static {
+    /// Connections and requests.
+    fn counters(&self) -> Counters;
+
+    /// The hash of the configuration at work; 32 zeros when there is none.
+    fn configuration_hash(&self) -> String;
+
+    /// Whether the node can take traffic (apart from what the Admin API knows: draining, an empty configuration).
+    fn readiness(&self) -> Readiness;
+
+    /// The log level: `debug`, `info`, `notice`, `warn`, `error`, `crit`.
+    fn log_level(&self) -> String;
+
+    /// Sets the log level for a while.
+    fn set_log_level(&self, level: &str, duration: Duration);
+}
+
+/// Facts about a node that do not change while it runs.
+#[derive(Clone, Debug, Default)]
+pub struct NodeFacts {
+    /// Its id, a UUID.
+    pub node_id: String,
+    /// Its host's name.
+    pub hostname: String,
+    /// The settings as shown: every property with its parsed value, secrets starred out.
+    pub configuration: Map<String, Value>,
+    /// How many workers serve the proxy.
+    pub workers: usize,
+}
+
+/// Limits of the Admin API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest body, in bytes (`nginx_admin_client_max_body_size`).
+    pub body: usize,
+    /// Longest body of `POST /config`, in bytes.
+    pub configuration: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { body: 10 << 20, configuration: 256 << 20 }
+    }
+}
+
+/// Everything the Admin API needs; shared by its workers.
+#[derive(Clone)]
+pub struct AdminState {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) kinds: Arc<Kinds>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) publish: Arc<dyn Publisher>,
+    pub(crate) health: Arc<dyn HealthView>,
+    pub(crate) node: Arc<dyn NodeView>,
+    pub(crate) facts: NodeFacts,
+    pub(crate) headers: HeaderPolicy,
+    pub(crate) limits: Limits,
+    pub(crate) admin_paths: Paths,
+    pub(crate) status_paths: Paths,
+    pub(crate) loading: AtomicBool,
+    pub(crate) draining: AtomicBool,
+}
+
+/// The parts that [`AdminState`] is made of.
+pub struct Parts {
+    /// The kinds of entities, with the node's definitions.
+    pub kinds: Arc<Kinds>,
+    /// Where entities live.
+    pub store: Arc<dyn Store>,
+    /// What brings configurations into effect.
+    pub publish: Arc<dyn Publisher>,
+    /// The health of Upstreams.
+    pub health: Arc<dyn HealthView>,
+    /// The node's own figures.
+    pub node: Arc<dyn NodeView>,
+    /// What the node is.
+    pub facts: NodeFacts,
+    /// Which headers answers carry.
+    pub headers: HeaderPolicy,
+    /// How long bodies may be.
+    pub limits: Limits,
+}
+
+impl AdminState {
+    /// From its parts.
+    pub fn new(parts: Parts) -> AdminState {
+        let database = parts.kinds.definitions().database();
+        let admin_paths = Paths::admin(&parts.kinds);
+        let status_paths = Paths::status(&parts.kinds, !database);
+        let Parts { kinds, store, publish, health, node, facts, headers, limits } = parts;
+        let (loading, draining) = (AtomicBool::new(false), AtomicBool::new(false));
+        AdminState {
+            shared: Arc::new(Shared {
+                kinds,
+                store,
+                publish,
+                health,
+                node,
+                facts,
+                headers,
+                limits,
+                admin_paths,
+                status_paths,
+                loading,
+                draining,
+            }),
+        }
+    }
+
+    /// Makes the node answer that it is draining (`POST /status/ready`, SIGQUIT).
+    pub fn drain(&self) {
+        self.shared.draining.store(true, Ordering::Relaxed);
+    }
+}

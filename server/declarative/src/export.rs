@@ -1,0 +1,73 @@
+//! Records → a configuration that stands for them.
+
+use crate::kinds::Kinds;
+use crate::yaml;
+use serde_json::{Map, Value};
+use store::{Record, View};
+
+/// What an export is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// People and `POST /config`: without workspaces.
+    Show,
+    /// This node after a restart: with workspaces.
+    Keep,
+}
+
+/// The configuration of everything in `view`: flat lists, references as ids, nothing to be transformed again.
+/// `now` is in Unix seconds; what has expired is left out.
+pub fn document(view: &View, kinds: &Kinds, purpose: Purpose, now: i64) -> Map<String, Value> {
+    let mut document = Map::new();
+    document.insert("_format_version".into(), "3.0".into());
+    document.insert("_transform".into(), false.into());
+    for kind in kinds.iter() {
+        if !kind.exported || (purpose == Purpose::Show && kind.name == "workspaces") {
+            continue;
+        }
+        let records = view.all(kind.name).filter(|record| !record.expired(now));
+        let list: Vec<Value> = records.map(|record| Value::Object(entity(record, kinds, purpose, now))).collect();
+        if !list.is_empty() {
+            document.insert(kind.name.into(), Value::Array(list));
+        }
+    }
+    document
+}
+
+/// [`document`] as YAML text, the answer of `GET /config`.
+pub fn text(view: &View, kinds: &Kinds, now: i64) -> String {
+    yaml::write(&document(view, kinds, Purpose::Show, now))
+}
+
+fn entity(record: &Record, kinds: &Kinds, purpose: Purpose, now: i64) -> Map<String, Value> {
+    let mut out = record.value.clone();
+    let Some(kind) = kinds.position(record.entity).map(|position| kinds.get(position)) else { return out };
+    for (name, value) in &mut out {
+        if kind.reference(name).is_some()
+            && let Some(id) = value.get("id").cloned()
+        {
+            *value = id;
+        }
+    }
+    if let Some(expires) = record.expires {
+        out.insert("ttl".into(), (expires - now).max(1).into());
+    }
+    if let (Purpose::Keep, Some(ws)) = (purpose, record.ws) {
+        out.insert("ws_id".into(), ws.to_string().into());
+    }
+    out
+}
+
+/// Records by kind and id: the answer to a loaded configuration. Workspaces are left out.
+pub fn by_id<'r>(records: impl IntoIterator<Item = &'r Record>) -> Map<String, Value> {
+    let mut out = Map::new();
+    for record in records {
+        if record.entity == "workspaces" {
+            continue;
+        }
+        let list = out.entry(record.entity).or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(list) = list {
+            list.insert(record.id.to_string(), Value::Object(record.value.clone()));
+        }
+    }
+    out
+}

@@ -1,0 +1,242 @@
+//! Where the database is, and the connections to it.
+
+use crate::failure::OpenError;
+use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a writer waits for its turn, and a reader for a connection of an embedded database.
+const TURN: Duration = Duration::from_secs(30);
+/// Statements kept prepared per connection: a handful for each kind.
+const STATEMENTS: usize = 512;
+
+/// Which database.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// `database = sqlite`.
+    Sqlite(Sqlite),
+    /// `database = postgres`.
+    Postgres(Postgres),
+}
+
+/// An embedded database.
+#[derive(Clone, Debug)]
+pub struct Sqlite {
+    /// The file, made when it is not there; `None` keeps everything in memory.
+    pub path: Option<PathBuf>,
+    /// How long to wait while another process writes.
+    pub busy_timeout: Duration,
+    /// Connections for reading, at least one. Writing has one of its own.
+    pub readers: u32,
+}
+
+impl Sqlite {
+    /// A file with the usual settings.
+    pub fn file(path: impl Into<PathBuf>) -> Sqlite {
+        Sqlite { path: Some(path.into()), ..Sqlite::memory() }
+    }
+
+    /// Nothing that outlives the process.
+    pub fn memory() -> Sqlite {
+        Sqlite { path: None, busy_timeout: Duration::from_secs(5), readers: 2 }
+    }
+}
+
+/// Encryption of the connections to PostgreSQL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Tls {
+    /// `pg_ssl = off`.
+    #[default]
+    Off,
+    /// `pg_ssl = on`, `pg_ssl_verify = off`.
+    Unverified,
+    /// `pg_ssl = on`, `pg_ssl_verify = on`: the certificate must be for the host and be signed by an authority of this
+    /// file, or of the well-known ones.
+    Verified(Option<PathBuf>),
+}
+
+/// A PostgreSQL server.
+#[derive(Clone)]
+pub struct Postgres {
+    /// `pg_host`: a name or an address; a directory with a socket when it begins with `/`.
+    pub host: String,
+    /// `pg_port`.
+    pub port: u16,
+    /// `pg_database`.
+    pub database: String,
+    /// `pg_schema`; the server's default (`public`) when `None`.
+    pub schema: Option<String>,
+    /// `pg_user`.
+    pub user: String,
+    /// `pg_password`.
+    pub password: Option<String>,
+    /// `pg_ssl`, `pg_ssl_verify`.
+    pub tls: Tls,
+    /// `pg_timeout`: for connecting and for each statement.
+    pub timeout: Duration,
+    /// `pg_pool_size`: how many connections at most, besides the one that listens.
+    pub pool_size: u32,
+    /// `pg_keepalive_timeout`: how long an unused connection stays open.
+    pub keepalive: Option<Duration>,
+}
+
+impl Default for Postgres {
+    fn default() -> Postgres {
+        Postgres {
+            host: "127.0.0.1".to_owned(),
+            port: 5432,
+            database: "kong".to_owned(),
+            schema: None,
+            user: "kong".to_owned(),
+            password: None,
+            tls: Tls::Off,
+            timeout: Duration::from_secs(5),
+            pool_size: 10,
+            keepalive: Some(Duration::from_secs(60)),
+        }
+    }
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The password is in no log.
+        out.debug_struct("Postgres")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("database", &self.database)
+            .field("schema", &self.schema)
+            .field("user", &self.user)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    /// What is shown to people: the path, or host, port and name.
+    pub fn shown(&self) -> String {
+        match self {
+            Database::Sqlite(Sqlite { path: Some(path), .. }) => format!("SQLite {}", path.display()),
+            Database::Sqlite(_) => "SQLite in-memory".to_owned(),
+            Database::Postgres(to) => format!("PostgreSQL {}:{}/{}", to.host, to.port, to.database),
+        }
+    }
+
+    /// The database's name, as `migrations` commands show it.
+    pub fn name(&self) -> String {
+        match self {
+            Database::Sqlite(Sqlite { path: Some(path), .. }) => path.display().to_string(),
+            Database::Sqlite(_) => "memory".to_owned(),
+            Database::Postgres(to) => to.database.clone(),
+        }
+    }
+
+    pub(crate) fn schema(&self) -> Option<&str> {
+        match self {
+            Database::Sqlite(_) => None,
+            Database::Postgres(to) => to.schema.as_deref(),
+        }
+    }
+}
+
+/// Open connections. They are made when first needed, and anew when they break.
+#[derive(Clone)]
+pub(crate) struct Pools {
+    pub(crate) write: DatabaseConnection,
+    pub(crate) read: DatabaseConnection,
+    /// PostgreSQL: for listening.
+    pub(crate) listen: Option<PgPool>,
+}
+
+/// Makes the pools. Must be called on the runtime that will use them. `patience`: how long a lock is waited for, where the
+/// caller is not content with the database's settings.
+pub(crate) fn connect(database: &Database, patience: Option<Duration>) -> Result<Pools, OpenError> {
+    match database {
+        Database::Sqlite(to) => Ok(sqlite(to, patience)),
+        Database::Postgres(to) => postgres(to),
+    }
+}
+
+fn sqlite(to: &Sqlite, patience: Option<Duration>) -> Pools {
+    let options = match &to.path {
+        Some(path) => SqliteConnectOptions::new().filename(path).journal_mode(SqliteJournalMode::Wal),
+        None => SqliteConnectOptions::new().in_memory(true),
+    };
+    let options = options
+        .create_if_missing(true)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(patience.unwrap_or(to.busy_timeout))
+        .foreign_keys(true)
+        .statement_cache_capacity(STATEMENTS)
+        .thread_name(|number| format!("sqlite-{number}"))
+        .disable_statement_logging();
+    // Connections to a file do not break, and one in memory must not be closed: it is the database.
+    let pool = |connections: u32| {
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(TURN)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+    };
+    let write = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool(1).connect_lazy_with(options.clone()));
+    let read = match &to.path {
+        // No `query_only`: the first connection to a file may have to set it up.
+        Some(_) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool(to.readers.max(1)).connect_lazy_with(options)),
+        None => write.clone(),
+    };
+    Pools { write, read, listen: None }
+}
+
+fn postgres(to: &Postgres) -> Result<Pools, OpenError> {
+    let mode = match &to.tls {
+        Tls::Off => PgSslMode::Disable,
+        Tls::Unverified => PgSslMode::Require,
+        Tls::Verified(_) => PgSslMode::VerifyFull,
+    };
+    // Neither the environment's `PG…` variables nor a password file: `kong.conf` alone decides.
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .port(to.port)
+        .database(&to.database)
+        .username(&to.user)
+        .password(to.password.as_deref().unwrap_or_default())
+        .ssl_mode(mode)
+        .application_name("silverback")
+        .statement_cache_capacity(STATEMENTS)
+        .disable_statement_logging();
+    options = match to.host.starts_with('/') {
+        true => options.socket(&to.host),
+        false => options.host(&to.host),
+    };
+    if let Tls::Verified(Some(authorities)) = &to.tls {
+        options = options.ssl_root_cert(authorities);
+    }
+    let mut settings = vec![("statement_timeout", to.timeout.as_millis().to_string())];
+    if let Some(schema) = &to.schema {
+        // Quoted, as a list of one: a schema's name may hold capitals and commas.
+        settings.push(("search_path", format!("\"{}\"", schema.replace('"', "\"\""))));
+    }
+    options = options.options(settings);
+    let pool = |connections: u32| {
+        PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(to.timeout)
+            .idle_timeout(to.keepalive)
+            .connect_lazy_with(options.clone())
+    };
+    let shared = SqlxPostgresConnector::from_sqlx_postgres_pool(pool(to.pool_size.max(2)));
+    // Writers come one after the other in this process, so they cannot use up the pool while they wait for other nodes.
+    Ok(Pools { write: shared.clone(), read: shared, listen: Some(pool(1)) })
+}
+
+impl Pools {
+    pub(crate) async fn close(self) {
+        let _ = self.write.close().await;
+        let _ = self.read.close().await;
+        if let Some(pool) = self.listen {
+            pool.close().await;
+        }
+    }
+}

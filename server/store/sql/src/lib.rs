@@ -1,0 +1,31 @@
+//! The store in a relational database: SQLite for one node, PostgreSQL for many.
+//!
+//! A [`Blueprint`] turns the store's catalog and the entities' definitions into tables with a column per field. [`Sql`]
+//! implements [`store::Store`] over them. All database work runs on the tokio runtime it is given, since a pooled
+//! connection belongs to the reactor that opened it; calls may come from any thread. [`Commands`] is what
+//! `silverback migrations …` does.
+//!
+//! Every write transaction begins by bumping the one row of the revision table. That row's lock puts writers in a line,
+//! across nodes, so revisions are in the order of commits and what a writer has checked stays true until it commits.
+
+mod background;
+mod blueprint;
+mod codec;
+mod commands;
+mod connect;
+mod failure;
+mod listen;
+mod log;
+mod open;
+mod read;
+mod sql;
+mod statement;
+mod write;
+
+pub use background::Background;
+pub use blueprint::Blueprint;
+pub use commands::{Commands, Outcome, Refusal};
+pub use connect::{Database, Postgres, Sqlite, Tls};
+pub use failure::OpenError;
+pub use open::Settings;
+pub use sql::Sql;
