@@ -24,11 +24,16 @@ pub enum CertificateError {
     Mismatch,
 }
 
+/// The certificates of a PEM text, in order; none where it holds none.
+pub fn certificates_in(pem: &str) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|error| CertificateError::Certificate(error.to_string()))
+}
+
 /// Reads a PEM chain (leaf first) and its PEM private key (PKCS#8, PKCS#1 or SEC1).
 pub fn certified_key(certificate: &str, key: &str) -> Result<CertifiedKey, CertificateError> {
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate.as_bytes())
-        .collect::<Result<_, _>>()
-        .map_err(|error| CertificateError::Certificate(error.to_string()))?;
+    let chain = certificates_in(certificate)?;
     if chain.is_empty() {
         return Err(CertificateError::Certificate("no PEM block of a certificate".into()));
     }

@@ -60,12 +60,17 @@ pub struct Trust {
 impl Default for Trust {
     /// Mozilla's authorities, one intermediate authority, no client certificate.
     fn default() -> Self {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        Self::new(roots, 1, None)
+        Self::mozilla(1, None)
     }
 }
 
 impl Trust {
+    /// Like [`Trust::new`], believing Mozilla's authorities.
+    pub fn mozilla(depth: u32, client: Option<(String, String)>) -> Self {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        Self::new(roots, depth, client)
+    }
+
     /// `roots`: `lua_ssl_trusted_certificate`. `depth`: how many intermediate authorities may stand between one of them
     /// and an upstream (`lua_ssl_verify_depth`). `client`: PEM of certificate and key shown by default (`client_ssl`),
     /// which must belong together; see [`certified_key`].

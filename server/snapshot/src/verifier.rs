@@ -158,3 +158,125 @@ impl ServerCertVerifier for Authorities {
         self.algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+
+    fn authority(name: &str) -> (CertificateParams, KeyPair) {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        (params, KeyPair::generate().unwrap())
+    }
+
+    fn leaf(names: &[&str], common: Option<&str>, days: i64) -> CertificateParams {
+        let mut params =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = params.not_before + std::time::Duration::from_secs(days as u64 * 86_400);
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        if let Some(common) = common {
+            params.distinguished_name.push(DnType::CommonName, common);
+        }
+        params
+    }
+
+    /// A root, an intermediate authority under it, and one under that.
+    struct House {
+        root: Certificate,
+        middle: Certificate,
+        lower: Certificate,
+        issuers: [Issuer<'static, KeyPair>; 3],
+    }
+
+    fn house() -> House {
+        let [(root, root_key), (middle, middle_key), (lower, lower_key)] = ["root", "middle", "lower"].map(authority);
+        let own = root.self_signed(&root_key).unwrap();
+        let root = Issuer::new(root, root_key);
+        let under_root = middle.signed_by(&middle_key, &root).unwrap();
+        let middle = Issuer::new(middle, middle_key);
+        let under_middle = lower.signed_by(&lower_key, &middle).unwrap();
+        House {
+            root: own,
+            middle: under_root,
+            lower: under_middle,
+            issuers: [root, middle, Issuer::new(lower, lower_key)],
+        }
+    }
+
+    fn check(
+        trusted: &[&Certificate],
+        depth: usize,
+        shown: &Certificate,
+        between: &[&Certificate],
+        name: &str,
+    ) -> Result<(), Error> {
+        let mut roots = RootCertStore::empty();
+        for certificate in trusted {
+            roots.add(certificate.der().clone()).unwrap();
+        }
+        let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+        let between: Vec<_> = between.iter().map(|certificate| certificate.der().clone()).collect();
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_600_000_000));
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let verifier = Authorities { roots: Arc::new(roots), depth, algorithms };
+        verifier.verify_server_cert(shown.der(), &between, &name, &[], now).map(|_| ())
+    }
+
+    #[test]
+    fn chains_are_followed_as_far_as_is_allowed() {
+        let house = house();
+        let key = KeyPair::generate().unwrap();
+        let under: Vec<Certificate> =
+            house.issuers.iter().map(|issuer| leaf(&["a.test"], None, 3650).signed_by(&key, issuer).unwrap()).collect();
+        let expired = leaf(&["a.test"], None, 10).signed_by(&key, &house.issuers[0]).unwrap();
+        let (root, middle, lower) = (&house.root, &house.middle, &house.lower);
+        for (trusted, depth, shown, between, name, believed) in [
+            (vec![root], 0, &under[0], vec![], "a.test", true),
+            (vec![root], 0, &under[0], vec![], "b.test", false),
+            (vec![], 1, &under[0], vec![], "a.test", false),
+            (vec![middle], 1, &under[0], vec![], "a.test", false),
+            (vec![root], 0, &under[1], vec![middle], "a.test", false),
+            (vec![root], 1, &under[1], vec![middle], "a.test", true),
+            (vec![root], 1, &under[1], vec![], "a.test", false),
+            (vec![middle], 0, &under[1], vec![], "a.test", true),
+            (vec![root], 1, &under[2], vec![lower, middle], "a.test", false),
+            (vec![root], 2, &under[2], vec![lower, middle], "a.test", true),
+            (vec![root], 1, &expired, vec![], "a.test", false),
+            (vec![root, &expired], 1, &expired, vec![], "a.test", false),
+        ] {
+            let found = check(&trusted, depth, shown, &between, name);
+            assert_eq!(found.is_ok(), believed, "{depth} {} {name}: {found:?}", between.len());
+        }
+    }
+
+    #[test]
+    fn a_listed_certificate_is_believed_and_a_common_name_will_do() {
+        let (key, house) = (KeyPair::generate().unwrap(), house());
+        let signed = |params: CertificateParams| params.signed_by(&key, &house.issuers[0]).unwrap();
+        let mut own = leaf(&["own.test"], Some("own"), 3650);
+        own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let own = own.self_signed(&key).unwrap();
+        let stranger = leaf(&["own.test"], Some("own"), 3650).self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let (plain, wild) = (signed(leaf(&[], Some("cn.test"), 3650)), signed(leaf(&[], Some("*.cn.test"), 3650)));
+        let both = signed(leaf(&["san.test"], Some("cn.test"), 3650));
+        for (trusted, shown, name, believed) in [
+            (&own, &own, "own.test", true),
+            (&own, &own, "other.test", false),
+            (&own, &stranger, "own.test", false),
+            (&house.root, &plain, "CN.test", true),
+            (&house.root, &plain, "x.cn.test", false),
+            (&house.root, &wild, "x.cn.test", true),
+            (&house.root, &wild, "cn.test", false),
+            (&house.root, &wild, "y.x.cn.test", false),
+            (&house.root, &both, "san.test", true),
+            (&house.root, &both, "cn.test", false),
+        ] {
+            let found = check(&[trusted], 1, shown, &[], name);
+            assert_eq!(found.is_ok(), believed, "{name}: {found:?}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! From sockets to connections that are served.
+
+use super::bind::{Bind, Bound};
+use super::proxy_protocol;
+use crate::stream::ClientStream;
+use crate::tls::Acceptor;
+use crate::worker::{Ends, ListenerContext};
+use actix_server::{Server, ServerHandle};
+use actix_service::fn_service;
+use exchange::Scheme;
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpStream, UnixStream};
+
+/// Serves one connection after the other, on the worker it came to.
+pub trait Serve: Clone + Send + 'static {
+    /// Serves a connection to its end. On a TLS listener, a connection without TLS session speaks in cleartext: it is
+    /// answered with 400.
+    fn serve<S: ClientStream>(&self, io: S, ends: Ends, listener: Arc<ListenerContext>) -> impl Future<Output = ()>;
+}
+
+/// How listeners are served.
+#[derive(Clone)]
+pub struct Options {
+    /// Threads, each with an arbiter of its own; 1..=512.
+    pub workers: usize,
+    /// TLS of the listeners that have it.
+    pub tls: Option<Acceptor>,
+    /// Time for the PROXY protocol header, and again for the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// How long a graceful stop waits for what is in flight.
+    pub patience: Duration,
+}
+
+/// Connections per worker; beyond that they wait in the listener's queue.
+const MOST_CONNECTIONS: usize = 1 << 20;
+
+/// Listeners that are served.
+pub struct Listening {
+    handle: ServerHandle,
+}
+
+impl Listening {
+    /// Takes no more connections. Gracefully: waits for those there are, as long as [`Options::patience`] (whoever
+    /// serves them must end the idle ones). Else drops them.
+    pub async fn stop(&self, gracefully: bool) {
+        self.handle.stop(gracefully).await;
+    }
+}
+
+/// Begins to serve. The second value ends when everything has stopped; someone must await it. Nothing to listen on is
+/// an error.
+pub fn start<S: Serve>(bound: Vec<Bound>, options: &Options, serve: S) -> io::Result<(Listening, Server)> {
+    if bound.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no listener"));
+    }
+    let mut server = Server::build()
+        .workers(options.workers.clamp(1, 512))
+        .max_concurrent_connections(MOST_CONNECTIONS)
+        // One is enough: nothing on a worker blocks.
+        .worker_max_blocking_threads(1)
+        .shutdown_timeout(options.patience.as_secs())
+        .disable_signals();
+    for Bound { listener, socket } in bound {
+        let name = listener.place.to_string();
+        let port = match &socket {
+            Bind::Tcp(socket) => socket.local_addr()?.port(),
+            Bind::Unix(_) => 0,
+        };
+        let scheme = if listener.ssl { Scheme::Https } else { Scheme::Http };
+        let door = Door {
+            context: Arc::new(ListenerContext { scheme, port: listener.shown_port.unwrap_or(port) }),
+            proxy_protocol: listener.proxy_protocol,
+            acceptor: options.tls.clone().filter(|_| listener.ssl).map(|tls| tls.for_listener(listener.http2)),
+            patience: options.handshake_timeout,
+            serve: serve.clone(),
+        };
+        server = match socket {
+            Bind::Tcp(socket) => server.listen(name, socket, move || {
+                let door = door.clone();
+                fn_service(move |io: TcpStream| {
+                    let door = door.clone();
+                    async move {
+                        door.tcp(io).await;
+                        Ok::<_, Infallible>(())
+                    }
+                })
+            })?,
+            Bind::Unix(socket) => server.listen_uds(name, socket, move || {
+                let door = door.clone();
+                fn_service(move |io: UnixStream| {
+                    let door = door.clone();
+                    async move {
+                        door.unix(io).await;
+                        Ok::<_, Infallible>(())
+                    }
+                })
+            })?,
+        };
+    }
+    let server = server.run();
+    Ok((Listening { handle: server.handle() }, server))
+}
+
+/// What a connection passes before it is served.
+#[derive(Clone)]
+struct Door<S> {
+    context: Arc<ListenerContext>,
+    proxy_protocol: bool,
+    acceptor: Option<Acceptor>,
+    patience: Duration,
+    serve: S,
+}
+
+/// First byte of a TLS record that begins a handshake (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 22;
+
+impl<S: Serve> Door<S> {
+    async fn tcp(self, mut io: TcpStream) {
+        // A connection that is gone already has no peer.
+        let Ok(peer) = io.peer_addr() else { return };
+        let _ = io.set_nodelay(true);
+        let ends = Ends { peer: Some(peer), local: io.local_addr().ok(), ..Ends::default() };
+        let Some(ends) = self.header(&mut io, ends).await else { return };
+        if self.acceptor.is_none() {
+            return self.serve.serve(io, ends, self.context).await;
+        }
+        let mut first = [0; 1];
+        match tokio::time::timeout(self.patience, io.peek(&mut first)).await {
+            Ok(Ok(1)) if first[0] == HANDSHAKE => self.tls(io, ends).await,
+            Ok(Ok(1)) => self.serve.serve(io, ends, self.context).await,
+            _ => {}
+        }
+    }
+
+    async fn unix(self, mut io: UnixStream) {
+        let Some(ends) = self.header(&mut io, Ends::default()).await else { return };
+        match self.acceptor {
+            Some(_) => self.tls(io, ends).await,
+            None => self.serve.serve(io, ends, self.context).await,
+        }
+    }
+
+    /// Reads the PROXY protocol header where there must be one; `None` where there is none.
+    async fn header<Io>(&self, io: &mut Io, mut ends: Ends) -> Option<Ends>
+    where
+        Io: tokio::io::AsyncRead + Unpin,
+    {
+        if !self.proxy_protocol {
+            return Some(ends);
+        }
+        match tokio::time::timeout(self.patience, proxy_protocol::read(io)).await {
+            Ok(Ok(header)) => {
+                ends.proxied = header.source();
+                Some(ends)
+            }
+            Ok(Err(error)) => {
+                tracing::info!(peer = ?ends.peer, %error, "a connection was refused");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    async fn tls<Io>(self, io: Io, mut ends: Ends)
+    where
+        Io: ClientStream,
+        tokio_rustls::server::TlsStream<Io>: ClientStream,
+    {
+        let Some(acceptor) = &self.acceptor else { return };
+        match tokio::time::timeout(self.patience, acceptor.accept(io)).await {
+            Ok(Ok((io, session))) => {
+                ends.tls = Some(Arc::new(session));
+                self.serve.serve(io, ends, self.context).await;
+            }
+            Ok(Err(error)) => tracing::info!(peer = ?ends.peer, %error, "a TLS handshake failed"),
+            Err(_) => tracing::info!(peer = ?ends.peer, "a TLS handshake took too long"),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Where the Targets of Upstreams are, and how they are: what the node knows of them from one Snapshot to the next.
+
+mod peers;
+mod refresh;
+mod setup;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use peers::Peers;
+pub use setup::Setup;
+pub use table::{SetHealthError, Targets};

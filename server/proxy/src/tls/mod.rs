@@ -1,0 +1,9 @@
+//! TLS on the side of the client.
+
+mod acceptor;
+mod default_certificate;
+mod settings;
+
+pub use acceptor::{Acceptor, DefaultCertificate};
+pub use default_certificate::{DefaultError, generate, load, own};
+pub use settings::{TlsSettings, Versions};

@@ -1,0 +1,183 @@
+//! New connections to upstreams.
+
+use rustls_pki_types::{DnsName, ServerName};
+use snapshot::UpstreamTls;
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// A connection to an upstream.
+#[derive(Debug)]
+pub enum UpstreamIo {
+    /// Cleartext.
+    Plain(TcpStream),
+    /// TLS. What is written is on its way only after a flush.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Where to connect to, and how.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Where.
+    pub address: SocketAddr,
+    /// The way of speaking TLS, with the server name: sent as SNI, and what the certificate must be for. A whole `Host`
+    /// header will do.
+    pub tls: Option<(Arc<UpstreamTls>, Vec<u8>)>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nobody listens there.
+    #[error("connection refused")]
+    Refused,
+    /// No answer in time.
+    #[error("connecting took too long")]
+    Timeout,
+    /// Any other failure below TLS.
+    #[error("not reachable: {0}")]
+    Unreachable(#[source] io::Error),
+    /// The handshake failed, or the certificate is not believed.
+    #[error("TLS failed: {0}")]
+    Tls(#[source] io::Error),
+}
+
+/// Connects, TLS included. Has no time limit but the system's: whoever calls it keeps one.
+pub async fn connect(endpoint: &Endpoint) -> Result<UpstreamIo, ConnectError> {
+    let io = TcpStream::connect(endpoint.address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => ConnectError::Refused,
+        io::ErrorKind::TimedOut => ConnectError::Timeout,
+        _ => ConnectError::Unreachable(error),
+    })?;
+    // Heads and pieces of bodies must not wait for acknowledgements.
+    let _ = io.set_nodelay(true);
+    let Some((tls, host)) = &endpoint.tls else { return Ok(UpstreamIo::Plain(io)) };
+    let name = server_name(host).unwrap_or_else(|| ServerName::from(endpoint.address.ip()));
+    let connector = TlsConnector::from(tls.config().clone());
+    connector.connect(name, io).await.map(|io| UpstreamIo::Tls(Box::new(io))).map_err(ConnectError::Tls)
+}
+
+/// Connects within a time limit, at the price of a timer of its own.
+pub async fn connect_within(endpoint: &Endpoint, limit: Duration) -> Result<UpstreamIo, ConnectError> {
+    tokio::time::timeout(limit, connect(endpoint)).await.unwrap_or(Err(ConnectError::Timeout))
+}
+
+/// The part of a `Host` header that names the server: without port, and without the brackets of an IPv6 address.
+pub fn name_of_host(host: &[u8]) -> &[u8] {
+    if let Some(inside) = host.strip_prefix(b"[") {
+        return inside.split(|byte| *byte == b']').next().unwrap_or_default();
+    }
+    match host.iter().position(|byte| *byte == b':') {
+        // More than one colon: an IPv6 address without brackets.
+        Some(at) if !host[at + 1..].contains(&b':') => &host[..at],
+        _ => host,
+    }
+}
+
+/// The server name of a `Host` header; `None` where it is no name TLS can carry. Addresses are never sent as SNI
+/// (RFC 6066 §3), but certificates are compared with them.
+pub fn server_name(host: &[u8]) -> Option<ServerName<'static>> {
+    let name = std::str::from_utf8(name_of_host(host)).ok()?;
+    if let Ok(ip) = name.parse::<IpAddr>() {
+        return Some(ServerName::from(ip));
+    }
+    DnsName::try_from(name.trim_end_matches('.').to_owned()).ok().map(ServerName::DnsName)
+}
+
+impl AsyncRead for UpstreamIo {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_read(context, buffer),
+            Self::Tls(io) => Pin::new(io).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for UpstreamIo {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_write(context, bytes),
+            Self::Tls(io) => Pin::new(io).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_write_vectored(context, parts),
+            Self::Tls(io) => Pin::new(io).poll_write_vectored(context, parts),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(io) => io.is_write_vectored(),
+            Self::Tls(io) => io.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_flush(context),
+            Self::Tls(io) => Pin::new(io).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_shutdown(context),
+            Self::Tls(io) => Pin::new(io).poll_shutdown(context),
+        }
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn the_host_header_names_the_server() {
+        for (host, expected) in [
+            ("a.test", Some("a.test")),
+            ("a.test:8443", Some("a.test")),
+            ("a.test.", Some("a.test")),
+            ("under_score.test", Some("under_score.test")),
+            ("10.0.0.1:443", Some("10.0.0.1")),
+            ("[::1]:443", Some("::1")),
+            ("::1", Some("::1")),
+            ("", None),
+            ("not a name", None),
+            ("\u{fc}.test", None),
+        ] {
+            let found = server_name(host.as_bytes());
+            assert_eq!(found.as_ref().map(|name| name.to_str()).as_deref(), expected, "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn refusal_and_silence_are_told_apart() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let tls = snapshot::Trust::default().probe(None, false).unwrap();
+        let limit = Duration::from_secs(20);
+        let plain = Endpoint { address, tls: None };
+        let secure = Endpoint { address, tls: Some((tls, b"a.test".to_vec())) };
+        assert!(matches!(connect(&plain).await, Ok(UpstreamIo::Plain(_))));
+        // The system accepts, and nobody answers the handshake.
+        let silent = connect_within(&secure, Duration::from_millis(50)).await;
+        assert!(matches!(silent, Err(ConnectError::Timeout)), "{silent:?}");
+        drop(listener);
+        let refused = connect_within(&secure, limit).await;
+        assert!(matches!(refused, Err(ConnectError::Refused)), "{refused:?}");
+    }
+}
