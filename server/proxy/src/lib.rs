@@ -1,1 +1,34 @@
-//! Listeners, the HTTP engine, upstream connections.
+//! Listeners, the HTTP engine, upstream connections, the life of an Exchange.
+//!
+//! Invariants: names no plugin and no Admin API; a request takes no lock, waits for no mailbox and arms no timer; what
+//! cannot be read in one way only is refused; no byte of one answer reaches another client.
+//!
+//! * [`h1`] speaks HTTP/1 with clients; [`life`] is what happens to each Exchange, whatever protocol it came in.
+//! * [`upstream`] speaks with upstreams; [`dns`] and [`targets`] say where they are.
+//! * [`worker`] is what one arbiter owns: snapshot cache, idle connections, buffers, the sweep of time limits.
+
+pub mod buffers;
+pub mod date;
+pub mod dns;
+mod engine;
+pub mod h1;
+pub mod health;
+pub mod life;
+pub mod listen;
+pub mod product;
+mod real_ip;
+pub mod settings;
+pub mod stream;
+pub mod sweep;
+pub mod targets;
+pub mod tls;
+pub mod traffic;
+pub mod upstream;
+pub mod worker;
+
+pub use engine::Engine;
+pub use h1::connection::{refuse_cleartext, serve};
+pub use settings::{HeaderTokens, ProxySettings, RealIpHeader};
+pub use stream::ClientStream;
+pub use traffic::Traffic;
+pub use worker::{Ends, ListenerContext, Observer, Shared, Worker};

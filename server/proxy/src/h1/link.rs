@@ -1,0 +1,375 @@
+//! One client connection: bytes in, bytes out, and where in the stream the current request's body is. Everything here
+//! is polled; nothing waits.
+
+use super::chunked::{Piece, write_end, write_size};
+use super::head::{BodyFraming, Search};
+use super::write::Length;
+use crate::buffers::BUFFER_SIZE;
+use crate::stream::ClientStream;
+use crate::sweep::Deadline;
+use crate::worker::Worker;
+use bytes::{Buf, Bytes, BytesMut};
+use exchange::{BodyError, BodySource, Headers};
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Instant, SystemTime};
+use tokio::io::AsyncReadExt;
+
+/// What is copied behind a head so that both go out in one plain write; larger pieces go out beside it.
+const COPY_LIMIT: usize = 8 * 1024;
+
+/// What a client may send ahead (pipelining) while its request is worked on, in bytes.
+const AHEAD_LIMIT: usize = 16 * 1024;
+
+/// The body of the request that is worked on.
+#[derive(Default)]
+pub(super) struct Inbound {
+    framing: BodyFraming,
+    /// The client still waits for `100 Continue`.
+    pub expects_continue: bool,
+    /// An error was found: what follows on the connection cannot be told from content.
+    broken: bool,
+    received: u64,
+    limit: u64,
+    trailers: Option<Headers>,
+    armed: bool,
+}
+
+impl Inbound {
+    pub fn is_done(&self) -> bool {
+        matches!(self.framing, BodyFraming::None) && !self.broken
+    }
+
+    /// Bytes still to come, where that is known.
+    pub fn left(&self) -> Option<u64> {
+        match self.framing {
+            _ if self.broken => None,
+            BodyFraming::None => Some(0),
+            BodyFraming::Length(left) => Some(left),
+            BodyFraming::Chunked(_) => None,
+        }
+    }
+}
+
+pub(super) struct Link<S> {
+    pub io: S,
+    worker: Rc<Worker>,
+    pub deadline: Rc<Deadline>,
+    pub input: BytesMut,
+    pub search: Search,
+    pub body: Inbound,
+    /// When the first byte of the next request was read.
+    pub begin: Option<(Instant, SystemTime)>,
+    /// Whether the head of the current request lets the connection be used on.
+    pub keep_alive: bool,
+    /// Whether a request was refused before its end: the client may still be sending it.
+    pub refused: bool,
+    ended: bool,
+    out: Vec<u8>,
+    out_at: usize,
+    piece: Bytes,
+    length: Length,
+    /// Bytes that `Length::Known` still promises.
+    promised: u64,
+    owes_line_end: bool,
+    flushed: bool,
+    /// Bytes written to the client, in all.
+    pub sent: u64,
+}
+
+impl<S: ClientStream> Link<S> {
+    pub fn new(io: S, worker: Rc<Worker>, deadline: Rc<Deadline>) -> Self {
+        Self {
+            io,
+            worker,
+            deadline,
+            input: BytesMut::new(),
+            search: Search::default(),
+            body: Inbound::default(),
+            begin: None,
+            keep_alive: false,
+            refused: false,
+            ended: false,
+            out: Vec::new(),
+            out_at: 0,
+            piece: Bytes::new(),
+            length: Length::None,
+            promised: 0,
+            owes_line_end: false,
+            flushed: true,
+            sent: 0,
+        }
+    }
+
+    /// Reads more into `input`; 0 at the end of the stream.
+    pub fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.ended {
+            return Poll::Ready(Ok(0));
+        }
+        let borrowed = self.input.capacity() == 0;
+        if borrowed {
+            self.input = self.worker.buffers.take();
+        } else if self.input.capacity() - self.input.len() < BUFFER_SIZE / 16 {
+            self.input.reserve(BUFFER_SIZE);
+        }
+        let read = pin!(self.io.read_buf(&mut self.input)).poll(context);
+        match read {
+            Poll::Pending => {
+                if borrowed {
+                    self.rest();
+                }
+                Poll::Pending
+            }
+            Poll::Ready(Ok(0)) => {
+                self.ended = true;
+                Poll::Ready(Ok(0))
+            }
+            Poll::Ready(Ok(count)) => Poll::Ready(Ok(count)),
+            Poll::Ready(Err(error)) => {
+                self.ended = true;
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+
+    /// Gives the read buffer back where nothing is in it: an idle connection holds none.
+    pub fn rest(&mut self) {
+        if self.input.is_empty() && self.input.capacity() > 0 {
+            self.worker.buffers.give(std::mem::take(&mut self.input));
+        }
+    }
+
+    /// Ready when the client has gone away. What it sends ahead meanwhile is kept, up to a limit.
+    pub fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while self.input.len() < AHEAD_LIMIT {
+            match ready!(self.poll_fill(context)) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(_) => {}
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The next request's body is delimited so; `limit` bytes are taken at most (0 = any number).
+    pub fn begin_body(&mut self, framing: BodyFraming, expects_continue: bool, limit: u64) {
+        self.body = Inbound { framing, expects_continue, limit, ..Inbound::default() };
+    }
+
+    /// The body, where all of it has been read with the head.
+    pub fn body_at_hand(&mut self) -> Option<Bytes> {
+        match self.body.framing {
+            BodyFraming::Length(length) if length <= self.input.len() as u64 => {
+                self.body.framing = BodyFraming::None;
+                self.body.received = length;
+                Some(self.input.split_to(length as usize).freeze())
+            }
+            _ => None,
+        }
+    }
+
+    pub fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if self.body.broken {
+            return Poll::Ready(Some(Err(BodyError::Closed)));
+        }
+        loop {
+            match &mut self.body.framing {
+                BodyFraming::None => return Poll::Ready(None),
+                BodyFraming::Length(left) if !self.input.is_empty() => {
+                    let count = (*left).min(self.input.len() as u64);
+                    *left -= count;
+                    if *left == 0 {
+                        self.body.framing = BodyFraming::None;
+                    }
+                    self.body.armed = false;
+                    self.body.received += count;
+                    return Poll::Ready(Some(Ok(self.input.split_to(count as usize).freeze())));
+                }
+                BodyFraming::Length(_) => {}
+                BodyFraming::Chunked(decoder) => match decoder.next(&mut self.input) {
+                    Ok(None) => {}
+                    Ok(Some(Piece::Data(data))) => {
+                        self.body.armed = false;
+                        self.body.received += data.len() as u64;
+                        let limit = self.body.limit;
+                        if limit > 0 && self.body.received > limit {
+                            return self.break_off(BodyError::TooLarge { limit });
+                        }
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                    Ok(Some(Piece::End(trailers))) => {
+                        self.body.trailers = trailers;
+                        self.body.framing = BodyFraming::None;
+                        return Poll::Ready(None);
+                    }
+                    Err(error) => return self.break_off(BodyError::Malformed(error.text())),
+                },
+            }
+            if self.body.expects_continue {
+                self.body.expects_continue = false;
+                self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                self.flushed = false;
+            }
+            // Only `100 Continue` can be waiting here. The body cannot come before it has gone.
+            if !self.flushed && self.out_at < self.out.len() {
+                match self.poll_flush(context) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(_)) => return self.break_off(BodyError::Closed),
+                    Poll::Pending => return self.wait(),
+                }
+            }
+            match self.poll_fill(context) {
+                Poll::Ready(Ok(0) | Err(_)) => return self.break_off(BodyError::Closed),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => return self.wait(),
+            }
+        }
+    }
+
+    fn wait(&mut self) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if !self.body.armed {
+            self.body.armed = true;
+            self.deadline.arm(self.worker.settings.client_body_timeout);
+        } else if self.deadline.expired() {
+            return self.break_off(BodyError::Timeout);
+        }
+        Poll::Pending
+    }
+
+    fn break_off(&mut self, error: BodyError) -> Poll<Option<Result<Bytes, BodyError>>> {
+        self.body.broken = true;
+        self.body.framing = BodyFraming::None;
+        Poll::Ready(Some(Err(error)))
+    }
+
+    /// Where heads are written to.
+    pub fn out(&mut self) -> &mut Vec<u8> {
+        if self.out.capacity() == 0 {
+            self.out = self.worker.buffers.take_text();
+        }
+        self.flushed = false;
+        &mut self.out
+    }
+
+    /// What [`Link::push`] is given from now on is framed so.
+    pub fn begin_response(&mut self, length: Length) {
+        self.length = length;
+        self.promised = if let Length::Known(length) = length { length } else { 0 };
+        self.owes_line_end = false;
+    }
+
+    /// Whether the client takes the end of the connection for the end of the response.
+    pub fn ends_with_connection(&self) -> bool {
+        self.length == Length::Close
+    }
+
+    /// Whether [`Link::push`] must wait for [`Link::poll_flush`].
+    pub fn is_full(&self) -> bool {
+        !self.piece.is_empty() || self.out.len() - self.out_at > COPY_LIMIT * 2
+    }
+
+    /// Queues content. Not called while [`Link::is_full`]. False where it is more than was promised.
+    #[must_use]
+    pub fn push(&mut self, data: Bytes) -> bool {
+        if data.is_empty() {
+            return true;
+        }
+        let chunked = match self.length {
+            Length::None => return false,
+            Length::Known(_) => {
+                let Some(left) = self.promised.checked_sub(data.len() as u64) else { return false };
+                self.promised = left;
+                false
+            }
+            Length::Chunked => true,
+            Length::Close => false,
+        };
+        let owed = std::mem::take(&mut self.owes_line_end);
+        let out = self.out();
+        if owed {
+            out.extend_from_slice(b"\r\n");
+        }
+        if chunked {
+            write_size(out, data.len());
+        }
+        if data.len() <= COPY_LIMIT {
+            out.extend_from_slice(&data);
+            if chunked {
+                out.extend_from_slice(b"\r\n");
+            }
+        } else {
+            self.piece = data;
+            self.owes_line_end = chunked;
+        }
+        true
+    }
+
+    /// Queues the end of the content. False where less came than was promised.
+    #[must_use]
+    pub fn finish(&mut self, trailers: Option<&Headers>) -> bool {
+        if self.length == Length::Chunked {
+            // The piece goes out first: `out` is written before it otherwise.
+            let owed = std::mem::take(&mut self.owes_line_end);
+            let piece = std::mem::take(&mut self.piece);
+            let out = self.out();
+            if !piece.is_empty() {
+                out.extend_from_slice(&piece);
+            }
+            if owed {
+                out.extend_from_slice(b"\r\n");
+            }
+            write_end(out, trailers);
+        }
+        self.promised == 0
+    }
+
+    /// Writes what is queued; ready when all of it has gone.
+    pub fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.out_at < self.out.len() || !self.piece.is_empty() {
+            let head = &self.out[self.out_at..];
+            let io = Pin::new(&mut self.io);
+            let written = if head.is_empty() {
+                ready!(io.poll_write(context, &self.piece))?
+            } else if self.piece.is_empty() {
+                ready!(io.poll_write(context, head))?
+            } else {
+                ready!(io.poll_write_vectored(context, &[IoSlice::new(head), IoSlice::new(&self.piece)]))?
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.sent += written as u64;
+            let of_head = written.min(head.len());
+            self.out_at += of_head;
+            self.piece.advance(written - of_head);
+        }
+        if !self.flushed {
+            ready!(Pin::new(&mut self.io).poll_flush(context))?;
+            self.flushed = true;
+            self.piece = Bytes::new();
+            self.out_at = 0;
+            self.worker.buffers.give_text(std::mem::take(&mut self.out));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Closes our half of the connection.
+    pub fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+/// The request's body, as plugins and the upstream's side see it.
+pub(super) struct Source<S>(pub Rc<RefCell<Link<S>>>);
+
+impl<S: ClientStream> BodySource for Source<S> {
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        self.0.borrow_mut().poll_body(context)
+    }
+
+    fn trailers(&mut self) -> Option<Headers> {
+        self.0.borrow_mut().body.trailers.take()
+    }
+}

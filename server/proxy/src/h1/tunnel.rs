@@ -1,0 +1,105 @@
+//! Bytes both ways after a change of protocol (RFC 9110 §7.8): the engine no longer looks at them.
+
+use super::link::Link;
+use crate::buffers::BUFFER_SIZE;
+use crate::stream::ClientStream;
+use crate::sweep::Deadline;
+use crate::upstream::wire::Wire;
+use bytes::{Buf, BytesMut};
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+/// One direction: what was read waits in `buffer` until it is written; then more is read.
+struct Direction {
+    buffer: BytesMut,
+    ended: bool,
+    shut: bool,
+    moved: u64,
+}
+
+impl Direction {
+    fn new(buffer: BytesMut) -> Self {
+        Self { buffer, ended: false, shut: false, moved: 0 }
+    }
+
+    /// Moves what can be moved; ready when the source has ended and the other side knows it.
+    fn poll<R, W>(&mut self, context: &mut Context<'_>, from: &mut R, to: &mut W) -> Poll<io::Result<()>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        loop {
+            while !self.buffer.is_empty() {
+                let written = ready!(Pin::new(&mut *to).poll_write(context, &self.buffer))?;
+                if written == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                self.buffer.advance(written);
+                self.moved += written as u64;
+            }
+            if self.shut {
+                return Poll::Ready(Ok(()));
+            }
+            if self.ended {
+                ready!(Pin::new(&mut *to).poll_shutdown(context))?;
+                self.shut = true;
+                return Poll::Ready(Ok(()));
+            }
+            self.buffer.reserve(BUFFER_SIZE / 4);
+            match pin!(from.read_buf(&mut self.buffer)).poll(context) {
+                Poll::Ready(Ok(0)) => self.ended = true,
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    ready!(Pin::new(&mut *to).poll_flush(context))?;
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
+
+/// Passes bytes until both sides have ended, one has failed, or nothing moved for `idle`. The head of the 101 response
+/// is still queued in the link.
+pub(super) async fn tunnel<S: ClientStream>(link: &Rc<RefCell<Link<S>>>, wire: Wire, deadline: &Deadline, idle: Duration) {
+    let (mut connection, ahead) = wire.into_parts();
+    deadline.arm(idle);
+    if poll_fn(|context| match link.borrow_mut().poll_flush(context) {
+        Poll::Pending if deadline.expired() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+        flushed => flushed,
+    })
+    .await
+    .is_err()
+    {
+        return;
+    }
+    let mut up = Direction::new(std::mem::take(&mut link.borrow_mut().input));
+    let mut down = Direction::new(ahead);
+    let mut seen = 0;
+    poll_fn(|context| {
+        let mut link = link.borrow_mut();
+        let sent = up.poll(context, &mut link.io, &mut connection.io);
+        let received = down.poll(context, &mut connection.io, &mut link.io);
+        if matches!(sent, Poll::Ready(Err(_))) || matches!(received, Poll::Ready(Err(_))) {
+            return Poll::Ready(());
+        }
+        if sent.is_ready() && received.is_ready() {
+            return Poll::Ready(());
+        }
+        if up.moved + down.moved != seen {
+            seen = up.moved + down.moved;
+            deadline.arm(idle);
+        } else if deadline.expired() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    })
+    .await;
+    link.borrow_mut().sent += down.moved;
+}

@@ -1,0 +1,36 @@
+//! The access phase: plugin by plugin, each with the configuration for the identity known when its turn comes.
+
+use super::{Collected, step};
+use exchange::timeline::PluginCall;
+use exchange::{Answer, Exchange, Flow, Phases};
+use snapshot::Chain;
+
+/// Chooses the configurations of a chain without running their access.
+pub(super) fn collect<'s>(chain: &'s Chain, exchange: &Exchange, collected: &mut Collected<'s>) {
+    collected.extend(chain.slots().iter().filter_map(|slot| slot.choose(&exchange.identity)));
+}
+
+/// Runs the access phase of a chain. After an answer the rest is chosen, but not run.
+pub(super) async fn run<'s>(
+    chain: &'s Chain,
+    exchange: &mut Exchange,
+    collected: &mut Collected<'s>,
+) -> Option<Box<Answer>> {
+    let mut answered = None;
+    for slot in chain.slots() {
+        let Some(instance) = slot.choose(&exchange.identity) else { continue };
+        collected.push(instance);
+        if answered.is_some() || !instance.phases().has(Phases::ACCESS) {
+            continue;
+        }
+        let start = if exchange.timeline.detail { exchange.timeline.now() } else { 0 };
+        if let Flow::Answer(answer) = step(instance.access(exchange)).await {
+            answered = Some(answer);
+        }
+        if exchange.timeline.detail {
+            let end = exchange.timeline.now();
+            exchange.timeline.calls.push(PluginCall { plugin: instance.name(), phase: "access", start, end });
+        }
+    }
+    answered
+}

@@ -1,0 +1,136 @@
+//! The life of an Exchange: rewrite, route, access, balance and send, response, log. Knows no protocol of the client's
+//! side; see [`Client`].
+
+mod access;
+mod client;
+mod forward;
+mod gather;
+mod hashing;
+mod peer;
+mod relay;
+mod respond;
+mod routed;
+
+pub use client::Client;
+
+use crate::h1::refusal::Refusal;
+use crate::worker::Worker;
+use exchange::{Answer, Exchange, Flow, Instance, Phases, Stamp, Step};
+use smallvec::SmallVec;
+use snapshot::{Chain, CompiledRoute, CompiledService, Snapshot};
+use std::sync::Arc;
+
+/// The plugins that take part in the phases of the response.
+pub(crate) type Collected<'s> = SmallVec<[&'s Arc<dyn Instance>; 8]>;
+
+/// Status that is logged where the client went away before it was answered.
+const CLIENT_GONE: u16 = 499;
+
+/// What follows access.
+enum Next<'s> {
+    /// An answer made here.
+    Answer(Box<Answer>),
+    /// The upstream is asked.
+    Ask(&'s CompiledRoute, &'s CompiledService),
+}
+
+/// How a response ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// All of it was sent.
+    Sent,
+    /// The client did not get all of it, or nothing.
+    Gone,
+}
+
+/// Serves one request from its head to its log entry. `refused` tells that the head was none that may go on.
+pub async fn live<C: Client>(client: &mut C, exchange: &mut Exchange, refused: Option<Refusal>, worker: &Worker) {
+    let snapshot = worker.snapshot();
+    exchange.directory = snapshot.clone();
+    let mut collected = Collected::new();
+    let next = match refused {
+        Some(refusal) => {
+            tracing::info!(reason = %refusal, peer = ?exchange.request.peer, "client sent an invalid request");
+            access::collect(snapshot.global_chain(), exchange, &mut collected);
+            Next::Answer(Box::new(refusal.answer()))
+        }
+        None => before(exchange, &snapshot, &mut collected).await,
+    };
+    let end = match next {
+        Next::Answer(answer) => respond::made(client, exchange, *answer, false, &collected, worker).await,
+        Next::Ask(route, service) => ask(client, exchange, (route, service), &snapshot, &collected, worker).await,
+    };
+    exchange.timeline.mark(Stamp::Finished);
+    if end == End::Gone {
+        client.cut();
+        if exchange.response.status == 0 {
+            exchange.response.status = CLIENT_GONE;
+        }
+    }
+    for instance in &collected {
+        if instance.phases().has(Phases::LOG) {
+            instance.log(exchange);
+        }
+    }
+    if let Some(observer) = &worker.shared.observer {
+        observer.finished(exchange);
+    }
+}
+
+/// Rewrite, routing and access.
+async fn before<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot, collected: &mut Collected<'s>) -> Next<'s> {
+    for instance in snapshot.global_chain().rewrite() {
+        if let Flow::Answer(answer) = step(instance.rewrite(exchange)).await {
+            access::collect(snapshot.global_chain(), exchange, collected);
+            return Next::Answer(answer);
+        }
+    }
+    let Some(route) = routed::find(exchange, snapshot) else {
+        access::collect(snapshot.global_chain(), exchange, collected);
+        return Next::Answer(Box::new(Answer::error(404, "no Route matched with those values")));
+    };
+    let chain: &Chain = &route.chain;
+    if let Some(answer) = routed::refuse(route, exchange) {
+        access::collect(chain, exchange, collected);
+        return Next::Answer(Box::new(answer));
+    }
+    if !chain.is_empty() {
+        let answer = access::run(chain, exchange, collected).await;
+        exchange.timeline.mark(Stamp::Accessed);
+        if let Some(answer) = answer {
+            return Next::Answer(answer);
+        }
+    } else if let Some(at) = exchange.timeline.at(Stamp::Routed) {
+        exchange.timeline.mark_at(Stamp::Accessed, at);
+    }
+    match &route.service {
+        Some(service) => Next::Ask(route, service),
+        None => Next::Answer(Box::new(Answer::error(503, "no Service found with those values"))),
+    }
+}
+
+/// Asks the upstream and passes its answer on.
+async fn ask<C: Client>(
+    client: &mut C,
+    exchange: &mut Exchange,
+    (route, service): (&CompiledRoute, &CompiledService),
+    snapshot: &Snapshot,
+    collected: &Collected<'_>,
+    worker: &Worker,
+) -> End {
+    match forward::send(client, exchange, (route, service), snapshot, worker).await {
+        Ok(answered) => relay::respond(client, exchange, answered, service, collected, worker).await,
+        Err(forward::Failure::Answer { answer, proxied }) => {
+            respond::made(client, exchange, *answer, proxied, collected, worker).await
+        }
+        Err(forward::Failure::Gone) => End::Gone,
+    }
+}
+
+/// Waits where a plugin has to.
+async fn step(step: Step<'_>) -> Flow {
+    match step {
+        Step::Ready(flow) => flow,
+        Step::Wait(future) => future.await,
+    }
+}

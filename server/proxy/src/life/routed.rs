@@ -1,0 +1,93 @@
+//! Routing, and what follows from the Route alone.
+
+use exchange::{Answer, Exchange, Scheme, Stamp, Version};
+use snapshot::{CompiledRoute, Found, Snapshot};
+
+/// Finds the Route and fills in what follows from it.
+pub(super) fn find<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot) -> Option<&'s CompiledRoute> {
+    let found = snapshot.find(&exchange.request);
+    exchange.timeline.mark(Stamp::Routed);
+    let Found { route, matched } = found?;
+    exchange.route = Some(route.entity.clone());
+    exchange.workspace = route.workspace;
+    let captures = snapshot.captures(&matched, &exchange.request.path);
+    exchange.captures = (!captures.numbered.is_empty()).then(|| Box::new(captures.into()));
+    if let Some(service) = &route.service {
+        exchange.service = Some(service.entity.clone());
+        let (request, forward) = (&exchange.request, &mut exchange.forward);
+        forward.scheme = service.scheme;
+        forward.host.clear();
+        forward.host.extend_from_slice(service.entity.host.as_bytes());
+        forward.port = service.port;
+        let base = service.entity.path.as_deref().unwrap_or_default();
+        let path = snapshot.router().upstream_path(&matched, base.as_bytes(), &request.path);
+        forward.path.clear();
+        forward.path.extend_from_slice(&router::path::escape(&path));
+        forward.query.clone_from(&request.query);
+        forward.stripped_prefix.clear();
+        if let Some(prefix) = snapshot.router().stripped_prefix(&matched, &request.path) {
+            forward.stripped_prefix.extend_from_slice(prefix);
+        }
+        forward.host_header = match request.headers.get("host") {
+            Some(host) if route.preserve_host && !host.is_empty() => Some(host.into()),
+            _ => None,
+        };
+    }
+    Some(route)
+}
+
+/// The answer to a request in a protocol that its Route does not take.
+pub(super) fn refuse(route: &CompiledRoute, exchange: &Exchange) -> Option<Answer> {
+    let request = &exchange.request;
+    let protocols = route.protocols;
+    if protocols.is_grpc() {
+        let content_type = request.headers.get_str("content-type").unwrap_or_default();
+        if !content_type.starts_with("application/grpc") {
+            return Some(Answer::error(415, "Non-gRPC request matched gRPC route"));
+        }
+        if request.version < Version::Http2 {
+            return Some(
+                Answer::error(426, "Please use HTTP2 protocol").header("Connection", "Upgrade").header("Upgrade", "HTTP/2"),
+            );
+        }
+        if !protocols.grpc && request.scheme != Scheme::Https {
+            return Some(
+                Answer::bytes(200, "")
+                    .header("Content-Type", "application/grpc")
+                    .header("grpc-status", "1")
+                    .header("grpc-message", "gRPC request matched gRPCs route"),
+            );
+        }
+        return None;
+    }
+    let secure = if request.trusted { request.forwarded_scheme() == "https" } else { request.scheme == Scheme::Https };
+    if !protocols.https || protocols.http || secure {
+        return None;
+    }
+    Some(match route.https_redirect_status_code {
+        status @ (301 | 302 | 303 | 307 | 308) => redirect(status, exchange),
+        _ => Answer::error(426, "Please use HTTPS protocol")
+            .header("Connection", "Upgrade")
+            .header("Upgrade", "TLS/1.2, HTTP/1.1"),
+    })
+}
+
+/// nginx's own page for a redirect.
+fn redirect(status: u16, exchange: &Exchange) -> Answer {
+    let request = &exchange.request;
+    let mut location = b"https://".to_vec();
+    location.extend(request.forwarded_host().iter().map(u8::to_ascii_lowercase));
+    location.extend_from_slice(&request.target);
+    let title = match status {
+        301 => "301 Moved Permanently",
+        302 => "302 Found",
+        303 => "303 See Other",
+        307 => "307 Temporary Redirect",
+        _ => "308 Permanent Redirect",
+    };
+    let page = format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n<hr>\
+         <center>kong</center>\r\n</body>\r\n</html>\r\n"
+    );
+    Answer::bytes(status, page.into_bytes()).header("Content-Type", "text/html").header("Location", location)
+}

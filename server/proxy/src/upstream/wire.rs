@@ -1,0 +1,394 @@
+//! One request on an upstream connection, in HTTP/1.1: it goes out, its answer comes in. Everything is polled.
+
+use super::pool::{Connection, Pool};
+use crate::buffers::{BUFFER_SIZE, Buffers};
+use crate::h1::chunked::{Decoder, Piece, write_end, write_size};
+use crate::h1::response_head::{self, Answered, Framing, HeadError};
+use bytes::{Buf, Bytes, BytesMut};
+use exchange::{Body, BodyError, Headers, Response};
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+/// What is copied behind the head so that both go out in one plain write.
+const COPY_LIMIT: usize = 8 * 1024;
+
+/// How far the request has gone out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Upload {
+    /// Only what is queued is left.
+    Queued,
+    /// The body is pulled from the client, `left` bytes more of it (`None` = in chunks).
+    Pulling { left: Option<u64> },
+    /// All of it has gone.
+    Done,
+    /// The upstream takes no more.
+    Broken,
+}
+
+/// Why a request could not go out.
+#[derive(Debug)]
+pub enum UploadError {
+    /// The client's side of the body.
+    Client(BodyError),
+    /// The upstream's connection.
+    Upstream(io::Error),
+}
+
+/// Why an answer could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// The connection failed.
+    #[error("reading from the upstream failed: {0}")]
+    Io(#[from] io::Error),
+    /// The connection ended before the answer.
+    #[error("the upstream closed the connection before its answer was whole")]
+    Closed,
+    /// The head.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The body's framing.
+    #[error("the upstream's body is malformed: {0}")]
+    Chunk(#[from] crate::h1::chunked::ChunkError),
+}
+
+#[derive(Debug)]
+enum Inbound {
+    Length(u64),
+    Chunked(Decoder),
+    Close,
+    Done,
+}
+
+/// What waits for the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// More of the body from the client.
+    Client,
+    /// Room to write to the upstream.
+    Upstream,
+}
+
+/// A request on its way, with its connection. Dropped before its end, it closes the connection.
+pub struct Wire {
+    connection: Connection,
+    buffers: Rc<Buffers>,
+    /// Whether the connection served a request before this one.
+    pub reused: bool,
+    out: Vec<u8>,
+    out_at: usize,
+    piece: Bytes,
+    owes_line_end: bool,
+    unflushed: bool,
+    upload: Upload,
+    /// Whether any byte was written.
+    pub began: bool,
+    /// Whether bytes of the body were taken from the client.
+    pub pulled: bool,
+    wrote: bool,
+    /// What [`Wire::poll_upload`] waits for, when it does.
+    pub blocked: Blocked,
+    input: BytesMut,
+    scanned: usize,
+    inbound: Inbound,
+    keep: bool,
+    trailers: Option<Headers>,
+    /// Bytes of the answer read so far, in all.
+    pub received: u64,
+}
+
+impl Wire {
+    /// A request whose head is `head`. Its body is `at_hand`, or (`pulled`) what the client's body source gives: so
+    /// many bytes (`Some(Some(n))`) or in chunks (`Some(None)`).
+    pub fn new(mut connection: Connection, buffers: Rc<Buffers>, head: Vec<u8>, at_hand: Bytes, pulled: Option<Option<u64>>) -> Self {
+        let reused = connection.requests > 0;
+        connection.requests += 1;
+        let mut wire = Self {
+            connection,
+            buffers,
+            reused,
+            out: head,
+            out_at: 0,
+            piece: Bytes::new(),
+            owes_line_end: false,
+            unflushed: true,
+            upload: match pulled {
+                Some(left) => Upload::Pulling { left },
+                None => Upload::Queued,
+            },
+            began: false,
+            pulled: false,
+            wrote: false,
+            blocked: Blocked::Upstream,
+            input: BytesMut::new(),
+            scanned: 0,
+            inbound: Inbound::Done,
+            keep: false,
+            trailers: None,
+            received: 0,
+        };
+        wire.queue(at_hand);
+        wire
+    }
+
+    /// Whether the whole request has gone out.
+    pub fn is_uploaded(&self) -> bool {
+        self.upload == Upload::Done
+    }
+
+    /// Whether more of the request can go out.
+    pub fn is_uploading(&self) -> bool {
+        matches!(self.upload, Upload::Queued | Upload::Pulling { .. })
+    }
+
+    /// Whether bytes were written since this was asked last.
+    pub fn progressed(&mut self) -> bool {
+        std::mem::take(&mut self.wrote)
+    }
+
+    /// Sends as much as goes; ready when all of the request has gone.
+    pub fn poll_upload(&mut self, context: &mut Context<'_>, body: &mut Body) -> Poll<Result<(), UploadError>> {
+        loop {
+            self.blocked = Blocked::Upstream;
+            match self.poll_write(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => {
+                    self.upload = Upload::Broken;
+                    return Poll::Ready(Err(UploadError::Upstream(error)));
+                }
+            }
+            match self.upload {
+                Upload::Done | Upload::Broken => return Poll::Ready(Ok(())),
+                Upload::Queued => {
+                    self.upload = Upload::Done;
+                    self.piece = Bytes::new();
+                    self.buffers.give_text(std::mem::take(&mut self.out));
+                    self.out_at = 0;
+                    return Poll::Ready(Ok(()));
+                }
+                Upload::Pulling { left } => {
+                    self.blocked = Blocked::Client;
+                    self.pull(ready!(poll_body(body, context)), left, body)?;
+                }
+            }
+        }
+    }
+
+    fn pull(&mut self, next: Option<Result<Bytes, BodyError>>, left: Option<u64>, body: &mut Body) -> Result<(), UploadError> {
+        match next {
+            Some(Ok(data)) => {
+                self.pulled = true;
+                let left = match left {
+                    Some(left) => Some(left.checked_sub(data.len() as u64).ok_or(UploadError::Client(
+                        BodyError::Malformed("the body is longer than its Content-Length"),
+                    ))?),
+                    None => None,
+                };
+                self.upload = Upload::Pulling { left };
+                if left.is_none() && !data.is_empty() {
+                    self.settle_line();
+                    write_size(&mut self.out, data.len());
+                    self.queue(data);
+                    self.owes_line_end = true;
+                } else {
+                    self.queue(data);
+                }
+                Ok(())
+            }
+            Some(Err(error)) => {
+                self.upload = Upload::Broken;
+                Err(UploadError::Client(error))
+            }
+            None => {
+                match left {
+                    Some(0) => {}
+                    Some(_) => return Err(UploadError::Client(BodyError::Closed)),
+                    None => {
+                        self.settle_line();
+                        let trailers = if let Body::Stream(source) = body { source.trailers() } else { None };
+                        write_end(&mut self.out, trailers.as_ref());
+                        self.unflushed = true;
+                    }
+                }
+                self.upload = Upload::Queued;
+                Ok(())
+            }
+        }
+    }
+
+    fn settle_line(&mut self) {
+        if std::mem::take(&mut self.owes_line_end) {
+            self.out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn queue(&mut self, data: Bytes) {
+        self.unflushed = true;
+        if data.len() <= COPY_LIMIT {
+            self.out.extend_from_slice(&data);
+        } else {
+            self.piece = data;
+        }
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.out_at < self.out.len() || !self.piece.is_empty() {
+            let head = &self.out[self.out_at..];
+            let io = Pin::new(&mut self.connection.io);
+            let written = if self.piece.is_empty() {
+                ready!(io.poll_write(context, head))?
+            } else if head.is_empty() {
+                ready!(io.poll_write(context, &self.piece))?
+            } else {
+                ready!(io.poll_write_vectored(context, &[IoSlice::new(head), IoSlice::new(&self.piece)]))?
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.began = true;
+            self.wrote = true;
+            let of_head = written.min(head.len());
+            self.out_at += of_head;
+            self.piece.advance(written - of_head);
+        }
+        self.out.clear();
+        self.out_at = 0;
+        if self.unflushed {
+            ready!(Pin::new(&mut self.connection.io).poll_flush(context))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads more; 0 at the end of the stream.
+    fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.input.capacity() == 0 {
+            self.input = self.buffers.take();
+        } else if self.input.capacity() - self.input.len() < BUFFER_SIZE / 8 {
+            self.input.reserve(BUFFER_SIZE);
+        }
+        let count = ready!(pin!(self.connection.io.read_buf(&mut self.input)).poll(context))?;
+        self.received += count as u64;
+        Poll::Ready(Ok(count))
+    }
+
+    /// The next head: an interim one or the answer's. The body that follows is [`Wire::poll_body`].
+    pub fn poll_head(&mut self, context: &mut Context<'_>, head_request: bool, response: &mut Response) -> Poll<Result<Answered, WireError>> {
+        loop {
+            if !self.input.is_empty()
+                && let Some(length) = response_head::end(&self.input, &mut self.scanned)?
+            {
+                self.scanned = 0;
+                // The head lives as long as the response. Where much more follows it is copied out, so that the
+                // buffer can be used again and again for the body.
+                let head = if self.input.len() > BUFFER_SIZE / 2 {
+                    let head = Bytes::copy_from_slice(&self.input[..length]);
+                    self.input.advance(length);
+                    head
+                } else {
+                    self.input.split_to(length).freeze()
+                };
+                let answered = response_head::parse(head, head_request, response)?;
+                if response.status >= 200 {
+                    self.keep = answered.keep_alive;
+                    self.inbound = match answered.framing {
+                        Framing::None | Framing::Length(0) => Inbound::Done,
+                        Framing::Length(length) => Inbound::Length(length),
+                        Framing::Chunked => Inbound::Chunked(Decoder::default()),
+                        Framing::Close => Inbound::Close,
+                    };
+                }
+                return Poll::Ready(Ok(answered));
+            }
+            if ready!(self.poll_fill(context))? == 0 {
+                return Poll::Ready(Err(WireError::Closed));
+            }
+        }
+    }
+
+    /// The next piece of the answer's body; `None` at its end.
+    pub fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, WireError>>> {
+        loop {
+            match &mut self.inbound {
+                Inbound::Done => return Poll::Ready(None),
+                Inbound::Length(left) if !self.input.is_empty() => {
+                    let count = (*left).min(self.input.len() as u64);
+                    *left -= count;
+                    if *left == 0 {
+                        self.inbound = Inbound::Done;
+                    }
+                    return Poll::Ready(Some(Ok(self.input.split_to(count as usize).freeze())));
+                }
+                Inbound::Close if !self.input.is_empty() => return Poll::Ready(Some(Ok(self.input.split().freeze()))),
+                Inbound::Chunked(decoder) => match decoder.next(&mut self.input) {
+                    Ok(None) => {}
+                    Ok(Some(Piece::Data(data))) => return Poll::Ready(Some(Ok(data))),
+                    Ok(Some(Piece::End(trailers))) => {
+                        self.trailers = trailers;
+                        self.inbound = Inbound::Done;
+                        return Poll::Ready(None);
+                    }
+                    Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                },
+                Inbound::Length(_) | Inbound::Close => {}
+            }
+            let end = match ready!(self.poll_fill(context)) {
+                Ok(0) => true,
+                Ok(_) => false,
+                // Many servers end TLS without saying so; where the end of the connection is the end of the body
+                // there is nothing better to go by.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => true,
+                Err(error) => return Poll::Ready(Some(Err(error.into()))),
+            };
+            if end {
+                if matches!(self.inbound, Inbound::Close) {
+                    self.inbound = Inbound::Done;
+                    return Poll::Ready(None);
+                }
+                return Poll::Ready(Some(Err(WireError::Closed)));
+            }
+        }
+    }
+
+    /// Whether the body is at its end without reading on.
+    pub fn is_received(&self) -> bool {
+        matches!(self.inbound, Inbound::Done)
+    }
+
+    /// The answer's trailers, after its end.
+    pub fn take_trailers(&mut self) -> Option<Headers> {
+        self.trailers.take()
+    }
+
+    /// The end of the exchange: the connection goes back to the pool where it can serve another request.
+    pub fn finish(self, pool: &Pool, now: u64) {
+        let whole = self.upload == Upload::Done && matches!(self.inbound, Inbound::Done) && self.input.is_empty();
+        let Self { connection, buffers, input, out, keep, .. } = self;
+        if input.capacity() > 0 {
+            buffers.give(input);
+        }
+        if out.capacity() > 0 {
+            buffers.give_text(out);
+        }
+        if whole && keep {
+            pool.give(connection, now);
+        }
+    }
+
+    /// Connection and what was read ahead, for a tunnel.
+    pub fn into_parts(self) -> (Connection, BytesMut) {
+        (self.connection, self.input)
+    }
+}
+
+fn poll_body(body: &mut Body, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+    match body {
+        Body::Empty => Poll::Ready(None),
+        Body::Buffered(bytes) if bytes.is_empty() => Poll::Ready(None),
+        Body::Buffered(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
+        Body::Stream(source) => source.poll_chunk(context),
+    }
+}

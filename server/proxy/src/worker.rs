@@ -1,0 +1,150 @@
+//! What one worker (an arbiter that hosts proxy listeners) owns, and what workers share.
+
+use crate::buffers::Buffers;
+use crate::date::Date;
+use crate::dns::Resolver;
+use crate::settings::ProxySettings;
+use crate::sweep::{Deadlines, TICK};
+use crate::targets::Targets;
+use crate::traffic::{Traffic, WorkerTraffic};
+use crate::upstream::pool::{Limits, Pool};
+use arc_swap::Cache;
+use exchange::{Exchange, Scheme, TlsSession};
+use snapshot::{Published, Snapshot};
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Looks at every Exchange when its last byte has gone: the access log.
+pub trait Observer: Send + Sync {
+    /// The Exchange is over. Called on the worker; must not wait.
+    fn finished(&self, exchange: &Exchange);
+}
+
+/// What all workers of a node share.
+pub struct Shared {
+    /// Settings.
+    pub settings: Arc<ProxySettings>,
+    /// The Snapshot in use.
+    pub published: Published,
+    /// Names to addresses.
+    pub resolver: Arc<Resolver>,
+    /// Balancers of the Upstreams.
+    pub targets: Arc<Targets>,
+    /// Connections and requests, counted.
+    pub traffic: Arc<Traffic>,
+    /// The access log; `None` = off.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// Set when the node stops gracefully: connections end after the request they are in.
+    pub stopping: AtomicBool,
+}
+
+/// A listener, as requests see it.
+#[derive(Clone, Debug)]
+pub struct ListenerContext {
+    /// Whether its connections are TLS.
+    pub scheme: Scheme,
+    /// Its port after `port_maps`: what `X-Forwarded-Port` says.
+    pub port: u16,
+}
+
+/// The ends of a client connection.
+#[derive(Clone, Debug, Default)]
+pub struct Ends {
+    /// The client's; `None` on Unix sockets. With the PROXY protocol this is the proxy's.
+    pub peer: Option<SocketAddr>,
+    /// Ours.
+    pub local: Option<SocketAddr>,
+    /// Where the PROXY protocol says the connection comes from.
+    pub proxied: Option<SocketAddr>,
+    /// The TLS session.
+    pub tls: Option<Arc<TlsSession>>,
+}
+
+/// What one worker owns. Never leaves its thread.
+pub struct Worker {
+    /// What it shares with others.
+    pub shared: Arc<Shared>,
+    /// Settings, nearer.
+    pub settings: Arc<ProxySettings>,
+    /// Idle buffers.
+    pub buffers: Rc<Buffers>,
+    /// Time limits.
+    pub deadlines: Rc<Deadlines>,
+    /// Idle upstream connections.
+    pub pool: Pool,
+    /// The `Date` header.
+    pub date: Date,
+    /// What this worker counts.
+    pub traffic: Arc<WorkerTraffic>,
+    snapshot: RefCell<Cache<Published, Arc<Snapshot>>>,
+    stopping: Cell<bool>,
+}
+
+impl Worker {
+    /// A worker on this thread, with its sweep. Must be called on a running arbiter.
+    pub fn start(shared: Arc<Shared>) -> Rc<Self> {
+        let worker = Rc::new(Self::new(shared));
+        let swept = Rc::downgrade(&worker);
+        actix_rt::spawn(async move {
+            let mut ticks = 0u32;
+            let mut interval = actix_rt::time::interval(TICK);
+            interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                interval.tick().await;
+                let Some(worker) = swept.upgrade() else { return };
+                worker.sweep(ticks.is_multiple_of(20));
+                ticks = ticks.wrapping_add(1);
+            }
+        });
+        worker
+    }
+
+    fn new(shared: Arc<Shared>) -> Self {
+        let settings = shared.settings.clone();
+        let idle = settings.upstream_keepalive_idle_timeout.as_millis();
+        let limits = Limits {
+            size: settings.upstream_keepalive_pool_size,
+            requests: settings.upstream_keepalive_max_requests,
+            idle: u64::try_from(idle).unwrap_or(u64::MAX),
+        };
+        Self {
+            snapshot: RefCell::new(Cache::new(shared.published.clone())),
+            settings,
+            buffers: Rc::default(),
+            deadlines: Rc::default(),
+            pool: Pool::new(limits),
+            date: Date::default(),
+            traffic: shared.traffic.worker(),
+            stopping: Cell::new(false),
+            shared,
+        }
+    }
+
+    /// The Snapshot that a request beginning now sees from begin to end.
+    #[inline]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.borrow_mut().load().clone()
+    }
+
+    /// Whether connections should end after the request they are in.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    fn sweep(&self, rarely: bool) {
+        self.deadlines.sweep(Instant::now());
+        if rarely {
+            self.pool.sweep(self.deadlines.now());
+            // An idle worker lets go of an old configuration too.
+            self.snapshot.borrow_mut().load();
+        }
+        if !self.stopping.get() && self.shared.stopping.load(Ordering::Relaxed) {
+            self.stopping.set(true);
+            self.deadlines.wake_all();
+        }
+    }
+}
