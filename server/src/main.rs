@@ -1,12 +1,7 @@
-//! The gateway's binary: command line, start-up, who starts whom, supervision, shutdown.
-
-mod command;
-mod node;
-mod rate_limiter;
-mod route_table;
-mod supervise;
+//! The gateway's binary.
 
 use clap::Parser;
+use silverback::command::{Arguments, run, usage};
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -17,8 +12,8 @@ fn main() -> ExitCode {
         eprintln!("Error: another cryptography provider is installed already");
         return ExitCode::FAILURE;
     }
-    match command::Arguments::try_parse() {
-        Ok(arguments) => command::run(arguments),
-        Err(error) => command::usage(&error),
+    match Arguments::try_parse() {
+        Ok(arguments) => run(arguments),
+        Err(error) => usage(&error),
     }
 }

@@ -13,7 +13,7 @@ mod upstream_tls;
 mod verifier;
 
 pub use build::{BuildError, Builder};
-pub use certificates::{CertificateError, Certificates, Pair, certified_key};
+pub use certificates::{CertificateError, Certificates, Pair, certificates_in, certified_key};
 pub use chain::{Chain, Slot};
 pub use people::People;
 pub use service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols};

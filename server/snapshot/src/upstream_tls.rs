@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use store::{Id, Record, View};
 
+/// PEM of a client certificate and its key.
+type Client = (Arc<str>, Arc<str>);
+
 /// Everything that one way of speaking TLS to an upstream follows from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Content {
@@ -21,8 +24,7 @@ struct Content {
     depth: u32,
     /// DER of the authorities; `None` = the node's own list.
     authorities: Option<Vec<Vec<u8>>>,
-    /// PEM of certificate and key.
-    client: Option<(Arc<str>, Arc<str>)>,
+    client: Option<Client>,
 }
 
 /// One way of speaking TLS to an upstream. Services that ask for the same share one, across Snapshots too, and with it
@@ -51,7 +53,7 @@ impl UpstreamTls {
 pub struct Trust {
     roots: Arc<RootCertStore>,
     depth: u32,
-    client: Option<(Arc<str>, Arc<str>)>,
+    client: Option<Client>,
     provider: Arc<CryptoProvider>,
     ids: AtomicU64,
     known: Mutex<HashMap<Content, Weak<UpstreamTls>>>,
@@ -188,11 +190,11 @@ impl Material {
         self.trust.speaking(Content { client: Some(client), ..Content::default() }).map(Some)
     }
 
-    fn client_of(&self, record: &Record) -> Result<Option<(Arc<str>, Arc<str>)>, String> {
+    fn client_of(&self, record: &Record) -> Result<Option<Client>, String> {
         record.reference("client_certificate").map(|id| self.client(&id)).transpose()
     }
 
-    fn client(&self, id: &Id) -> Result<(Arc<str>, Arc<str>), String> {
+    fn client(&self, id: &Id) -> Result<Client, String> {
         let found = self.view.get("certificates", id).ok_or_else(|| format!("there is no certificate {id}"))?;
         Ok((found.text("cert").unwrap_or_default().into(), found.text("key").unwrap_or_default().into()))
     }

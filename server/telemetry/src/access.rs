@@ -66,7 +66,13 @@ fn combined(line: &mut Vec<u8>, exchange: &Exchange) {
     escape(line, &request.method);
     line.push(b' ');
     escape(line, &request.target);
-    let _ = write!(line, " HTTP/{}\" {} {} \"", http_version(request.version), exchange.response.status, exchange.response.body_sent);
+    let _ = write!(
+        line,
+        " HTTP/{}\" {} {} \"",
+        http_version(request.version),
+        exchange.response.status,
+        exchange.response.body_sent
+    );
     escape(line, request.headers.get("referer").unwrap_or(b"-"));
     line.extend_from_slice(b"\" \"");
     escape(line, request.headers.get("user-agent").unwrap_or(b"-"));

@@ -10,8 +10,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-const TIME: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]/[month]/[day] [hour]:[minute]:[second]");
+const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]/[month]/[day] [hour]:[minute]:[second]");
 
 /// `log_level`, from the most to the least talkative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

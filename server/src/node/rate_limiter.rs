@@ -4,7 +4,8 @@
 //! only stay a little longer.
 
 use crate::supervise::Life;
-use actix::{Actor, AsyncContext, Context, Handler, Message};
+use super::Panic;
+use actix::{Actor, AsyncContext, Context, Handler};
 use exchange::counters::Counters;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -36,10 +37,7 @@ impl Actor for RateLimiter {
     }
 }
 
-/// Has an actor panic, for the tests of supervision.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Panic;
+
 
 impl Handler<Panic> for RateLimiter {
     type Result = ();

@@ -1,0 +1,24 @@
+//! A running node: what it is made of, and who owns what.
+
+mod admin;
+mod core;
+mod health_checkers;
+mod logs;
+mod rate_limiter;
+mod route_table;
+mod running;
+mod translate;
+
+pub use self::core::{Core, LoadError};
+pub(crate) use self::core::now;
+pub use health_checkers::HealthCheckers;
+pub use rate_limiter::RateLimiter;
+pub use route_table::{Replace, RouteTable};
+pub use running::{Actors, Node, StartError};
+
+use actix::Message;
+
+/// Has an actor panic: for the tests of supervision.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Panic;

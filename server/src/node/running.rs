@@ -1,0 +1,386 @@
+//! Starting and stopping a node.
+
+use super::admin::{Health, Publish, View};
+use super::core::Core;
+use super::health_checkers::HealthCheckers;
+use super::logs::Logs;
+use super::rate_limiter::RateLimiter;
+use super::route_table::{Replace, RouteTable};
+use super::translate;
+use crate::supervise::Supervised;
+use actix::Arbiter;
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer};
+use admin::{AdminState, HeaderPolicy, Limits, NodeFacts, Parts};
+use config::{Loaded, Workers};
+use declarative::Source;
+use proxy::listen::{self, Bound, Listening, Options};
+use proxy::tls::Acceptor;
+use proxy::{Engine, Shared};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Why a node does not start: a sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+impl From<String> for StartError {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// How long a graceful stop waits for what is in flight.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The actors of a node.
+pub struct Actors {
+    /// Publishes configurations.
+    pub route_table: Supervised<RouteTable>,
+    /// Keeps counters free of windows that are over.
+    pub rate_limiter: Supervised<RateLimiter>,
+    /// Probe Targets.
+    pub health_checkers: Arc<HealthCheckers>,
+}
+
+/// A node that runs.
+pub struct Node {
+    /// What outlives its actors.
+    pub core: Arc<Core>,
+    /// Its actors.
+    pub actors: Actors,
+    /// Where the proxy listens.
+    pub proxy: Vec<SocketAddr>,
+    /// Where the Admin API listens.
+    pub admin: Vec<SocketAddr>,
+    logs: Logs,
+    source: Option<Source>,
+    state: AdminState,
+    shared: Arc<Shared>,
+    listening: Option<Listening>,
+    http: Vec<ServerHandle>,
+    control: Arbiter,
+}
+
+impl Node {
+    /// Starts everything the settings name. Must be called within an actix `System`.
+    pub async fn start(loaded: &Loaded) -> Result<Self, StartError> {
+        let settings = &loaded.settings;
+        let logs = Logs::open(settings)?;
+        for notice in &loaded.notices {
+            match notice.weight {
+                config::Weight::Warning => tracing::warn!("{}", notice.text),
+                _ => tracing::info!("{}", notice.text),
+            }
+        }
+        let proxy_sockets = bind(&translate::listeners(&settings.listeners.proxy, settings)?)?;
+        let admin_sockets = bind(&translate::listeners(&settings.listeners.admin, settings)?)?;
+        let status_sockets = bind(&translate::listeners(&settings.listeners.status, settings)?)?;
+        let core = Arc::new(Core::new(settings)?);
+        let source = match (&settings.storage.declarative.file, &settings.storage.declarative.text) {
+            (Some(path), _) => Some(Source::File(path.clone())),
+            (None, Some(text)) => Some(Source::String(text.reveal().to_owned())),
+            (None, None) => None,
+        };
+        begin(&core, source.as_ref())?;
+
+        let control = Arbiter::new();
+        let health_checkers = Arc::new(HealthCheckers::new(control.handle()));
+        health_checkers.sync(&core);
+        let actors = {
+            let (routes, checkers, counters) = (core.clone(), health_checkers.clone(), core.counters.clone());
+            Actors {
+                route_table: Supervised::start(&control.handle(), "RouteTable", move |life| {
+                    RouteTable::new(routes.clone(), checkers.clone(), life)
+                }),
+                rate_limiter: Supervised::start(&control.handle(), "RateLimiter", move |life| {
+                    RateLimiter::new(counters.clone(), life)
+                }),
+                health_checkers,
+            }
+        };
+
+        let shared = Arc::new(Shared {
+            settings: Arc::new(translate::proxy(settings)?),
+            published: core.published.clone(),
+            resolver: core.resolver.clone(),
+            targets: core.targets.clone(),
+            traffic: core.traffic.clone(),
+            observer: logs.proxy().map(|log| Arc::new(log) as Arc<dyn proxy::Observer>),
+            stopping: AtomicBool::new(false),
+        });
+        let state = admin_state(loaded, &core, &actors);
+        let mut http = Vec::new();
+        let admin = addresses(&admin_sockets);
+        for (bound, api) in admin_sockets.into_iter().map(|bound| (bound, Api::Admin)).chain(
+            status_sockets.into_iter().map(|bound| (bound, Api::Status)),
+        ) {
+            let tls = match api {
+                Api::Admin => &settings.admin_tls,
+                Api::Status => &settings.status_tls,
+            };
+            http.push(serve_http(bound, api, state.clone(), tls, &settings.prefix, &core)?);
+        }
+        let proxy = addresses(&proxy_sockets);
+        let listening = match proxy_sockets.is_empty() {
+            true => None,
+            false => Some(serve_proxy(proxy_sockets, loaded, &core, shared.clone())?),
+        };
+        Ok(Self { core, actors, proxy, admin, logs, source, state, shared, listening, http, control })
+    }
+
+    /// Reads the declarative file again, where there is one. The configuration in use stays where it is wrong.
+    pub async fn reload(&self) {
+        let Some(source) = self.source.clone() else {
+            tracing::info!("nothing to read again: there is no declarative_config");
+            return;
+        };
+        load_source(self.core.clone(), self.actors.route_table.clone(), source).await;
+    }
+
+    /// Follows the declarative file until the node ends: a file that changed is read.
+    pub fn watch(&self) {
+        let Some(Source::File(path)) = self.source.clone() else { return };
+        let (core, route_table) = (self.core.clone(), self.actors.route_table.clone());
+        self.control.spawn(async move {
+            let mut seen = fingerprint(&path);
+            loop {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                let now = fingerprint(&path);
+                if now.is_some() && now != seen {
+                    load_source(core.clone(), route_table.clone(), Source::File(path.clone())).await;
+                    seen = now;
+                }
+            }
+        });
+    }
+
+    /// Opens log files anew (log rotation).
+    pub fn reopen_logs(&self) {
+        self.logs.reopen();
+    }
+
+    /// Ends the node: gracefully after what is in flight, else at once.
+    pub async fn stop(self, gracefully: bool) {
+        self.state.drain();
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        if let Some(listening) = &self.listening {
+            listening.stop(gracefully).await;
+        }
+        for server in &self.http {
+            server.stop(gracefully).await;
+        }
+        self.actors.route_table.stop();
+        self.actors.rate_limiter.stop();
+        self.control.stop();
+        self.logs.flush();
+    }
+}
+
+/// The configuration a node begins with: the given one, else the last good one, else none.
+fn begin(core: &Core, source: Option<&Source>) -> Result<(), StartError> {
+    if let Some(source) = source {
+        let (document, hash) = source.read().map_err(|error| StartError(error.to_string()))?;
+        let records = declarative::load(&document, &core.kinds, super::core::now())
+            .map_err(|invalid| StartError(source.wrong(invalid).to_string()))?
+            .records;
+        core.replace(store::Batch::replace_all(records), hash).map_err(|error| StartError(error.to_string()))?;
+        if let Source::File(path) = source {
+            tracing::info!("declarative config loaded from {}", path.display());
+        }
+        return Ok(());
+    }
+    match declarative::keep::load(&core.prefix) {
+        Ok(Some(kept)) => {
+            let document = serde_json::Value::Object(kept.document);
+            let restored = declarative::load(&document, &core.kinds, super::core::now())
+                .map_err(|invalid| invalid.tree())
+                .and_then(|loaded| {
+                    let batch = store::Batch::replace_all(loaded.records);
+                    core.replace(batch, kept.hash).map_err(|error| error.to_string())
+                });
+            match restored {
+                Ok(()) => tracing::info!("the last good configuration is in use"),
+                Err(error) => {
+                    tracing::error!("the last good configuration cannot be used, starting without one: {error}");
+                    core.rebuild().map_err(|error| StartError(error.to_string()))?;
+                }
+            }
+        }
+        found => {
+            if let Err(error) = found {
+                tracing::error!("{error}");
+            }
+            tracing::info!("no declarative configuration is given, starting without one");
+            core.rebuild().map_err(|error| StartError(error.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
+async fn load_source(core: Arc<Core>, route_table: Supervised<RouteTable>, source: Source) {
+    let kinds = core.kinds.clone();
+    let read = actix_rt::task::spawn_blocking(move || {
+        let (document, hash) = source.read().map_err(|error| error.to_string())?;
+        let loaded = declarative::load(&document, &kinds, super::core::now());
+        let records = loaded.map_err(|invalid| source.wrong(invalid).to_string())?.records;
+        Ok::<_, String>((store::Batch { author: "declarative_config".into(), ..store::Batch::replace_all(records) }, hash))
+    });
+    let done = match read.await {
+        Ok(Ok((batch, hash))) => {
+            let replace = Replace { batch, hash };
+            match route_table.ask(|| replace.clone()).await {
+                Ok(done) => done.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        Ok(Err(error)) => Err(error),
+        Err(error) => Err(error.to_string()),
+    };
+    match done {
+        Ok(()) => tracing::info!("the declarative configuration was read again"),
+        Err(error) => tracing::error!("the declarative configuration was refused, the one in use stays: {error}"),
+    }
+}
+
+/// What changes when a file is written.
+fn fingerprint(path: &Path) -> Option<(std::time::SystemTime, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+fn bind(listeners: &[listen::Listener]) -> Result<Vec<Bound>, StartError> {
+    listen::bind(listeners).map_err(|error| StartError(error.to_string()))
+}
+
+fn addresses(bound: &[Bound]) -> Vec<SocketAddr> {
+    bound.iter().filter_map(Bound::address).collect()
+}
+
+fn serve_proxy(bound: Vec<Bound>, loaded: &Loaded, core: &Core, shared: Arc<Shared>) -> Result<Listening, StartError> {
+    let settings = &loaded.settings;
+    let workers = match settings.node.workers {
+        Workers::Auto => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        Workers::Fixed(number) => number.get(),
+    };
+    let wants_tls = bound.iter().any(|bound| bound.listener().ssl);
+    let given = translate::tls(&settings.tls);
+    let tls = match wants_tls {
+        false => None,
+        true => {
+            let certificate = translate::default_certificate(&settings.tls, &settings.prefix)?;
+            let acceptor = Acceptor::new(&given, core.published.clone(), certificate, false);
+            Some(acceptor.map_err(|error| StartError(format!("TLS cannot be set up: {error}")))?)
+        }
+    };
+    let options = Options { workers, tls, handshake_timeout: given.handshake_timeout, patience: PATIENCE };
+    let (listening, server) =
+        listen::start(bound, &options, Engine::new(shared)).map_err(|error| StartError(format!("cannot serve: {error}")))?;
+    actix_rt::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the proxy's listeners ended");
+        }
+    });
+    Ok(listening)
+}
+
+/// What is served over actix-web.
+#[derive(Clone, Copy)]
+enum Api {
+    Admin,
+    Status,
+}
+
+fn serve_http(
+    bound: Bound,
+    api: Api,
+    state: AdminState,
+    tls: &config::TlsListener,
+    prefix: &Path,
+    core: &Core,
+) -> Result<ServerHandle, StartError> {
+    let place = bound.listener().place.to_string();
+    let explain = |error: std::io::Error| StartError(format!("cannot listen on {place}: {error}"));
+    let ssl = bound.listener().ssl;
+    let server = HttpServer::new(move || {
+        let state = state.clone();
+        App::new().configure(move |app| match api {
+            Api::Admin => admin::configure(app, state.clone()),
+            Api::Status => admin::configure_status(app, state.clone()),
+        })
+    })
+    .workers(1)
+    .disable_signals()
+    .shutdown_timeout(5);
+    let socket = bound.into_tcp().ok_or_else(|| StartError(format!("cannot listen on {place}: not a TCP address")))?;
+    let server = match ssl {
+        false => server.listen(socket).map_err(explain)?,
+        true => {
+            let certificate = translate::default_certificate(tls, prefix)?;
+            let acceptor = Acceptor::new(&translate::tls(tls), core.published.clone(), certificate, false)
+                .map_err(|error| StartError(format!("TLS cannot be set up: {error}")))?;
+            server.listen_rustls_0_23(socket, acceptor.config().as_ref().clone()).map_err(explain)?
+        }
+    };
+    let server = server.run();
+    let handle = server.handle();
+    actix_rt::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "an API listener ended");
+        }
+    });
+    Ok(handle)
+}
+
+fn admin_state(loaded: &Loaded, core: &Arc<Core>, actors: &Actors) -> AdminState {
+    let settings = &loaded.settings;
+    let names: Vec<&str> = core.registry.iter().map(|plugin| plugin.name).collect();
+    AdminState::new(Parts {
+        kinds: core.kinds.clone(),
+        store: core.store.clone(),
+        publish: Arc::new(Publish(actors.route_table.clone())),
+        health: Arc::new(Health(core.clone())),
+        node: Arc::new(View(core.clone())),
+        facts: NodeFacts {
+            node_id: core.node_id.to_string(),
+            hostname: hostname(),
+            configuration: loaded.configuration(names),
+            workers: match settings.node.workers {
+                Workers::Auto => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+                Workers::Fixed(number) => number.get(),
+            },
+        },
+        headers: HeaderPolicy {
+            server: settings.proxying.headers.server,
+            latency: settings.proxying.headers.admin_latency,
+            origins: settings.manager.urls.clone(),
+        },
+        limits: Limits {
+            body: settings.admin_limits.max_body_size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX),
+            ..Limits::default()
+        },
+    })
+}
+
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "localhost".into(), |name| name.trim().into())
+}
+
+/// This node's id: the setting, else the one kept under the prefix, else a fresh one that is kept there.
+pub(super) fn node_id(given: Option<Uuid>, prefix: &Path) -> Uuid {
+    let path = prefix.join("kong.id");
+    let kept = || std::fs::read_to_string(&path).ok()?.trim().parse().ok();
+    given.or_else(kept).unwrap_or_else(|| {
+        let fresh = Uuid::new_v4();
+        let written = std::fs::create_dir_all(prefix).and_then(|()| std::fs::write(&path, fresh.to_string()));
+        if let Err(error) = written {
+            tracing::warn!(%error, "the node's id cannot be kept; the next start makes another");
+        }
+        fresh
+    })
+}

@@ -1,0 +1,195 @@
+//! From settings to what each room is told.
+
+use config::{self, DefaultErrorType, ListenAddress, RecordKind, Settings, TlsListener, TlsVersion, TrustedPeer, Trusted};
+use exchange::ErrorTemplates;
+use proxy::dns::{DnsSettings, Order};
+use proxy::listen::{self, Place};
+use proxy::tls::TlsSettings;
+use proxy::{HeaderTokens, ProxySettings, RealIpHeader};
+use rustls::RootCertStore;
+use snapshot::Trust;
+use std::net::ToSocketAddrs;
+use std::path::Path;
+use std::time::Duration;
+
+/// Settings of the proxy.
+pub fn proxy(settings: &Settings) -> Result<ProxySettings, String> {
+    let proxying = &settings.proxying;
+    let limits = &proxying.limits;
+    let keepalive = &proxying.upstream_keepalive;
+    let line = usize::try_from(limits.header_buffers.size).unwrap_or(8 << 10);
+    let headers = &proxying.headers;
+    let nets = proxying.forwarded.trusted.iter().filter_map(|peer| match peer {
+        TrustedPeer::Net(net) => Some(*net),
+        TrustedPeer::Unix => None,
+    });
+    Ok(ProxySettings {
+        client_max_body_size: limits.max_body_size.unwrap_or(0),
+        header_line_limit: line,
+        header_limit: line.saturating_mul(limits.header_buffers.count as usize),
+        client_header_timeout: limits.header_timeout,
+        client_body_timeout: limits.body_timeout,
+        send_timeout: limits.send_timeout,
+        keepalive_timeout: limits.keepalive_timeout,
+        keepalive_requests: limits.keepalive_requests,
+        upstream_keepalive_pool_size: usize::try_from(keepalive.pool_size).unwrap_or(usize::MAX),
+        upstream_keepalive_max_requests: keepalive.max_requests.map_or(0, |most| u32::try_from(most).unwrap_or(u32::MAX)),
+        upstream_keepalive_idle_timeout: keepalive.idle_timeout.unwrap_or(Duration::ZERO),
+        trusted_ips: nets.collect(),
+        trust_unix: proxying.forwarded.trusted.iter().any(|peer| matches!(peer, TrustedPeer::Unix)),
+        real_ip_header: match &proxying.forwarded.header {
+            config::RealIpHeader::Header(name) => RealIpHeader::Header(name.clone()),
+            config::RealIpHeader::ProxyProtocol => RealIpHeader::ProxyProtocol,
+        },
+        real_ip_recursive: proxying.forwarded.recursive,
+        headers: HeaderTokens {
+            server: headers.server,
+            via: headers.via,
+            proxy_latency: headers.proxy_latency,
+            upstream_latency: headers.upstream_latency,
+            response_latency: headers.response_latency,
+            upstream_status: headers.upstream_status,
+            request_id: headers.request_id,
+        },
+        request_id_upstream: proxying.headers_upstream.request_id,
+        allow_debug_header: proxying.allow_debug_header,
+        errors: error_templates(settings)?,
+        ..ProxySettings::default()
+    })
+}
+
+fn error_templates(settings: &Settings) -> Result<ErrorTemplates, String> {
+    let given = &settings.proxying.error_templates;
+    let read = |path: &Option<std::path::PathBuf>, name: &str, built_in: String| match path {
+        None => Ok(built_in),
+        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("error_template_{name}: {}: {error}", path.display())),
+    };
+    let built_in = ErrorTemplates::default();
+    Ok(ErrorTemplates {
+        json: read(&given.json, "json", built_in.json)?,
+        html: read(&given.html, "html", built_in.html)?,
+        xml: read(&given.xml, "xml", built_in.xml)?,
+        plain: read(&given.plain, "plain", built_in.plain)?,
+        default_type: match settings.proxying.error_default_type {
+            DefaultErrorType::Plain => "text/plain",
+            DefaultErrorType::Json => "application/json",
+            DefaultErrorType::Xml => "application/xml",
+            DefaultErrorType::Html => "text/html",
+        }
+        .into(),
+    })
+}
+
+/// Sockets to open, with the ports that requests are told.
+pub fn listeners(given: &[config::Listener], settings: &Settings) -> Result<Vec<listen::Listener>, String> {
+    let mut found = Vec::new();
+    for listener in given {
+        let place = match &listener.address {
+            ListenAddress::Socket(address) => Place::Tcp(*address),
+            ListenAddress::Name { host, port } => {
+                let mut addresses = (host.as_str(), *port)
+                    .to_socket_addrs()
+                    .map_err(|error| format!("cannot listen on {host}:{port}: {error}"))?;
+                Place::Tcp(addresses.next().ok_or_else(|| format!("cannot listen on {host}:{port}: no such host"))?)
+            }
+            ListenAddress::Unix(path) => Place::Unix(path.clone()),
+        };
+        let keep_alive = match &listener.so_keepalive {
+            Some(config::KeepAlive::On) => Some(listen::KeepAlive::default()),
+            Some(config::KeepAlive::Timers { idle, interval, probes }) => {
+                Some(listen::KeepAlive { idle: *idle, interval: *interval, probes: *probes })
+            }
+            Some(config::KeepAlive::Off) | None => None,
+        };
+        found.push(listen::Listener {
+            ssl: listener.ssl,
+            http2: listener.http2,
+            proxy_protocol: listener.proxy_protocol,
+            backlog: listener.backlog,
+            ipv6only: listener.ipv6only,
+            keep_alive,
+            shown_port: listener.address.port().map(|port| settings.listeners.public_port(port)),
+            ..listen::Listener::at(place)
+        });
+    }
+    Ok(found)
+}
+
+/// TLS of a kind of listeners.
+pub fn tls(given: &TlsListener) -> TlsSettings {
+    let versions: Vec<&str> = given.versions.iter().map(|version| version_name(*version)).collect();
+    TlsSettings {
+        protocols: versions.join(" "),
+        ciphers: (!given.ciphers.is_empty()).then(|| given.ciphers.join(":")),
+        prefer_server_ciphers: given.prefer_server_ciphers,
+        session_tickets: given.session_tickets,
+        ..TlsSettings::default()
+    }
+}
+
+fn version_name(version: TlsVersion) -> &'static str {
+    match version {
+        TlsVersion::V1_2 => "TLSv1.2",
+        TlsVersion::V1_3 => "TLSv1.3",
+    }
+}
+
+/// The certificate of listeners whose clients ask for a name that no SNI has.
+pub fn default_certificate(given: &TlsListener, prefix: &Path) -> Result<snapshot::Pair, String> {
+    let certificates: Vec<String> = given.pairs.iter().map(|pair| pair.certificate.text.reveal().to_owned()).collect();
+    let keys: Vec<String> = given.pairs.iter().map(|pair| pair.key.text.reveal().to_owned()).collect();
+    match proxy::tls::load(&certificates, &keys).map_err(|error| error.to_string())? {
+        Some(pair) => Ok(pair),
+        None => proxy::tls::own(&prefix.join("ssl")).map_err(|error| error.to_string()),
+    }
+}
+
+/// Whom outgoing TLS connections believe.
+pub fn trust(given: &config::TlsOutgoing) -> Result<Trust, String> {
+    let mut roots = RootCertStore::empty();
+    for trusted in &given.trusted {
+        let pem = match trusted {
+            Trusted::Pem(pem) => pem.text.reveal().to_owned(),
+            Trusted::System(path) => std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?,
+            Trusted::SystemMissing => continue,
+        };
+        for certificate in snapshot::certificates_in(&pem).map_err(|error| format!("lua_ssl_trusted_certificate: {error}"))? {
+            // A system's list may hold authorities that are no longer acceptable; they vouch for nobody.
+            let _ = roots.add(certificate);
+        }
+    }
+    if roots.is_empty() {
+        return Ok(Trust::mozilla(u32::try_from(given.verify_depth).unwrap_or(u32::MAX), client(given)));
+    }
+    Ok(Trust::new(roots, u32::try_from(given.verify_depth).unwrap_or(u32::MAX), client(given)))
+}
+
+fn client(given: &config::TlsOutgoing) -> Option<(String, String)> {
+    let pair = given.client.as_ref()?;
+    Some((pair.certificate.text.reveal().to_owned(), pair.key.text.reveal().to_owned()))
+}
+
+/// Name resolution.
+pub fn dns(given: &config::Dns) -> DnsSettings {
+    DnsSettings {
+        resolvers: given.servers.clone(),
+        hosts_file: given.hosts_file.clone(),
+        order: given
+            .order
+            .iter()
+            .map(|kind| match kind {
+                RecordKind::Last => Order::Last,
+                RecordKind::Srv => Order::Srv,
+                RecordKind::A => Order::A,
+                RecordKind::Aaaa => Order::Aaaa,
+                RecordKind::Cname => Order::Cname,
+            })
+            .collect(),
+        valid_ttl: given.valid_ttl,
+        stale_ttl: given.stale_ttl,
+        not_found_ttl: given.not_found_ttl,
+        error_ttl: given.error_ttl,
+        cache_size: usize::try_from(given.cache_size).unwrap_or(10_000),
+        ..DnsSettings::default()
+    }
+}
