@@ -1,7 +1,7 @@
 //! What is stored: one file per entity, each with its typed struct and its [`Entity`] definition, and
 //! [`Definitions`], which turns requests' JSON into what is stored.
 //!
-//! Pure: nothing here reads a socket, a clock or a database.
+//! Pure: nothing here reads a socket or a database, and the clock only to tell whether a CA certificate has expired.
 
 mod acls;
 mod acme_storage;

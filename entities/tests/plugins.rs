@@ -188,7 +188,7 @@ fn bare(value: &Value) -> Value {
         Value::Object(members) => Value::Object(
             members
                 .iter()
-                .filter(|(name, value)| !name.starts_with("x-") && !(*name == "description" && value.is_string()))
+                .filter(|(name, value)| !(name.starts_with("x-") || *name == "description" && value.is_string()))
                 .map(|(name, value)| (name.clone(), bare(value)))
                 .collect(),
         ),

@@ -368,7 +368,7 @@ fn missing_required(
         if path::get(data, field).is_none() && record.at(field).is_some_and(Field::is_required) {
             missing = true;
             if path::get(errors, field).is_none()
-                && !path::get(errors, field.split('.').next().unwrap_or(field)).is_some()
+                && path::get(errors, field.split('.').next().unwrap_or(field)).is_none()
             {
                 let text = if cx.updating {
                     "field required for entity check when updating"

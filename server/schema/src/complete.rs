@@ -75,19 +75,28 @@ impl Record {
     }
 
     fn materialise(&self, mut data: Map<String, Value>, aliases: bool) -> Map<String, Value> {
-        let mut out = Map::with_capacity(self.fields.len() + if aliases { self.shorthands.len() } else { 0 });
-        for field in &self.fields {
-            match data.swap_remove(field.name()) {
-                Some(mut value) => {
-                    materialise_value(field, &mut value, aliases);
-                    out.insert(field.name().to_owned(), value);
+        let mut out =
+            if data.len() == self.fields.len() && self.fields.iter().zip(data.keys()).all(|(f, key)| f.name() == key) {
+                for (field, value) in self.fields.iter().zip(data.values_mut()) {
+                    materialise_value(field, value, aliases);
                 }
-                None if field.transient => {}
-                None => {
-                    out.insert(field.name().to_owned(), Value::Null);
+                data
+            } else {
+                let mut out = Map::with_capacity(self.fields.len() + if aliases { self.shorthands.len() } else { 0 });
+                for field in &self.fields {
+                    match data.swap_remove_entry(field.name()) {
+                        Some((name, mut value)) => {
+                            materialise_value(field, &mut value, aliases);
+                            out.insert(name, value);
+                        }
+                        None if field.transient => {}
+                        None => {
+                            out.insert(field.name().to_owned(), Value::Null);
+                        }
+                    }
                 }
-            }
-        }
+                out
+            };
         if aliases {
             for shorthand in &self.shorthands {
                 if let Some(target) = shorthand.shows()
@@ -141,52 +150,45 @@ fn complete(
             return Err(errors);
         }
     }
+    // In the order of the definition: what follows walks both side by side.
+    let mut out = Map::with_capacity(record.fields.len().max(data.len()));
     for field in &record.fields {
-        complete_field(field, data, mode, cx)?;
+        let given = if data.is_empty() { None } else { data.swap_remove_entry(field.name()) };
+        let (name, mut value) = match given {
+            Some((name, value)) => match made(field, Some(&value), mode, cx) {
+                Some(made) => (name, made),
+                None => (name, value),
+            },
+            None => match made(field, None, mode, cx) {
+                Some(made) => (field.name().to_owned(), made),
+                None => continue,
+            },
+        };
+        complete_value(field, &mut value, mode, cx)?;
+        out.insert(name, value);
     }
+    out.append(data);
+    *data = out;
     Ok(())
 }
 
-fn complete_field(
-    field: &Field,
-    data: &mut Map<String, Value>,
-    mode: Mode,
-    cx: &Context,
-) -> Result<(), Map<String, Value>> {
-    let present = data.contains_key(field.name());
+/// The value that the gateway makes for a field with that value, if it makes one.
+fn made(field: &Field, given: Option<&Value>, mode: Mode, cx: &Context) -> Option<Value> {
+    let insert = mode == Mode::Insert;
     match field.auto {
-        Some(Auto::Updated) => {
-            data.insert(field.name().to_owned(), now(field, cx));
-            return Ok(());
-        }
-        Some(Auto::Created) if mode == Mode::Insert && data.get(field.name()).is_none_or(Value::is_null) => {
-            data.insert(field.name().to_owned(), now(field, cx));
-            return Ok(());
-        }
-        Some(Auto::Uuid) if mode == Mode::Insert && !present => {
-            data.insert(field.name().to_owned(), Value::String((cx.uuid)()));
-            return Ok(());
-        }
-        Some(Auto::Token) if mode == Mode::Insert && !present => {
-            data.insert(field.name().to_owned(), Value::String((cx.token)()));
-            return Ok(());
-        }
+        Some(Auto::Updated) => return Some(now(field, cx)),
+        Some(Auto::Created) if insert && given.is_none_or(Value::is_null) => return Some(now(field, cx)),
+        Some(Auto::Uuid) if insert && given.is_none() => return Some(Value::String((cx.uuid)())),
+        Some(Auto::Token) if insert && given.is_none() => return Some(Value::String((cx.token)())),
         _ => {}
     }
-    if !present {
-        if mode == Mode::Update {
-            return Ok(());
-        }
-        let value = match (&field.default, &field.kind) {
-            (Some(default), _) => default.clone(),
-            (None, Kind::Record(_)) if field.is_required() => Value::Object(Map::new()),
-            _ => return Ok(()),
-        };
-        data.insert(field.name().to_owned(), value);
+    if given.is_some() || !insert {
+        return None;
     }
-    match data.get_mut(field.name()) {
-        Some(value) => complete_value(field, value, mode, cx),
-        None => Ok(()),
+    match (&field.default, &field.kind) {
+        (Some(default), _) => Some(default.clone()),
+        (None, Kind::Record(_)) if field.is_required() => Some(Value::Object(Map::new())),
+        _ => None,
     }
 }
 

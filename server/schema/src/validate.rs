@@ -13,30 +13,26 @@ fn said(text: impl Into<String>) -> Value {
 /// the errors by field; empty when all is well.
 pub(crate) fn validate_record(record: &Record, data: &mut Map<String, Value>, cx: &Context) -> Map<String, Value> {
     let mut errors = Map::new();
-    let mut known = 0;
-    let mut missing = Vec::new();
-    for field in &record.fields {
-        match data.get_mut(field.name()) {
-            Some(value) => {
-                known += 1;
-                if let Err(error) = validate_value(field, value, cx) {
-                    errors.insert(field.name().to_owned(), error);
-                }
-            }
-            None if field.is_required() => missing.push(field),
-            None => {}
-        }
-    }
-    if known < data.len() {
-        for name in data.keys().filter(|name| !record.index.contains_key(*name)) {
+    let mut seen = vec![false; record.fields.len()];
+    // Completed data come in the order of the fields, which saves looking them up.
+    let mut next = 0;
+    for (name, value) in data.iter_mut() {
+        let ahead = record.fields[next..].iter().position(|field| field.name() == name).map(|offset| next + offset);
+        let Some(at) = ahead.or_else(|| record.index.get(name).copied()) else {
             errors.insert(name.clone(), said("unknown field"));
+            continue;
+        };
+        next = at + 1;
+        seen[at] = true;
+        if let Err(error) = validate_value(&record.fields[at], value, cx) {
+            errors.insert(name.clone(), error);
         }
     }
     let mut texts = Vec::new();
     for check in &record.checks {
         check.run(record, data, &mut errors, &mut texts, cx);
     }
-    for field in missing {
+    for (field, _) in record.fields.iter().zip(&seen).filter(|(field, seen)| !**seen && field.is_required()) {
         if !errors.contains_key(field.name()) {
             errors.insert(field.name().to_owned(), said(REQUIRED));
         }
