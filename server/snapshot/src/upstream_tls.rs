@@ -214,3 +214,101 @@ impl Material {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use entities::{Definitions, PluginSchemas, VaultSchemas};
+    use serde::Deserialize;
+    use serde_json::json;
+    use store::Catalog;
+    use uuid::Uuid;
+
+    const CLIENT: Uuid = Uuid::from_u128(1);
+    const OTHER: Uuid = Uuid::from_u128(2);
+    const AUTHORITIES: [Uuid; 2] = [Uuid::from_u128(3), Uuid::from_u128(4)];
+
+    fn pem(name: &str) -> (String, String) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+        (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    }
+
+    fn record(entity: &'static str, value: Value) -> Record {
+        let Value::Object(value) = value else { panic!("no object") };
+        let ws = (entity != "ca_certificates").then_some(entities::DEFAULT_WORKSPACE);
+        Record { entity, id: Id::of(&["id"], &value).unwrap(), ws, value, expires: None }
+    }
+
+    /// Certificates, authorities, the Upstream `pool` with a client certificate, and a Service with these fields.
+    fn material(trust: &Arc<Trust>, service: Value) -> (Material, Service) {
+        let definitions =
+            Definitions::new(PluginSchemas::default(), VaultSchemas::default(), router::Flavor::Traditional, false);
+        let mut records = Vec::new();
+        for (id, (cert, key)) in [(CLIENT, pem("client")), (OTHER, pem("other"))] {
+            records.push(record("certificates", json!({"id": id, "cert": cert, "key": key})));
+        }
+        for id in AUTHORITIES {
+            records.push(record("ca_certificates", json!({"id": id, "cert": pem("ca").0})));
+        }
+        let pool = Uuid::from_u128(5);
+        records.push(record("upstreams", json!({"id": pool, "name": "pool", "client_certificate": {"id": CLIENT}})));
+        let mut whole = json!({
+            "id": Uuid::from_u128(6), "protocol": "https", "host": "a.test", "port": 443, "enabled": true,
+        });
+        for (field, value) in service.as_object().unwrap() {
+            whole[field] = value.clone();
+        }
+        let service = Service::deserialize(&whole).unwrap();
+        records.push(record("services", whole));
+        let view = View::of(Arc::new(Catalog::of(&definitions)), records, 1).unwrap();
+        (Material::of(&view, trust.clone()), service)
+    }
+
+    #[test]
+    fn services_that_ask_for_the_same_share_it() {
+        let trust = Arc::new(Trust::default());
+        let of = |service: Value| {
+            let (material, service) = material(&trust, service);
+            material.of_service(&service).unwrap()
+        };
+        let plain = of(json!({}));
+        assert!(!plain.content.verify && plain.content.client.is_none());
+        assert_eq!(plain.id(), of(json!({"tls_verify": false, "tls_verify_depth": 9})).id());
+        let verified = of(json!({"tls_verify": true}));
+        assert_eq!(verified.id(), of(json!({"tls_verify": true, "tls_verify_depth": 1})).id());
+        let deeper = of(json!({"tls_verify": true, "tls_verify_depth": 2}));
+        let listed = of(json!({"tls_verify": true, "ca_certificates": AUTHORITIES}));
+        assert_eq!(listed.content.authorities.as_ref().map(Vec::len), Some(2));
+        let ids = [plain.id(), verified.id(), deeper.id(), listed.id()];
+        assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
+        let (probed, unverified) = (trust.probe(None, true).unwrap(), trust.probe(None, false).unwrap());
+        assert_eq!((probed.id(), unverified.content.verify), (verified.id(), false));
+    }
+
+    #[test]
+    fn the_nearest_client_certificate_is_shown_and_verification_stays() {
+        let (node, key) = pem("node");
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let trust = Arc::new(Trust::new(roots, 1, Some((node.clone(), key))));
+        let shown = |service: Value| {
+            let (material, service) = material(&trust, service);
+            let tls = material.of_service(&service).unwrap();
+            let certificate = tls.content.client.clone().unwrap().0;
+            let text = |id| material.client(&Id::Uuid(id)).unwrap().0;
+            let whose = match certificate {
+                found if found == text(CLIENT) => "upstream",
+                found if found == text(OTHER) => "service",
+                found if *found == *node => "node",
+                _ => "nobody",
+            };
+            (whose, tls.content.verify)
+        };
+        assert_eq!(shown(json!({})), ("node", false));
+        assert_eq!(shown(json!({"host": "pool", "tls_verify": true})), ("upstream", true));
+        assert_eq!(shown(json!({"host": "pool", "client_certificate": {"id": OTHER}})), ("service", false));
+        let (material, service) = material(&trust, json!({"tls_verify": true, "ca_certificates": [CLIENT]}));
+        let error = material.of_service(&service).unwrap_err();
+        assert_eq!(error, format!("there is no CA certificate {CLIENT}"));
+    }
+}

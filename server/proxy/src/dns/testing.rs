@@ -11,10 +11,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// By name and type, TTL and data.
+type Records = HashMap<(String, RecordType), Vec<(u32, RData)>>;
+
 /// What the server knows: by name and type, TTL and data; and the names it fails on.
 #[derive(Default)]
 pub(crate) struct Zone {
-    records: Mutex<HashMap<(String, RecordType), Vec<(u32, RData)>>>,
+    records: Mutex<Records>,
     broken: Mutex<Vec<String>>,
     asked: AtomicUsize,
 }

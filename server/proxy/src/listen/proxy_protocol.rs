@@ -113,15 +113,17 @@ fn version_2(command: u8, family: u8, body: &[u8]) -> Result<ProxyHeader, &'stat
         _ => return Err("unknown version or command"),
     }
     let port = |at: usize| body.get(at..at + 2).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]));
-    let (size, ip): (usize, fn(&[u8]) -> Option<IpAddr>) = match family {
-        0x11 => (4, |bytes| <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from)),
-        0x21 => (16, |bytes| <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)),
+    let size = match family {
+        0x11 => 4,
+        0x21 => 16,
         // Unix sockets and what is not specified.
         0x00 | 0x31 | 0x32 => return Ok(ProxyHeader::Local),
         _ => return Err("unknown family"),
     };
     let end = |at: usize, port_at: usize| {
-        let ip = ip(body.get(at..at + size)?)?;
+        let bytes = body.get(at..at + size)?;
+        let four = || <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+        let ip = <[u8; 16]>::try_from(bytes).map(IpAddr::from).or_else(|_| four()).ok()?;
         Some(SocketAddr::new(ip, port(port_at)?))
     };
     let source = end(0, size * 2).ok_or("too short")?;

@@ -153,8 +153,8 @@ mod unit {
         let error = load(&["/nonexistent".into()], &["/nonexistent".into()]).unwrap_err().to_string();
         assert!(error.starts_with("cannot read /nonexistent: "), "{error}");
         let (one, two) = (generate("a.test").unwrap(), generate("b.test").unwrap());
-        assert!(load(&[one.0.clone()], &[one.1.clone()]).unwrap().is_some());
-        let error = load(&[one.0.clone()], &[two.1]).unwrap_err().to_string();
+        assert!(load(&[one.0.clone(), two.0], &[one.1, two.1.clone()]).unwrap().is_some());
+        let error = load(std::slice::from_ref(&one.0), &[two.1]).unwrap_err().to_string();
         assert_eq!(error, "ssl_cert: certificate does not match key");
         assert!(load(&[one.0], &[]).unwrap_err().to_string().contains("1 certificates and 0 keys"));
     }
