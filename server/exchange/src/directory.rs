@@ -31,11 +31,18 @@ pub struct Credential {
     pub entity: &'static str,
     /// Its Consumer, where it has one.
     pub consumer: Option<Uuid>,
+    /// When it ceases to exist, in Unix seconds; `None` = never.
+    pub expires: Option<i64>,
     /// Every stored field.
     pub record: Map<String, Value>,
 }
 
 impl Credential {
+    /// Whether its time to live has run out at `now`, in Unix seconds.
+    pub fn expired(&self, now: i64) -> bool {
+        self.expires.is_some_and(|at| at <= now)
+    }
+
     /// A text field of the record.
     pub fn text(&self, field: &str) -> Option<&str> {
         self.record.get(field).and_then(Value::as_str)

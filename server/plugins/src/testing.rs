@@ -56,7 +56,7 @@ impl People {
     pub(crate) fn credential(mut self, entity: &'static str, id: u128, consumer: u128, record: Value) -> Self {
         let Value::Object(record) = record else { panic!("a record is an object") };
         let (id, consumer) = (Uuid::from_u128(id), Some(Uuid::from_u128(consumer)));
-        self.credentials.push(Arc::new(Credential { id, entity, consumer, record }));
+        self.credentials.push(Arc::new(Credential { id, entity, consumer, record, ..Credential::default() }));
         self
     }
 

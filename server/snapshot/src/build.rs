@@ -4,12 +4,13 @@ use crate::Snapshot;
 use crate::certificates::Certificates;
 use crate::chain::{Attached, Chain};
 use crate::people::People;
-use crate::service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols};
+use crate::service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols, Upstreams};
 use crate::upstream_tls::{self, UpstreamTls};
 use entities::{Definitions, Route, Service, Target, Upstream};
 use exchange::{About, Consumer, Credential, Registry, Scheme, Services};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -241,6 +242,7 @@ impl Builder {
                     id: id(record),
                     entity: entity.name,
                     consumer: foreign(row, "consumer"),
+                    expires: record.expires,
                     record: row.clone(),
                 };
                 people.add_credential(workspace(record), key, credential);
@@ -250,12 +252,15 @@ impl Builder {
     }
 }
 
+/// Chains of Routes without plugins of their own, by workspace and Service.
+type Shared = HashMap<(Uuid, Option<Uuid>), Arc<Chain>>;
+
 /// Finds the plugins of each Route; Routes without plugins of their own share the chain of their Service.
 struct Chains<'a> {
     by_route: HashMap<Uuid, Vec<&'a Attached>>,
     by_service: HashMap<Uuid, Vec<&'a Attached>>,
     anywhere: HashMap<Uuid, Vec<&'a Attached>>,
-    shared: std::cell::RefCell<HashMap<(Uuid, Option<Uuid>), Arc<Chain>>>,
+    shared: RefCell<Shared>,
 }
 
 impl<'a> Chains<'a> {
@@ -325,8 +330,6 @@ fn compile_service(entity: Service, tls: &upstream_tls::Material) -> Result<Comp
     })
 }
 
-type Upstreams = HashMap<(Uuid, String), Arc<CompiledUpstream>, foldhash::fast::RandomState>;
-
 fn compile_upstreams(view: &View, tls: &upstream_tls::Material, errors: &mut Vec<BuildError>) -> Upstreams {
     let mut targets: HashMap<Uuid, Vec<Arc<Target>>> = HashMap::new();
     for record in view.all("targets") {
@@ -351,7 +354,7 @@ fn compile_upstreams(view: &View, tls: &upstream_tls::Material, errors: &mut Vec
             Ok(tls) => {
                 let (workspace, name) = (workspace(record), entity.name.clone());
                 let compiled = CompiledUpstream { workspace, entity: Arc::new(entity), targets: own, tls };
-                upstreams.insert((workspace, name), Arc::new(compiled));
+                upstreams.entry(workspace).or_default().insert(name, Arc::new(compiled));
             }
             Err(message) => errors.push(BuildError::new("upstreams", id(record), message)),
         }

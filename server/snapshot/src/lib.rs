@@ -21,7 +21,6 @@ pub use upstream_tls::{Trust, UpstreamTls};
 
 use arc_swap::ArcSwap;
 use exchange::{Consumer, Credential, Directory, Lookup, Request};
-use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -36,7 +35,7 @@ pub struct Snapshot {
     routes: Vec<Arc<CompiledRoute>>,
     global: Arc<Chain>,
     certificates: Arc<Certificates>,
-    upstreams: HashMap<(Uuid, String), Arc<CompiledUpstream>, foldhash::fast::RandomState>,
+    upstreams: service::Upstreams,
     people: Arc<People>,
     configured: build::Configured,
 }
@@ -59,7 +58,7 @@ impl Snapshot {
             routes: Vec::new(),
             global: Arc::default(),
             certificates: Arc::default(),
-            upstreams: HashMap::default(),
+            upstreams: service::Upstreams::default(),
             people: Arc::default(),
             configured: build::Configured::default(),
         }
@@ -93,15 +92,12 @@ impl Snapshot {
 
     /// The Upstream of a name in a workspace.
     pub fn upstream(&self, workspace: Uuid, name: &str) -> Option<&Arc<CompiledUpstream>> {
-        if self.upstreams.is_empty() {
-            return None;
-        }
-        self.upstreams.get(&(workspace, name.to_owned()))
+        self.upstreams.get(&workspace)?.get(name)
     }
 
     /// Every Upstream.
     pub fn upstreams(&self) -> impl Iterator<Item = &Arc<CompiledUpstream>> {
-        self.upstreams.values()
+        self.upstreams.values().flat_map(|workspace| workspace.values())
     }
 
     /// Every Route, in no order.

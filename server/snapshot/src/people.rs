@@ -3,6 +3,7 @@
 use exchange::{Consumer, Credential};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 use uuid::Uuid;
 
 type Index<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -61,11 +62,21 @@ impl People {
     }
 
     pub(crate) fn credential(&self, ws: Uuid, entity: &str, key: &str) -> Option<Arc<Credential>> {
-        self.0.get(&ws)?.credentials.get(entity)?.get(key).cloned()
+        let credential = self.0.get(&ws)?.credentials.get(entity)?.get(key)?;
+        live(credential).then(|| credential.clone())
     }
 
     pub(crate) fn of_consumer(&self, ws: Uuid, entity: &str, consumer: Uuid) -> Vec<Arc<Credential>> {
         let of = self.0.get(&ws).and_then(|workspace| workspace.of_consumer.get(entity));
-        of.and_then(|of| of.get(&consumer)).cloned().unwrap_or_default()
+        let all = of.and_then(|of| of.get(&consumer)).into_iter().flatten();
+        all.filter(|credential| live(credential)).cloned().collect()
+    }
+}
+
+/// Whether a credential still exists. The clock is asked only for those with a time to live.
+fn live(credential: &Credential) -> bool {
+    credential.expires.is_none() || {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        !credential.expired(i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
     }
 }

@@ -3,6 +3,7 @@
 use crate::chain::Chain;
 use crate::upstream_tls::UpstreamTls;
 use exchange::Scheme;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -93,6 +94,9 @@ pub struct CompiledService {
     /// TLS towards the upstream, for `https` and `grpcs`.
     pub tls: Option<Arc<UpstreamTls>>,
 }
+
+/// Upstreams by workspace and name.
+pub(crate) type Upstreams = HashMap<Uuid, HashMap<String, Arc<CompiledUpstream>, foldhash::fast::RandomState>>;
 
 /// An Upstream with its Targets. Their addresses and health belong to the node and outlive it.
 pub struct CompiledUpstream {
