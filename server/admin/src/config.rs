@@ -78,7 +78,7 @@ pub(crate) async fn post(shared: Arc<Shared>, headers: HeaderMap, query: Vec<Arg
         let request = read(&headers, &query, &body, &current)?;
         let flatten = request.flatten;
         let loaded = declarative::load(&request.document, &kinds, now()).map_err(|invalid| Early::Invalid { invalid, flatten })?;
-        let answer = Value::Object(export::by_id(&loaded.records)).to_string();
+        let answer = export::by_id(&loaded.records);
         let hash = if loaded.empty { EMPTY_HASH.to_owned() } else { request.hash };
         Ok((loaded.records, hash, flatten, answer))
     });

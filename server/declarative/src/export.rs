@@ -2,6 +2,8 @@
 
 use crate::kinds::Kinds;
 use crate::yaml;
+use indexmap::IndexMap;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use store::{Record, View};
 
@@ -57,17 +59,23 @@ fn entity(record: &Record, kinds: &Kinds, purpose: Purpose, now: i64) -> Map<Str
     out
 }
 
-/// Records by kind and id: the answer to a loaded configuration. Workspaces are left out.
-pub fn by_id<'r>(records: impl IntoIterator<Item = &'r Record>) -> Map<String, Value> {
-    let mut out = Map::new();
+/// Records by kind and id, as JSON text: the answer to a loaded configuration. Workspaces are left out.
+pub fn by_id<'r>(records: impl IntoIterator<Item = &'r Record>) -> String {
+    let mut kinds: IndexMap<&str, OfKind<'_>> = IndexMap::new();
     for record in records {
-        if record.entity == "workspaces" {
-            continue;
-        }
-        let list = out.entry(record.entity).or_insert_with(|| Value::Object(Map::new()));
-        if let Value::Object(list) = list {
-            list.insert(record.id.to_string(), Value::Object(record.value.clone()));
+        if record.entity != "workspaces" {
+            kinds.entry(record.entity).or_default().0.push(record);
         }
     }
-    out
+    serde_json::to_string(&kinds).unwrap_or_default()
+}
+
+/// Records of one kind, written as an object with their ids as keys.
+#[derive(Default)]
+struct OfKind<'r>(Vec<&'r Record>);
+
+impl Serialize for OfKind<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|record| (record.id.to_string(), &record.value)))
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::export::{self, Purpose};
 use crate::kinds::Kinds;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -41,13 +41,51 @@ pub struct KeepError {
 /// # Errors
 /// A sentence for the log.
 pub fn save(prefix: &Path, kept: &Kept) -> Result<(), KeepError> {
-    let path = prefix.join(NAME);
+    stage(prefix, kept)?.commit()
+}
+
+/// A configuration that lies on disk beside the one that is kept. Dropped without [`Staged::commit`], it is removed.
+#[derive(Debug)]
+pub struct Staged {
+    prefix: PathBuf,
+    beside: PathBuf,
+}
+
+/// Writes a configuration beside the one that is kept.
+///
+/// # Errors
+/// A sentence for the log.
+pub fn stage(prefix: &Path, kept: &Kept) -> Result<Staged, KeepError> {
     let beside = prefix.join(format!(".{NAME}.{}", std::process::id()));
-    write(&beside, kept).and_then(|()| fs::rename(&beside, &path)).and_then(|()| sync_directory(prefix)).map_err(|reason| {
-        // What is left of a failed attempt only takes the space that was missing.
-        let _ = fs::remove_file(&beside);
-        KeepError { what: "write", path, reason }
-    })
+    let staged = Staged { prefix: prefix.to_owned(), beside };
+    write(&staged.beside, kept).map_err(|reason| KeepError { what: "write", path: prefix.join(NAME), reason })?;
+    Ok(staged)
+}
+
+impl Staged {
+    /// Puts it in the place of the one that is kept.
+    ///
+    /// # Errors
+    /// A sentence for the log.
+    pub fn commit(self) -> Result<(), KeepError> {
+        let path = self.prefix.join(NAME);
+        let moved = fs::rename(&self.beside, &path).and_then(|()| sync_directory(&self.prefix));
+        moved.map_err(|reason| KeepError { what: "write", path, reason })
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // After a commit it is no longer there. What is left of a failed attempt only takes the space that was missing.
+        let _ = fs::remove_file(&self.beside);
+    }
+}
+
+/// What stands in the file.
+#[derive(serde::Serialize)]
+struct Content<'a> {
+    hash: &'a str,
+    config: &'a Map<String, Value>,
 }
 
 fn write(path: &Path, kept: &Kept) -> std::io::Result<()> {
@@ -57,7 +95,7 @@ fn write(path: &Path, kept: &Kept) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut out = BufWriter::new(options.open(path)?);
-    serde_json::to_writer(&mut out, &json!({"hash": kept.hash, "config": kept.document}))?;
+    serde_json::to_writer(&mut out, &Content { hash: &kept.hash, config: &kept.document })?;
     out.flush()?;
     out.get_ref().sync_all()
 }

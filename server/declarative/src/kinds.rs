@@ -93,8 +93,10 @@ impl Kinds {
         for index in 0..kinds.len() {
             for (field, parent) in kinds[index].references.clone() {
                 let name = kinds[index].name;
-                // A field of the parent wins over a list of that name.
-                let taken = definitions.entity(kinds[parent].name).is_some_and(|parent| parent.record.get(name).is_some());
+                // A stored field of the parent wins over a list of that name.
+                let parent_entity = definitions.entity(kinds[parent].name);
+                let own = parent_entity.and_then(|parent| parent.record.get(name));
+                let taken = own.is_some_and(|field| !field.is_transient());
                 if !taken {
                     kinds[parent].children.entry(name).or_insert(Child::Entities { kind: index, field });
                 }

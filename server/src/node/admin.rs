@@ -18,7 +18,7 @@ pub struct Publish(pub Supervised<RouteTable>);
 impl Publisher for Publish {
     fn load(&self, batch: Batch, hash: String) -> Eventually<'_, Result<(), admin::LoadError>> {
         Box::pin(async move {
-            let replace = Replace { batch, hash };
+            let replace = Replace::new(batch, hash);
             match self.0.ask(|| replace.clone()).await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(LoadError::Store(error))) => Err(admin::LoadError::Store(error)),

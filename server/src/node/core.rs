@@ -101,20 +101,37 @@ impl Core {
         })
     }
 
-    /// Compiles the state that a batch leads to, stores it and publishes it; or changes nothing.
+    /// Compiles the state that a batch leads to, stores it, publishes it and keeps it for the next start; or changes
+    /// nothing.
     pub fn replace(&self, batch: Batch, hash: String) -> Result<(), LoadError> {
-        let mut compiled = None;
+        let mut accepted = None;
         self.store.commit_if(batch, |view| {
-            compiled = Some(self.compile(view)?);
+            // Writing takes as long as compiling: both at once.
+            accepted = Some(std::thread::scope(|scope| {
+                let staged = scope.spawn(|| self.stage(view, &hash));
+                let snapshot = self.compile(view)?;
+                Ok::<_, LoadError>((snapshot, staged.join()))
+            })?);
             Ok::<_, LoadError>(())
         })?;
-        if let Some(snapshot) = compiled {
+        if let Some((snapshot, staged)) = accepted {
             self.targets.publish(&snapshot);
             self.published.store(snapshot);
+            self.hash.store(Arc::new(hash));
+            // A disk that is full is a log line: the configuration before stays there.
+            match staged.map(|staged| staged.and_then(keep::Staged::commit)) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!("{error}; the next start begins with the one before"),
+                Err(_) => tracing::error!("writing the last good configuration failed; the next start begins with the one before"),
+            }
         }
-        self.hash.store(Arc::new(hash.clone()));
-        self.keep(hash);
         Ok(())
+    }
+
+    fn stage(&self, view: &View, hash: &str) -> Result<keep::Staged, keep::KeepError> {
+        let purpose = declarative::export::Purpose::Keep;
+        let document = declarative::export::document(view, &self.kinds, purpose, now() as i64);
+        keep::stage(&self.prefix, &Kept { hash: hash.to_owned(), document })
     }
 
     /// Tries whether a configuration could be compiled.
@@ -133,15 +150,6 @@ impl Core {
 
     fn compile(&self, view: &View) -> Result<Arc<Snapshot>, LoadError> {
         self.builder.build(view, &self.published.load()).map(Arc::new).map_err(LoadError::Build)
-    }
-
-    /// Keeps what is stored for the next start. A disk that is full is a log line: the old one stays there.
-    fn keep(&self, hash: String) {
-        let document =
-            declarative::export::document(&self.store.current(), &self.kinds, declarative::export::Purpose::Keep, now() as i64);
-        if let Err(error) = keep::save(&self.prefix, &Kept { hash, document }) {
-            tracing::error!("{error}; the next start begins with the one before");
-        }
     }
 }
 

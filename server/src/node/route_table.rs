@@ -8,7 +8,7 @@ use super::core::{Core, LoadError};
 use super::health_checkers::HealthCheckers;
 use crate::supervise::Life;
 use actix::{Actor, AtomicResponse, Context, Handler, Message, WrapFuture};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use store::Batch;
 
 /// Publishes configurations, in order.
@@ -33,19 +33,35 @@ impl Actor for RouteTable {
 #[derive(Message, Clone)]
 #[rtype(result = "Result<(), LoadError>")]
 pub struct Replace {
-    /// Its records, replacing all there are.
-    pub batch: Batch,
-    /// The hash that `/status` shows from then on.
-    pub hash: String,
+    batch: Arc<Mutex<Option<Batch>>>,
+    hash: String,
+}
+
+impl Replace {
+    /// `batch` has its records, replacing all there are; `hash` is what `/status` shows from then on. Clones share the
+    /// batch: it is applied once, whichever of them arrives.
+    pub fn new(batch: Batch, hash: String) -> Self {
+        Self { batch: Arc::new(Mutex::new(Some(batch))), hash }
+    }
+
+    fn take(&self) -> Option<Batch> {
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl Handler<Replace> for RouteTable {
     type Result = AtomicResponse<Self, Result<(), LoadError>>;
 
-    fn handle(&mut self, Replace { batch, hash }: Replace, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, replace: Replace, _: &mut Context<Self>) -> Self::Result {
+        let batch = replace.take();
+        let hash = replace.hash;
         let (core, health_checkers) = (self.core.clone(), self.health_checkers.clone());
         let compiling = self.core.clone();
-        let built = actix_rt::task::spawn_blocking(move || compiling.replace(batch, hash));
+        let built = actix_rt::task::spawn_blocking(move || match batch {
+            Some(batch) => compiling.replace(batch, hash),
+            // An actor before this one took it, and died with it.
+            None => Err(LoadError::Panicked),
+        });
         let done = async move {
             match built.await {
                 Ok(done) => {

@@ -233,7 +233,7 @@ async fn load_source(core: Arc<Core>, route_table: Supervised<RouteTable>, sourc
     });
     let done = match read.await {
         Ok(Ok((batch, hash))) => {
-            let replace = Replace { batch, hash };
+            let replace = Replace::new(batch, hash);
             match route_table.ask(|| replace.clone()).await {
                 Ok(done) => done.map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),
