@@ -62,7 +62,7 @@ fn configuration(backend: SocketAddr, comment: &str) -> Value {
         "_format_version": "3.0", "_comment": comment,
         "upstreams": [{
             "name": "up", "targets": [{ "target": backend.to_string() }],
-            "healthchecks": { "active": { "type": "tcp", "healthy": { "interval": 0.1, "successes": 1 },
+            "healthchecks": { "active": { "http_path": "/", "healthy": { "interval": 0.1, "successes": 1 },
                                           "unhealthy": { "interval": 0.1, "tcp_failures": 3 } } },
         }],
         "services": [{ "id": "0a2f3a60-7d3c-4e5a-9a3b-000000000001", "name": "s", "host": "up", "plugins": [limit],
