@@ -366,7 +366,10 @@ mod tests {
         assert_eq!(rendered(Answer::error(404, "m"), &[]).0, JSON);
         assert_eq!(rendered(Answer::page(502), &[]).0, "text/plain; charset=utf-8");
         assert_eq!(rendered(Answer::page(502), &[("Content-Type", "application/json")]).0, JSON);
-        assert_eq!(rendered(Answer::error(401, "m"), &[("Content-Type", "application/grpc+proto")]).0, "application/grpc");
+        assert_eq!(
+            rendered(Answer::error(401, "m"), &[("Content-Type", "application/grpc+proto")]).0,
+            "application/grpc"
+        );
     }
 
     #[test]

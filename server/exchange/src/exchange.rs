@@ -1,12 +1,16 @@
 //! The Exchange itself.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, AnswerBody};
 use crate::directory::{Consumer, Credential, Directory, write_identity};
 use crate::state::State;
+use crate::trace::TraceContext;
 use crate::{Forward, Request, RequestId, Response, Timeline};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// Response header by which an error answer of a traced request names its trace: 32 hexadecimal digits.
+pub const TRACE_ID: &str = "X-Trace-Id";
 
 /// Who the client is, as authentication plugins found out.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +61,8 @@ pub struct Exchange {
     pub captures: Option<Box<Captures>>,
     /// Who asks.
     pub identity: Identity,
+    /// Its place in a distributed trace; `None` where nobody traces.
+    pub trace: Option<TraceContext>,
     /// When what happened.
     pub timeline: Timeline,
     /// Who is known here: the Snapshot this request sees from begin to end.
@@ -82,6 +88,7 @@ impl Exchange {
             workspace: entities::DEFAULT_WORKSPACE,
             captures: None,
             identity: Identity::default(),
+            trace: None,
             timeline,
             directory,
             state: State::default(),
@@ -94,6 +101,7 @@ impl Exchange {
     /// is left of the one before is forgotten, the memory is kept.
     pub fn renew(&mut self, timeline: Timeline, directory: Arc<dyn Directory>) {
         self.id = RequestId::fresh();
+        self.trace = None;
         self.timeline = timeline;
         self.directory = directory;
     }
@@ -132,6 +140,7 @@ impl Exchange {
         self.workspace = entities::DEFAULT_WORKSPACE;
         self.captures = None;
         self.identity = Identity::default();
+        self.trace = None;
         self.directory = nobody;
         self.state.clear();
         self.upstream_address = None;
@@ -154,6 +163,10 @@ impl Exchange {
 
     /// Makes an answer this Exchange's response, replacing what was there.
     pub fn answer(&mut self, answer: Answer, templates: &crate::ErrorTemplates) {
+        let is_error = matches!(answer.body, AnswerBody::Error(_));
         self.response = answer.render(&self.request, &self.id, templates);
+        if let Some(trace) = self.trace.filter(|trace| is_error && trace.sampled) {
+            self.response.headers.set(TRACE_ID, trace.trace_id.to_string());
+        }
     }
 }

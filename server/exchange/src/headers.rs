@@ -208,10 +208,10 @@ fn slice<'a>(buffer: &'a [u8], owned: &'a [u8], span: Span) -> &'a [u8] {
 /// Whether text is a token (RFC 9110 §5.6.2), so it can be a header name or a method.
 pub fn is_token(text: &[u8]) -> bool {
     !text.is_empty()
-        && text
-            .iter()
-            .all(|byte| matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'z' | b'|' | b'~')
-                || byte.is_ascii_alphanumeric())
+        && text.iter().all(|byte| {
+            matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'z' | b'|' | b'~')
+                || byte.is_ascii_alphanumeric()
+        })
 }
 
 /// Whether text can be a header value: no CR, LF, NUL, nor another control character but the tab.

@@ -211,7 +211,8 @@ impl PluginType {
             version: P::VERSION,
             schema: P::schema(),
             build: Box::new(|config, about, services| {
-                let config = P::Config::deserialize(config).map_err(|error| format!("config of '{}': {error}", P::NAME))?;
+                let config =
+                    P::Config::deserialize(config).map_err(|error| format!("config of '{}': {error}", P::NAME))?;
                 Ok(Arc::new(P::new(config, about, services)?))
             }),
         }

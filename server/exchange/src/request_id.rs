@@ -16,10 +16,15 @@ fn seed(tweak: u64) -> u64 {
     RandomState::new().hash_one(tweak) | 1
 }
 
+/// 128 bits that are random enough for ids, and for nothing else.
+pub(crate) fn random() -> (u64, u64) {
+    STATE.with(|state| (next(state), next(state)))
+}
+
 impl RequestId {
     /// A fresh id, unique with the odds of 128 random bits. It names a request; it is no secret.
     pub fn fresh() -> Self {
-        let (high, low) = STATE.with(|state| (next(state), next(state)));
+        let (high, low) = random();
         let mut out = [0; 32];
         for (index, digit) in out.iter_mut().enumerate() {
             let word = if index < 16 { high } else { low };

@@ -2,7 +2,7 @@
 //! last byte, so an unsampled request costs a few clock reads and no allocation.
 
 use smallvec::SmallVec;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A moment in the life of an Exchange, in the usual order.
@@ -64,12 +64,29 @@ pub struct Try {
     pub address: SocketAddr,
     /// When it began, µs after the start.
     pub start: u32,
-    /// How long connecting took, µs; 0 on a pooled connection.
+    /// How long connecting took, TLS included, µs; 0 on a pooled connection.
     pub connect: u32,
+    /// How much of `connect` was the TLS handshake, µs; 0 in cleartext.
+    pub tls: u32,
     /// Whether the connection came from the pool.
     pub pooled: bool,
     /// How it failed, where it did.
     pub error: Option<TryError>,
+}
+
+/// One look-up of a name that could not be answered from memory, kept where `detail` is on.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// The name.
+    pub name: Box<str>,
+    /// The port it was asked for.
+    pub port: u16,
+    /// The first address, or why there is none.
+    pub result: Result<IpAddr, Box<str>>,
+    /// µs after the start.
+    pub start: u32,
+    /// µs after the start.
+    pub end: u32,
 }
 
 /// One call of a plugin, kept where `detail` is on.
@@ -97,6 +114,8 @@ pub struct Timeline {
     pub detail: bool,
     /// Plugin calls, where `detail` is on.
     pub calls: SmallVec<[PluginCall; 0]>,
+    /// Look-ups of names, where `detail` is on.
+    pub looks: SmallVec<[Look; 0]>,
 }
 
 impl Default for Timeline {
@@ -108,7 +127,15 @@ impl Default for Timeline {
 impl Timeline {
     /// A timeline that begins then.
     pub fn starting(start: Instant, wall: SystemTime) -> Self {
-        Self { start, wall, stamps: [0; STAMPS], tries: SmallVec::new(), detail: false, calls: SmallVec::new() }
+        Self {
+            start,
+            wall,
+            stamps: [0; STAMPS],
+            tries: SmallVec::new(),
+            detail: false,
+            calls: SmallVec::new(),
+            looks: SmallVec::new(),
+        }
     }
 
     /// Notes a moment; the first note of a stamp stays.

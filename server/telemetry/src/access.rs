@@ -1,33 +1,47 @@
-//! One line per request, in nginx's combined format as Kong configures it, or as JSON.
+//! One line per request, in one of nginx's formats or as JSON.
 
-use crate::Sink;
+use crate::log_format::variables::version;
+use crate::{LogFormat, Sink};
 use exchange::{Exchange, Stamp};
 use std::cell::RefCell;
-use std::io::Write;
+use std::sync::Arc;
 use std::time::SystemTime;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
+use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 const LOCAL: &[BorrowedFormatItem<'_>] = format_description!(
     "[day]/[month repr:short]/[year]:[hour]:[minute]:[second] [offset_hour sign:mandatory][offset_minute]"
 );
 
+const SECONDS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second][offset_hour sign:mandatory]:[offset_minute]");
+
 /// The form of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum AccessFormat {
     /// nginx's combined format with `kong_request_id` at the end (Kong's `kong_log_format`).
     #[default]
     Combined,
+    /// Variables in a text: nginx's own formats, or an operator's.
+    Text(Arc<LogFormat>),
     /// A JSON object per line.
     Json,
 }
 
-/// Writes access lines to a sink.
+impl From<LogFormat> for AccessFormat {
+    fn from(format: LogFormat) -> Self {
+        Self::Text(Arc::new(format))
+    }
+}
+
+/// Writes access lines to a sink. Cheap to clone.
 #[derive(Clone)]
 pub struct AccessLog {
     sink: Sink,
-    format: AccessFormat,
+    /// `None` is JSON.
+    format: Option<Arc<LogFormat>>,
 }
 
 thread_local! {
@@ -38,6 +52,11 @@ thread_local! {
 impl AccessLog {
     /// A log of that format.
     pub fn new(sink: Sink, format: AccessFormat) -> Self {
+        let format = match format {
+            AccessFormat::Combined => Some(Arc::new(LogFormat::kong())),
+            AccessFormat::Text(format) => Some(format),
+            AccessFormat::Json => None,
+        };
         Self { sink, format }
     }
 
@@ -49,41 +68,12 @@ impl AccessLog {
     /// Logs a finished request.
     pub fn log(&self, exchange: &Exchange) {
         let mut line = Vec::with_capacity(256);
-        match self.format {
-            AccessFormat::Combined => combined(&mut line, exchange),
-            AccessFormat::Json => json(&mut line, exchange),
+        match &self.format {
+            Some(format) => format.write(&mut line, exchange),
+            None => json(&mut line, exchange),
         }
         line.push(b'\n');
         self.sink.line(line);
-    }
-}
-
-fn combined(line: &mut Vec<u8>, exchange: &Exchange) {
-    let request = &exchange.request;
-    let _ = write!(line, "{} - - [", request.client_ip());
-    with_local_time(exchange.timeline.wall(), |time| line.extend_from_slice(time.as_bytes()));
-    line.extend_from_slice(b"] \"");
-    escape(line, &request.method);
-    line.push(b' ');
-    escape(line, &request.target);
-    let _ = write!(
-        line,
-        " HTTP/{}\" {} {} \"",
-        http_version(request.version),
-        exchange.response.status,
-        exchange.response.body_sent
-    );
-    escape(line, request.headers.get("referer").unwrap_or(b"-"));
-    line.extend_from_slice(b"\" \"");
-    escape(line, request.headers.get("user-agent").unwrap_or(b"-"));
-    let _ = write!(line, "\" kong_request_id: \"{}\"", exchange.id.as_str());
-}
-
-fn http_version(version: exchange::Version) -> &'static str {
-    match version {
-        exchange::Version::Http2 => "2.0",
-        exchange::Version::Http3 => "3.0",
-        other => other.as_str(),
     }
 }
 
@@ -91,13 +81,13 @@ fn json(line: &mut Vec<u8>, exchange: &Exchange) {
     let request = &exchange.request;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let timeline = &exchange.timeline;
-    let value = serde_json::json!({
+    let mut value = serde_json::json!({
         "time": rfc3339(timeline.wall()),
         "client_ip": request.client_ip().to_string(),
         "method": text(&request.method),
         "uri": text(&request.target),
         "host": text(&request.host),
-        "version": http_version(request.version),
+        "version": version(request.version),
         "status": exchange.response.status,
         "upstream_status": exchange.response.upstream_status,
         "bytes_sent": exchange.response.body_sent,
@@ -113,14 +103,25 @@ fn json(line: &mut Vec<u8>, exchange: &Exchange) {
         "upstream_ms": timeline.upstream_ms(),
         "total_ms": timeline.at(Stamp::Finished).unwrap_or_else(|| timeline.now()) / 1000,
     });
+    if let (Some(trace), Some(fields)) = (&exchange.trace, value.as_object_mut()) {
+        fields.insert("trace_id".into(), trace.trace_id.to_string().into());
+        fields.insert("span_id".into(), trace.span_id.to_string().into());
+        fields.insert("trace_sampled".into(), trace.sampled.into());
+    }
     line.extend_from_slice(value.to_string().as_bytes());
 }
 
 fn rfc3339(wall: SystemTime) -> String {
-    OffsetDateTime::from(wall).format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+    OffsetDateTime::from(wall).format(&Rfc3339).unwrap_or_default()
 }
 
-fn with_local_time(wall: SystemTime, each: impl FnOnce(&str)) {
+/// As nginx writes it: `2023-11-14T22:13:20+00:00`.
+pub(crate) fn rfc3339_seconds(wall: SystemTime) -> String {
+    OffsetDateTime::from(wall).format(SECONDS).unwrap_or_default()
+}
+
+/// Shows `$time_local` of a moment.
+pub(crate) fn with_local_time(wall: SystemTime, each: impl FnOnce(&str)) {
     let now = OffsetDateTime::from(wall);
     TIME.with_borrow_mut(|(second, text)| {
         if *second != now.unix_timestamp() {
@@ -131,59 +132,40 @@ fn with_local_time(wall: SystemTime, each: impl FnOnce(&str)) {
     });
 }
 
-/// nginx's default escaping: control characters, `"`, `\` and bytes above 126 as `\xXX`.
-fn escape(line: &mut Vec<u8>, text: &[u8]) {
-    for byte in text {
-        if matches!(byte, b'"' | b'\\') || *byte < 0x20 || *byte > 0x7e {
-            let _ = write!(line, "\\x{byte:02X}");
-        } else {
-            line.push(*byte);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use exchange::{Request, Timeline};
-    use std::sync::Arc;
-    use std::time::{Duration, Instant};
+    use crate::log_format::tests::exchange;
+    use exchange::{SpanId, TraceContext, TraceId};
 
-    fn exchange() -> Exchange {
-        let request = Request {
-            method: b"GET".as_slice().into(),
-            target: b"/a\"\x01?b".as_slice().into(),
-            client_ip: Some([10, 0, 0, 1].into()),
-            headers: [("User-Agent", "curl/8")].into_iter().collect(),
-            ..Request::default()
-        };
-        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let nobody = Arc::new(exchange::directory::Nobody);
-        let mut exchange = Exchange::new(request, Timeline::starting(Instant::now(), wall), nobody);
-        exchange.response.status = 404;
-        exchange.response.body_sent = 12;
-        exchange
-    }
-
-    #[test]
-    fn combined_lines_are_nginx_s() {
-        let exchange = exchange();
+    fn line(exchange: &Exchange) -> serde_json::Value {
         let mut line = Vec::new();
-        combined(&mut line, &exchange);
-        let expected = format!(
-            "10.0.0.1 - - [14/Nov/2023:22:13:20 +0000] \"GET /a\\x22\\x01?b HTTP/1.1\" 404 12 \"-\" \"curl/8\" \
-             kong_request_id: \"{}\"",
-            exchange.id.as_str()
-        );
-        assert_eq!(String::from_utf8(line).unwrap(), expected);
+        json(&mut line, exchange);
+        serde_json::from_slice(&line).unwrap()
     }
 
     #[test]
     fn json_lines_are_json() {
-        let mut line = Vec::new();
-        json(&mut line, &exchange());
-        let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        let value = line(&exchange());
         assert_eq!(value["status"], 404);
         assert_eq!(value["time"], "2023-11-14T22:13:20Z");
+        assert_eq!(value.get("trace_id"), None);
+    }
+
+    #[test]
+    fn traced_requests_name_their_trace() {
+        let mut exchange = exchange();
+        exchange.trace = Some(TraceContext {
+            trace_id: TraceId([1; 16]),
+            span_id: SpanId([2; 8]),
+            parent: None,
+            upstream: SpanId([2; 8]),
+            sampled: true,
+            propagated: false,
+        });
+        let value = line(&exchange);
+        assert_eq!(value["trace_id"], "01".repeat(16));
+        assert_eq!(value["span_id"], "02".repeat(8));
+        assert_eq!(value["trace_sampled"], true);
     }
 }

@@ -1,14 +1,17 @@
 //! The error log: `tracing` events as lines in nginx's form, with a level that can change while running.
 
-use crate::Sink;
+use crate::{NodeSpans, Sink};
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::{Context, Filter, Layer, SubscriberExt};
 
 const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]/[month]/[day] [hour]:[minute]:[second]");
 
@@ -60,7 +63,7 @@ impl Level {
 }
 
 /// Ours are the crates of this workspace: others speak only when they warn.
-fn level_of(metadata: &tracing::Metadata<'_>) -> Level {
+fn level_of(metadata: &Metadata<'_>) -> Level {
     match *metadata.level() {
         tracing::Level::TRACE | tracing::Level::DEBUG => Level::Debug,
         tracing::Level::INFO => Level::Notice,
@@ -76,12 +79,34 @@ pub struct ErrorLog {
     sink: Sink,
 }
 
+/// Makes the process's one `tracing` subscriber of what is on: events of at least a level as lines of the error log,
+/// spans of the node for an exporter. With neither, nothing is installed and nothing is recorded. Only the first call
+/// installs; what later ones say but the level has no effect.
+pub fn install(errors: Option<(Sink, Level)>, spans: Option<NodeSpans>) {
+    if let Some((_, level)) = &errors {
+        ErrorLog::set_level(*level);
+    }
+    if errors.is_some() || spans.is_some() {
+        let _ = tracing::subscriber::set_global_default(subscriber(errors.map(|(sink, _)| sink), spans));
+    }
+}
+
+/// The layers, each with a filter of its own: the level of the error log does not decide about spans.
+pub(crate) fn subscriber(errors: Option<Sink>, spans: Option<NodeSpans>) -> impl Subscriber + Send + Sync {
+    let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
+    if let Some(sink) = errors {
+        layers.push(ErrorLog { sink }.with_filter(InForce).boxed());
+    }
+    if let Some(spans) = spans {
+        layers.push(spans.layer().boxed());
+    }
+    tracing_subscriber::registry().with(layers)
+}
+
 impl ErrorLog {
     /// Makes the sink the place where `tracing` events of at least `level` go. Later calls change the level only.
     pub fn install(sink: Sink, level: Level) {
-        Self::set_level(level);
-        let subscriber = tracing_subscriber::registry().with(Self { sink });
-        let _ = tracing::subscriber::set_global_default(subscriber);
+        install(Some((sink, level)), None);
     }
 
     /// The level in force.
@@ -96,21 +121,35 @@ impl ErrorLog {
     }
 }
 
-impl<S: Subscriber> Layer<S> for ErrorLog {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
-        level_of(metadata) >= Self::level()
+/// Lets through the events of the level in force. What it says of a callsite holds until the level changes.
+struct InForce;
+
+impl InForce {
+    fn takes(metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && level_of(metadata) >= ErrorLog::level()
+    }
+}
+
+impl<S> Filter<S> for InForce {
+    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        Self::takes(metadata)
     }
 
-    fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
-        use tracing::level_filters::LevelFilter;
-        Some(match Self::level() {
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if Self::takes(metadata) { Interest::always() } else { Interest::never() }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(match ErrorLog::level() {
             Level::Debug => LevelFilter::TRACE,
             Level::Info | Level::Notice => LevelFilter::INFO,
             Level::Warn => LevelFilter::WARN,
             _ => LevelFilter::ERROR,
         })
     }
+}
 
+impl<S: Subscriber> Layer<S> for ErrorLog {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut line = OffsetDateTime::now_utc().format(TIME).unwrap_or_default();
         let level = level_of(event.metadata());
@@ -121,7 +160,7 @@ impl<S: Subscriber> Layer<S> for ErrorLog {
         let message = line.split_off(start).replace('\n', "\\n").replace('\r', "\\r");
         line.push_str(&message);
         line.push('\n');
-        self.sink.line(line.into_bytes());
+        self.sink.line_of(line.into_bytes(), level);
     }
 }
 

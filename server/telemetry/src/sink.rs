@@ -1,5 +1,7 @@
-//! Where log lines go: a terminal or a file, through a thread of its own.
+//! Where log lines go: a terminal, a file or syslog, through a thread of its own.
 
+use crate::Level;
+use crate::syslog::{Syslog, SyslogTarget};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -19,10 +21,13 @@ pub enum SinkTarget {
     Stderr,
     /// A file, appended to; made with its folder where missing.
     File(PathBuf),
+    /// A syslog server; each line is a message of its own.
+    Syslog(SyslogTarget),
 }
 
 enum Message {
-    Line(Vec<u8>),
+    /// A line, with its severity where it has one of its own.
+    Line(Vec<u8>, Option<Level>),
     Flush(SyncSender<()>),
 }
 
@@ -52,7 +57,16 @@ impl Sink {
 
     /// Queues a line (with its line feed). Never waits; a full queue drops the line and counts it.
     pub fn line(&self, line: Vec<u8>) {
-        if self.queue.try_send(Message::Line(line)).is_err() {
+        self.send(line, None);
+    }
+
+    /// Queues a line that has a severity of its own, for syslog.
+    pub fn line_of(&self, line: Vec<u8>, level: Level) {
+        self.send(line, Some(level));
+    }
+
+    fn send(&self, line: Vec<u8>, level: Option<Level>) {
+        if self.queue.try_send(Message::Line(line, level)).is_err() {
             self.state.dropped.fetch_add(1, Relaxed);
         }
     }
@@ -80,6 +94,7 @@ enum Output {
     Stdout(io::Stdout),
     Stderr(io::Stderr),
     File(File),
+    Syslog(Syslog),
 }
 
 impl Output {
@@ -87,6 +102,7 @@ impl Output {
         Ok(match target {
             SinkTarget::Stdout => Self::Stdout(io::stdout()),
             SinkTarget::Stderr => Self::Stderr(io::stderr()),
+            SinkTarget::Syslog(target) => Self::Syslog(Syslog::open(target)?),
             SinkTarget::File(path) => {
                 let explain = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
                 if let Some(folder) = path.parent() {
@@ -102,6 +118,8 @@ impl Output {
             Self::Stdout(out) => out.write_all(bytes).and_then(|()| out.flush()),
             Self::Stderr(out) => out.write_all(bytes),
             Self::File(out) => out.write_all(bytes),
+            // Messages went out one by one.
+            Self::Syslog(_) => Ok(()),
         }
     }
 }
@@ -113,9 +131,13 @@ fn write_lines(lines: &Receiver<Message>, mut output: Output, target: &SinkTarge
     while let Ok(first) = lines.recv() {
         let mut next = Ok(first);
         let mut waiting = Vec::new();
+        let mut lost = None;
         loop {
             match next {
-                Ok(Message::Line(line)) => batch.extend_from_slice(&line),
+                Ok(Message::Line(line, level)) => match &output {
+                    Output::Syslog(syslog) => lost = syslog.send(&line, level).err().or(lost),
+                    _ => batch.extend_from_slice(&line),
+                },
                 Ok(Message::Flush(done)) => waiting.push(done),
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
@@ -130,7 +152,7 @@ fn write_lines(lines: &Receiver<Message>, mut output: Output, target: &SinkTarge
                 Err(error) => eprintln!("cannot reopen a log, the old file stays in use: {error}"),
             }
         }
-        match output.write(&batch) {
+        match lost.map_or_else(|| output.write(&batch), Err) {
             Ok(()) => complained = false,
             Err(error) => {
                 state.dropped.fetch_add(1, Relaxed);

@@ -147,7 +147,7 @@ async fn one<C: Client>(
         taken = poll_fn(|context| Poll::Ready(worker.pool.take(&key, context))).await;
     }
     let index = exchange.timeline.tries.len();
-    exchange.timeline.tries.push(Try { address: peer.address, start, connect: 0, pooled: taken.is_some(), error: None });
+    exchange.timeline.tries.push(Try { address: peer.address, start, connect: 0, tls: 0, pooled: taken.is_some(), error: None });
     let connection = match taken {
         Some(connection) => connection,
         None => {

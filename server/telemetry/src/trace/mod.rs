@@ -1,0 +1,55 @@
+//! Spans: of requests, rendered from an Exchange's timeline once it is over, and of the node, from `tracing`.
+
+mod node;
+mod render;
+mod request;
+mod sampling;
+mod span;
+pub mod w3c;
+
+pub(crate) use node::nanos;
+pub use node::{NodeSpans, admin_request};
+pub use request::RequestTracer;
+pub use sampling::Rate;
+pub use span::{Attributes, Event, Kind, Span, Status, Value};
+
+/// Kinds of spans that are made (`tracing_instrumentations`). The request's own span is made whatever the kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Kinds(u16);
+
+impl Kinds {
+    /// The request.
+    pub const REQUEST: Self = Self(1);
+    /// Queries of the database.
+    pub const DB_QUERY: Self = Self(1 << 1);
+    /// Routing.
+    pub const ROUTER: Self = Self(1 << 2);
+    /// Calls made by plugins.
+    pub const HTTP_CLIENT: Self = Self(1 << 3);
+    /// Tries of the balancer, and what each consists of.
+    pub const BALANCER: Self = Self(1 << 4);
+    /// Plugins, phase rewrite.
+    pub const PLUGIN_REWRITE: Self = Self(1 << 5);
+    /// Plugins, phase access.
+    pub const PLUGIN_ACCESS: Self = Self(1 << 6);
+    /// Plugins, phase header_filter.
+    pub const PLUGIN_HEADER_FILTER: Self = Self(1 << 7);
+    /// Look-ups of names.
+    pub const DNS_QUERY: Self = Self(1 << 8);
+    /// All of them.
+    pub const ALL: Self = Self((1 << 9) - 1);
+
+    /// What has to be noted call by call while the request runs.
+    const DETAIL: Self =
+        Self(Self::PLUGIN_REWRITE.0 | Self::PLUGIN_ACCESS.0 | Self::PLUGIN_HEADER_FILTER.0 | Self::DNS_QUERY.0);
+
+    /// Both.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether anything of `other` is here.
+    pub const fn any(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
