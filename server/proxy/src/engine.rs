@@ -1,9 +1,12 @@
 //! The engine behind listeners: connections to the worker of their thread.
 
 use crate::h1::connection::{refuse_cleartext, serve};
+use crate::h2;
+use crate::h2::preface::{self, Speaks};
 use crate::listen::Serve;
 use crate::stream::ClientStream;
 use crate::worker::{Ends, ListenerContext, Shared, Worker};
+use bytes::BytesMut;
 use exchange::Scheme;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -38,12 +41,21 @@ impl Engine {
 }
 
 impl Serve for Engine {
-    async fn serve<S: ClientStream>(&self, io: S, ends: Ends, listener: Arc<ListenerContext>) {
+    async fn serve<S: ClientStream>(&self, mut io: S, ends: Ends, listener: Arc<ListenerContext>) {
         let worker = self.worker();
         if listener.scheme == Scheme::Https && ends.tls.is_none() {
             refuse_cleartext(io, worker).await;
+        } else if ends.http2 {
+            h2::serve(io, BytesMut::new(), ends, listener, worker).await;
+        } else if listener.http2 && listener.scheme == Scheme::Http {
+            let mut ahead = BytesMut::new();
+            match preface::listen(&mut io, &mut ahead, &worker).await {
+                Some(Speaks::Http2) => h2::serve(io, ahead, ends, listener, worker).await,
+                Some(Speaks::Http1) => serve(io, ahead, ends, listener, worker).await,
+                None => {}
+            }
         } else {
-            serve(io, ends, listener, worker).await;
+            serve(io, BytesMut::new(), ends, listener, worker).await;
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Invariants: names no plugin and no Admin API; a request takes no lock, waits for no mailbox and arms no timer; what
 //! cannot be read in one way only is refused; no byte of one answer reaches another client.
 //!
-//! * [`h1`] speaks HTTP/1 with clients; [`life`] is what happens to each Exchange, whatever protocol it came in.
+//! * [`h1`] and [`h2`](crate::h2) speak HTTP/1 and HTTP/2 with clients; [`life`] is what happens to each Exchange, whatever protocol it came in.
 //! * [`upstream`] speaks with upstreams; [`dns`] and [`targets`] say where they are.
 //! * [`worker`] is what one arbiter owns: snapshot cache, idle connections, buffers, the sweep of time limits.
 
@@ -12,6 +12,7 @@ pub mod date;
 pub mod dns;
 mod engine;
 pub mod h1;
+pub mod h2;
 pub mod health;
 pub mod life;
 pub mod listen;
@@ -21,6 +22,8 @@ pub mod settings;
 pub mod stream;
 pub mod sweep;
 pub mod targets;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 pub mod traffic;
 pub mod upstream;

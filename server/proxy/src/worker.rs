@@ -3,6 +3,7 @@
 use crate::buffers::Buffers;
 use crate::date::Date;
 use crate::dns::Resolver;
+use crate::h2::lines::Lines;
 use crate::settings::ProxySettings;
 use crate::sweep::{Deadlines, TICK};
 use crate::targets::Targets;
@@ -49,6 +50,8 @@ pub struct ListenerContext {
     pub scheme: Scheme,
     /// Its port after `port_maps`: what `X-Forwarded-Port` says.
     pub port: u16,
+    /// Whether it speaks HTTP/2 (`http2`).
+    pub http2: bool,
 }
 
 /// The ends of a client connection.
@@ -62,6 +65,8 @@ pub struct Ends {
     pub proxied: Option<SocketAddr>,
     /// The TLS session.
     pub tls: Option<Arc<TlsSession>>,
+    /// Whether ALPN chose HTTP/2.
+    pub http2: bool,
 }
 
 /// What one worker owns. Never leaves its thread.
@@ -76,6 +81,8 @@ pub struct Worker {
     pub deadlines: Rc<Deadlines>,
     /// Idle upstream connections.
     pub pool: Pool,
+    /// HTTP/2 connections to upstreams.
+    pub lines: Rc<Lines>,
     /// The `Date` header.
     pub date: Date,
     /// What this worker counts.
@@ -117,6 +124,7 @@ impl Worker {
             buffers: Rc::default(),
             deadlines: Rc::default(),
             pool: Pool::new(limits),
+            lines: Rc::new(Lines::new(limits)),
             date: Date::default(),
             traffic: shared.traffic.worker(),
             stopping: Cell::new(false),
@@ -139,6 +147,7 @@ impl Worker {
         self.deadlines.sweep(Instant::now());
         if rarely {
             self.pool.sweep(self.deadlines.now());
+            self.lines.sweep(self.deadlines.now());
             // An idle worker lets go of an old configuration too.
             self.snapshot.borrow_mut().load();
         }

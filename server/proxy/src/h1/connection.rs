@@ -31,12 +31,20 @@ const DRAIN_LIMIT: u64 = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(30);
 const LINGER_PAUSE: Duration = Duration::from_secs(5);
 
-/// Serves a client connection until it ends.
-pub async fn serve<S: ClientStream>(io: S, ends: Ends, listener: Arc<ListenerContext>, worker: Rc<Worker>) {
+/// Serves a client connection until it ends. `ahead`: what was read of it already.
+pub async fn serve<S: ClientStream>(
+    io: S,
+    ahead: BytesMut,
+    ends: Ends,
+    listener: Arc<ListenerContext>,
+    worker: Rc<Worker>,
+) {
     let deadline = poll_fn(|context| Poll::Ready(worker.deadlines.register(context.waker()))).await;
     let deadline = Rc::new(deadline);
     let _open = Open::new(&worker);
-    let link = Rc::new(RefCell::new(Link::new(io, worker.clone(), deadline.clone())));
+    let mut link = Link::new(io, worker.clone(), deadline.clone());
+    link.input = ahead;
+    let link = Rc::new(RefCell::new(link));
     let mut client = H1 {
         link,
         deadline,
@@ -67,10 +75,10 @@ pub async fn serve<S: ClientStream>(io: S, ends: Ends, listener: Arc<ListenerCon
 }
 
 /// A connection that is counted as open; a connection that is dropped is over.
-struct Open(Rc<Worker>);
+pub(crate) struct Open(Rc<Worker>);
 
 impl Open {
-    fn new(worker: &Rc<Worker>) -> Self {
+    pub fn new(worker: &Rc<Worker>) -> Self {
         worker.traffic.accept();
         Self(worker.clone())
     }
@@ -253,7 +261,7 @@ impl<S: ClientStream> H1<S> {
         link.keep_alive = frame.keep_alive;
         let expects_continue = *expects_continue && !known;
         link.begin_body(frame.body, expects_continue, limit);
-        normalize(request)?;
+        target::normalize(request)?;
         if limit > 0 && request.content_length.is_some_and(|length| length > limit) {
             return Err(Refusal::TooLarge);
         }
@@ -337,16 +345,6 @@ impl<S: ClientStream> H1<S> {
             && !self.worker.is_stopping();
         if self.keep_alive { Persistence::KeepAlive } else { Persistence::Close }
     }
-}
-
-/// Splits the target and sets the normalised path that Routes match.
-fn normalize(request: &mut exchange::Request) -> Result<(), Refusal> {
-    let (path, query) = target::split(&request.target);
-    router::path::check(path).map_err(|_| Refusal::Malformed("the path has a broken escape, or leads above the root"))?;
-    request.path.clear();
-    request.path.extend_from_slice(&router::path::normalize(path));
-    request.query = query.map(Into::into);
-    Ok(())
 }
 
 impl<S: ClientStream> Client for H1<S> {

@@ -9,5 +9,5 @@ pub mod names;
 pub mod refusal;
 pub mod response_head;
 pub mod target;
-mod tunnel;
+pub(crate) mod tunnel;
 pub mod write;

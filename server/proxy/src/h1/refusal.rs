@@ -22,6 +22,9 @@ pub enum Refusal {
     /// 494, which is sent as 400
     #[error("the header section is too large")]
     HeaderTooLarge,
+    /// 501: no tunnel but a WebSocket is made.
+    #[error("the protocol to switch to is not known here")]
+    Protocol,
     /// 501
     #[error("the transfer coding is not known here")]
     TransferCoding,
@@ -45,7 +48,7 @@ impl Refusal {
                 negotiation: Negotiation::Page,
                 source: Source::Error,
             },
-            Self::TransferCoding => Answer::page(501),
+            Self::Protocol | Self::TransferCoding => Answer::page(501),
             Self::Version => Answer::page(505),
         }
     }

@@ -39,6 +39,17 @@ pub fn split(origin: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
+/// Splits the target and sets the normalised path that Routes match.
+pub fn normalize(request: &mut exchange::Request) -> Result<(), Refusal> {
+    let (path, query) = split(&request.target);
+    router::path::check(path)
+        .map_err(|_| Refusal::Malformed("the path has a broken escape, or leads above the root"))?;
+    request.path.clear();
+    request.path.extend_from_slice(&router::path::normalize(path));
+    request.query = query.map(Into::into);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,7 +71,9 @@ mod tests {
             ("", None),
         ] {
             let read = target(text.as_bytes()).ok();
-            let shown = read.map(|t| (t.authority.map(|(a, _)| std::str::from_utf8(a).unwrap()), std::str::from_utf8(t.origin).unwrap()));
+            let shown = read.map(|t| {
+                (t.authority.map(|(a, _)| std::str::from_utf8(a).unwrap()), std::str::from_utf8(t.origin).unwrap())
+            });
             assert_eq!(shown, expected, "{text:?}");
         }
     }

@@ -15,6 +15,56 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
+/// Bytes both ways between a client and an upstream.
+pub(crate) struct Tunnel {
+    up: Direction,
+    down: Direction,
+    seen: u64,
+}
+
+impl Tunnel {
+    /// What was read ahead of either side goes first.
+    pub fn new(of_client: BytesMut, of_upstream: BytesMut) -> Self {
+        Self { up: Direction::new(of_client), down: Direction::new(of_upstream), seen: 0 }
+    }
+
+    /// Bytes written to the client.
+    pub fn sent(&self) -> u64 {
+        self.down.moved
+    }
+
+    /// Passes bytes; ready when both sides have ended, one has failed, or nothing moved for `idle`.
+    pub fn poll<C, U>(
+        &mut self,
+        context: &mut Context<'_>,
+        client: &mut C,
+        upstream: &mut U,
+        deadline: &Deadline,
+        idle: Duration,
+    ) -> Poll<()>
+    where
+        C: AsyncRead + AsyncWrite + Unpin,
+        U: AsyncRead + AsyncWrite + Unpin,
+    {
+        let up = self.up.poll(context, client, upstream);
+        let down = self.down.poll(context, upstream, client);
+        if matches!(up, Poll::Ready(Err(_))) || matches!(down, Poll::Ready(Err(_))) {
+            return Poll::Ready(());
+        }
+        if up.is_ready() && down.is_ready() {
+            return Poll::Ready(());
+        }
+        let moved = self.up.moved + self.down.moved;
+        if moved != self.seen {
+            self.seen = moved;
+            deadline.arm(idle);
+        } else if deadline.expired() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
 /// One direction: what was read waits in `buffer` until it is written; then more is read.
 struct Direction {
     buffer: BytesMut,
@@ -67,7 +117,12 @@ impl Direction {
 
 /// Passes bytes until both sides have ended, one has failed, or nothing moved for `idle`. The head of the 101 response
 /// is still queued in the link.
-pub(super) async fn tunnel<S: ClientStream>(link: &Rc<RefCell<Link<S>>>, wire: Wire, deadline: &Deadline, idle: Duration) {
+pub(super) async fn tunnel<S: ClientStream>(
+    link: &Rc<RefCell<Link<S>>>,
+    wire: Wire,
+    deadline: &Deadline,
+    idle: Duration,
+) {
     let (mut connection, ahead) = wire.into_parts();
     deadline.arm(idle);
     if poll_fn(|context| match link.borrow_mut().poll_flush(context) {
@@ -79,27 +134,11 @@ pub(super) async fn tunnel<S: ClientStream>(link: &Rc<RefCell<Link<S>>>, wire: W
     {
         return;
     }
-    let mut up = Direction::new(std::mem::take(&mut link.borrow_mut().input));
-    let mut down = Direction::new(ahead);
-    let mut seen = 0;
+    let mut tunnel = Tunnel::new(std::mem::take(&mut link.borrow_mut().input), ahead);
     poll_fn(|context| {
-        let mut link = link.borrow_mut();
-        let sent = up.poll(context, &mut link.io, &mut connection.io);
-        let received = down.poll(context, &mut connection.io, &mut link.io);
-        if matches!(sent, Poll::Ready(Err(_))) || matches!(received, Poll::Ready(Err(_))) {
-            return Poll::Ready(());
-        }
-        if sent.is_ready() && received.is_ready() {
-            return Poll::Ready(());
-        }
-        if up.moved + down.moved != seen {
-            seen = up.moved + down.moved;
-            deadline.arm(idle);
-        } else if deadline.expired() {
-            return Poll::Ready(());
-        }
-        Poll::Pending
+        let io = &mut link.borrow_mut().io;
+        tunnel.poll(context, io, &mut connection.io, deadline, idle)
     })
     .await;
-    link.borrow_mut().sent += down.moved;
+    link.borrow_mut().sent += tunnel.sent();
 }

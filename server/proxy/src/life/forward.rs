@@ -2,11 +2,13 @@
 
 use super::client::Client;
 use super::gather::gather;
+use super::multiplexed;
 use super::peer::{Peer, Peers};
 use crate::h1::response_head::Answered;
 use crate::h1::write::{self, Length};
 use crate::sweep::Deadline;
-use crate::upstream::connect::{ConnectError, Endpoint, UpstreamIo, connect, name_of_host};
+use crate::upstream::call::{Call, Sent};
+use crate::upstream::connect::{Endpoint, TlsTo, UpstreamIo, connect, name_of_host};
 use crate::upstream::pool::{Connection, Key};
 use crate::upstream::wire::{Blocked, UploadError, Wire, WireError};
 use crate::worker::Worker;
@@ -23,7 +25,7 @@ const MAX_INTERIM: u32 = 64;
 
 /// An upstream that has answered, up to the head.
 pub(super) struct Upstream {
-    pub wire: Wire,
+    pub wire: Call,
     pub answered: Answered,
     /// `Set-Cookie` for consistent hashing by cookie.
     pub cookie: Option<String>,
@@ -40,7 +42,7 @@ pub(super) enum Failure {
 }
 
 /// Why a try did not lead to an answer.
-enum TryFailure {
+pub(super) enum TryFailure {
     /// The upstream.
     Upstream(TryError),
     /// The client went away.
@@ -57,7 +59,8 @@ pub(super) async fn send<C: Client>(
     snapshot: &Snapshot,
     worker: &Worker,
 ) -> Result<Upstream, Failure> {
-    if matches!(exchange.request.body, Body::Stream(_)) && route.entity.request_buffering {
+    // A gRPC method may answer before all of its messages have come.
+    if matches!(exchange.request.body, Body::Stream(_)) && route.entity.request_buffering && !service.grpc {
         gather(&mut exchange.request, worker.settings.body_gather_limit).await.map_err(of_body)?;
     }
     exchange.timeline.mark(Stamp::Balanced);
@@ -103,20 +106,9 @@ pub(super) async fn send<C: Client>(
     }
 }
 
-/// What matters for sending a request again.
-#[derive(Clone, Copy, Default)]
-struct TryState {
-    /// The connection was one from the pool, and nothing came back.
-    stale: bool,
-    /// Bytes of the request were written.
-    began: bool,
-    /// Bytes of the body were taken from the client that are not kept.
-    pulled: bool,
-}
-
 /// A request may be sent again where all of it is still there, and where doing so twice does no harm or the first time
 /// did not happen (RFC 9110 §9.2.2; the methods are nginx's `non_idempotent`).
-fn may_repeat(exchange: &Exchange, state: TryState) -> bool {
+fn may_repeat(exchange: &Exchange, state: Sent) -> bool {
     let harmless = !matches!(exchange.request.method.as_slice(), b"POST" | b"LOCK" | b"PATCH");
     !state.pulled && (harmless || !state.began)
 }
@@ -130,43 +122,17 @@ async fn one<C: Client>(
     peer: &Peer,
     pooled: bool,
     worker: &Worker,
-) -> Result<(Wire, Answered), (TryFailure, TryState)> {
+) -> Result<(Call, Answered), (TryFailure, Sent)> {
     let mut host: smallvec::SmallVec<[u8; 64]> = smallvec::SmallVec::new();
     host_value(&mut host, exchange, peers, peer);
     let tls = match exchange.forward.scheme {
         Scheme::Http => None,
         Scheme::Https => match peers.tls(service) {
             Some(tls) => Some((tls.clone(), name_of_host(&host).to_ascii_lowercase())),
-            None => return Err((TryFailure::Upstream(TryError::Tls), TryState::default())),
+            None => return Err((TryFailure::Upstream(TryError::Tls), Sent::default())),
         },
     };
     let key = Key { address: peer.address, tls: tls.as_ref().map(|(tls, name)| (tls.id(), name.as_slice().into())) };
-    let start = exchange.timeline.now();
-    let mut taken = None;
-    if pooled {
-        taken = poll_fn(|context| Poll::Ready(worker.pool.take(&key, context))).await;
-    }
-    let index = exchange.timeline.tries.len();
-    exchange.timeline.tries.push(Try { address: peer.address, start, connect: 0, tls: 0, pooled: taken.is_some(), error: None });
-    let connection = match taken {
-        Some(connection) => connection,
-        None => {
-            let endpoint = Endpoint { address: peer.address, tls };
-            let connected = dial(client, &endpoint, service).await;
-            let now = exchange.timeline.now();
-            let noted = &mut exchange.timeline.tries[index];
-            noted.connect = now - start;
-            match connected {
-                Ok(io) => Connection { io, key, requests: 0 },
-                Err(failure) => {
-                    if let TryFailure::Upstream(error) = failure {
-                        noted.error = Some(error);
-                    }
-                    return Err((failure, TryState::default()));
-                }
-            }
-        }
-    };
     let (at_hand, pulled) = match &exchange.request.body {
         Body::Empty => (Bytes::new(), None),
         Body::Buffered(bytes) => (bytes.clone(), None),
@@ -182,21 +148,66 @@ async fn one<C: Client>(
     };
     let mut head = worker.buffers.take_text();
     write::request_head(&mut head, exchange, &host, length, &worker.settings);
-    let mut wire = Wire::new(connection, worker.buffers.clone(), head, at_hand, pulled);
+    let mut wire = match service.grpc {
+        false => {
+            let connection = connection(client, exchange, service, (key, tls), pooled, worker).await?;
+            Call::H1(Wire::new(connection, worker.buffers.clone(), head, at_hand, pulled))
+        }
+        true => {
+            let at = multiplexed::At { key, tls, host: &host, head, at_hand, pulls: pulled.is_some() };
+            Call::H2(Box::new(multiplexed::open(client, exchange, service, at, pooled, worker).await?))
+        }
+    };
     let mut exchanging = Exchanging { interim: 0, writing: false };
-    let result =
-        poll_fn(|context| exchanging.poll(context, client, exchange, &mut wire, service)).await;
+    let result = poll_fn(|context| exchanging.poll(context, client, exchange, &mut wire, service)).await;
     client.deadline().disarm();
     match result {
         Ok(answered) => Ok((wire, answered)),
         Err(failure) => {
-            let mut state = TryState { stale: false, began: wire.began, pulled: wire.pulled };
+            let mut state = Sent { stale: false, ..wire.sent() };
             if let TryFailure::Upstream(error) = failure {
-                exchange.timeline.tries[index].error = Some(error);
-                state.stale = wire.reused && wire.received == 0 && !error.is_timeout();
+                if let Some(noted) = exchange.timeline.tries.last_mut() {
+                    noted.error = Some(error);
+                }
+                state.stale = wire.sent().stale && !error.is_timeout();
             }
             exchange.response.status = 0;
             Err((failure, state))
+        }
+    }
+}
+
+/// A connection for a try: from the pool where there is one and `pooled` allows it, else a new one.
+async fn connection<C: Client>(
+    client: &mut C,
+    exchange: &mut Exchange,
+    service: &CompiledService,
+    (key, tls): (Key, Option<TlsTo>),
+    pooled: bool,
+    worker: &Worker,
+) -> Result<Connection, (TryFailure, Sent)> {
+    let start = exchange.timeline.now();
+    let mut taken = None;
+    if pooled {
+        taken = poll_fn(|context| Poll::Ready(worker.pool.take(&key, context))).await;
+    }
+    let index = exchange.timeline.tries.len();
+    let address = key.address;
+    exchange.timeline.tries.push(Try { address, start, connect: 0, tls: 0, pooled: taken.is_some(), error: None });
+    if let Some(connection) = taken {
+        return Ok(connection);
+    }
+    let connected = dial(client, &Endpoint { address, tls }, service).await;
+    let now = exchange.timeline.now();
+    let noted = &mut exchange.timeline.tries[index];
+    noted.connect = now - start;
+    match connected {
+        Ok(io) => Ok(Connection { io, key, requests: 0 }),
+        Err(failure) => {
+            if let TryFailure::Upstream(error) = failure {
+                noted.error = Some(error);
+            }
+            Err((failure, Sent::default()))
         }
     }
 }
@@ -211,7 +222,7 @@ async fn dial<C: Client>(
     let mut connecting = pin!(connect(endpoint));
     let result = poll_fn(|context| {
         if let Poll::Ready(result) = connecting.as_mut().poll(context) {
-            return Poll::Ready(result.map_err(|error| TryFailure::Upstream(of_connect(&error))));
+            return Poll::Ready(result.map_err(|error| TryFailure::Upstream(error.of_try())));
         }
         if client.is_body_done() && client.poll_gone(context).is_ready() {
             return Poll::Ready(Err(TryFailure::Gone));
@@ -239,7 +250,7 @@ impl Exchanging {
         context: &mut Context<'_>,
         client: &mut C,
         exchange: &mut Exchange,
-        wire: &mut Wire,
+        wire: &mut Call,
         service: &CompiledService,
     ) -> Poll<Result<Answered, TryFailure>> {
         if wire.is_uploading() {
@@ -251,7 +262,7 @@ impl Exchanging {
                 Poll::Ready(Err(UploadError::Client(error))) => return Poll::Ready(Err(TryFailure::Body(error))),
                 // It may have answered before it closed (413, for instance): that is read first.
                 Poll::Ready(Err(UploadError::Upstream(_))) => client.deadline().arm(service.read_timeout),
-                Poll::Pending if wire.blocked == Blocked::Upstream => {
+                Poll::Pending if wire.blocked() == Blocked::Upstream => {
                     if wire.progressed() || !self.writing {
                         client.deadline().arm(service.write_timeout);
                     }
@@ -310,8 +321,8 @@ impl Exchanging {
     }
 }
 
-fn expired(deadline: &Deadline, wire: &Wire) -> bool {
-    let waits_for_client = wire.is_uploading() && wire.blocked == Blocked::Client;
+fn expired(deadline: &Deadline, wire: &Call) -> bool {
+    let waits_for_client = wire.is_uploading() && wire.blocked() == Blocked::Client;
     deadline.expired() && !waits_for_client
 }
 
@@ -324,14 +335,6 @@ fn host_value(out: &mut smallvec::SmallVec<[u8; 64]>, exchange: &Exchange, peers
     let mut text = Vec::with_capacity(64);
     write::host_value(&mut text, peers.hostname(peer, exchange), peer.address.port(), exchange.forward.scheme);
     out.extend_from_slice(&text);
-}
-
-fn of_connect(error: &ConnectError) -> TryError {
-    match error {
-        ConnectError::Timeout => TryError::ConnectTimeout,
-        ConnectError::Tls(_) => TryError::Tls,
-        _ => TryError::Connect,
-    }
 }
 
 fn made(answer: Box<Answer>) -> Failure {

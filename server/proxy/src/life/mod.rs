@@ -6,6 +6,7 @@ mod client;
 mod forward;
 mod gather;
 mod hashing;
+mod multiplexed;
 mod peer;
 mod relay;
 mod respond;

@@ -8,7 +8,8 @@ use crate::h1::head::content_length;
 use crate::h1::names::{self, Name};
 use crate::h1::response_head::{Answered, Framing};
 use crate::h1::write::{self, Length};
-use crate::upstream::wire::{UploadError, Wire};
+use crate::upstream::call::Call;
+use crate::upstream::wire::UploadError;
 use crate::worker::Worker;
 use bytes::{Bytes, BytesMut};
 use exchange::{Answer, Chunk, Exchange, Source, Stamp};
@@ -120,7 +121,7 @@ impl Relay {
         context: &mut Context<'_>,
         client: &mut C,
         exchange: &mut Exchange,
-        wire: &mut Wire,
+        wire: &mut Call,
         collected: &Collected<'_>,
     ) -> Poll<End> {
         if wire.is_uploading()
@@ -207,7 +208,7 @@ impl Relay {
 async fn buffered<C: Client>(
     client: &mut C,
     exchange: &mut Exchange,
-    mut wire: Wire,
+    mut wire: Call,
     service: &CompiledService,
     collected: &Collected<'_>,
     worker: &Worker,
@@ -256,7 +257,7 @@ async fn buffered<C: Client>(
 async fn switch<C: Client>(
     client: &mut C,
     exchange: &mut Exchange,
-    wire: Wire,
+    wire: Call,
     service: &CompiledService,
     collected: &Collected<'_>,
     worker: &Worker,
@@ -267,6 +268,8 @@ async fn switch<C: Client>(
     }
     add_headers(exchange, worker.settings.headers, true, worker.settings.allow_debug_header);
     debug_assert!(write::upgrade(&exchange.request).is_some());
+    // HTTP/2 upstreams have no such answer.
+    let Call::H1(wire) = wire else { return End::Gone };
     client.switch(exchange);
     exchange.timeline.mark(Stamp::Headed);
     exchange.response.body_sent = client.tunnel(wire, service.read_timeout).await;

@@ -97,6 +97,7 @@ pub(super) fn body_filter(exchange: &mut Exchange, collected: &Collected<'_>, ch
 pub(super) fn add_headers(exchange: &mut Exchange, tokens: HeaderTokens, proxied: bool, debug: bool) {
     let upstream_ms = if proxied { exchange.timeline.upstream_ms() } else { 0 };
     let kong_ms = if proxied { exchange.timeline.proxy_ms() } else { exchange.timeline.elapsed_ms() };
+    let grpc = exchange.service.as_ref().is_some_and(|service| service.protocol.starts_with("grpc"));
     let headers = &mut exchange.response.headers;
     let mut digits = Vec::with_capacity(10);
     let mut number = |value: u32| {
@@ -113,7 +114,7 @@ pub(super) fn add_headers(exchange: &mut Exchange, tokens: HeaderTokens, proxied
             if !value.is_empty() {
                 value.extend_from_slice(b", ");
             }
-            value.extend_from_slice(b"1.1 ");
+            value.extend_from_slice(if grpc { b"2 " } else { b"1.1 " });
             value.extend_from_slice(PRODUCT.as_bytes());
             headers.set("Via", value);
         }

@@ -72,7 +72,11 @@ pub fn start<S: Serve>(bound: Vec<Bound>, options: &Options, serve: S) -> io::Re
         };
         let scheme = if listener.ssl { Scheme::Https } else { Scheme::Http };
         let door = Door {
-            context: Arc::new(ListenerContext { scheme, port: listener.shown_port.unwrap_or(port) }),
+            context: Arc::new(ListenerContext {
+                scheme,
+                port: listener.shown_port.unwrap_or(port),
+                http2: listener.http2,
+            }),
             proxy_protocol: listener.proxy_protocol,
             acceptor: options.tls.clone().filter(|_| listener.ssl).map(|tls| tls.for_listener(listener.http2)),
             patience: options.handshake_timeout,
@@ -173,6 +177,7 @@ impl<S: Serve> Door<S> {
         let Some(acceptor) = &self.acceptor else { return };
         match tokio::time::timeout(self.patience, acceptor.accept(io)).await {
             Ok(Ok((io, session))) => {
+                ends.http2 = io.get_ref().1.alpn_protocol() == Some(b"h2");
                 ends.tls = Some(Arc::new(session));
                 self.serve.serve(io, ends, self.context).await;
             }

@@ -1,5 +1,6 @@
 //! New connections to upstreams.
 
+use exchange::TryError;
 use rustls_pki_types::{DnsName, ServerName};
 use snapshot::UpstreamTls;
 use std::io::{self, IoSlice};
@@ -22,6 +23,9 @@ pub enum UpstreamIo {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// A way of speaking TLS, and the name of the server.
+pub type TlsTo = (Arc<UpstreamTls>, Vec<u8>);
+
 /// Where to connect to, and how.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -29,7 +33,7 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// The way of speaking TLS, with the server name: sent as SNI, and what the certificate must be for. A whole `Host`
     /// header will do.
-    pub tls: Option<(Arc<UpstreamTls>, Vec<u8>)>,
+    pub tls: Option<TlsTo>,
 }
 
 /// Why there is no connection.
@@ -49,19 +53,57 @@ pub enum ConnectError {
     Tls(#[source] io::Error),
 }
 
+impl ConnectError {
+    /// As the failure of a try.
+    pub fn of_try(&self) -> TryError {
+        match self {
+            Self::Timeout => TryError::ConnectTimeout,
+            Self::Tls(_) => TryError::Tls,
+            Self::Refused | Self::Unreachable(_) => TryError::Connect,
+        }
+    }
+}
+
 /// Connects, TLS included. Has no time limit but the system's: whoever calls it keeps one.
 pub async fn connect(endpoint: &Endpoint) -> Result<UpstreamIo, ConnectError> {
-    let io = TcpStream::connect(endpoint.address).await.map_err(|error| match error.kind() {
+    let io = open(endpoint.address).await?;
+    let Some((tls, host)) = &endpoint.tls else { return Ok(UpstreamIo::Plain(io)) };
+    let connector = TlsConnector::from(tls.config().clone());
+    connector
+        .connect(name_of(host, endpoint.address), io)
+        .await
+        .map(|io| UpstreamIo::Tls(Box::new(io)))
+        .map_err(ConnectError::Tls)
+}
+
+/// Connects to an upstream that speaks HTTP/2: over TLS it is asked for by ALPN, and an upstream that chooses something
+/// else is refused; one that chooses nothing is believed to know.
+pub async fn connect_http2(endpoint: &Endpoint) -> Result<UpstreamIo, ConnectError> {
+    let io = open(endpoint.address).await?;
+    let Some((tls, host)) = &endpoint.tls else { return Ok(UpstreamIo::Plain(io)) };
+    let connector = TlsConnector::from(tls.config().clone());
+    let shaken = connector.with_alpn(vec![b"h2".to_vec()]).connect(name_of(host, endpoint.address), io).await;
+    let io = shaken.map_err(ConnectError::Tls)?;
+    match io.get_ref().1.alpn_protocol() {
+        None | Some(b"h2") => Ok(UpstreamIo::Tls(Box::new(io))),
+        Some(_) => Err(ConnectError::Tls(io::Error::other("the upstream does not speak HTTP/2"))),
+    }
+}
+
+async fn open(address: SocketAddr) -> Result<TcpStream, ConnectError> {
+    let io = TcpStream::connect(address).await.map_err(|error| match error.kind() {
         io::ErrorKind::ConnectionRefused => ConnectError::Refused,
         io::ErrorKind::TimedOut => ConnectError::Timeout,
         _ => ConnectError::Unreachable(error),
     })?;
     // Heads and pieces of bodies must not wait for acknowledgements.
     let _ = io.set_nodelay(true);
-    let Some((tls, host)) = &endpoint.tls else { return Ok(UpstreamIo::Plain(io)) };
-    let name = server_name(host).unwrap_or_else(|| ServerName::from(endpoint.address.ip()));
-    let connector = TlsConnector::from(tls.config().clone());
-    connector.connect(name, io).await.map(|io| UpstreamIo::Tls(Box::new(io))).map_err(ConnectError::Tls)
+    Ok(io)
+}
+
+/// The name a server must show, as `Host` says; the address where that is no name.
+fn name_of(host: &[u8], address: SocketAddr) -> ServerName<'static> {
+    server_name(host).unwrap_or_else(|| ServerName::from(address.ip()))
 }
 
 /// Connects within a time limit, at the price of a timer of its own.

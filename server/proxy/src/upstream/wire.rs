@@ -384,7 +384,8 @@ impl Wire {
     }
 }
 
-fn poll_body(body: &mut Body, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+/// The next piece of a body to send, wherever it is.
+pub(crate) fn poll_body(body: &mut Body, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
     match body {
         Body::Empty => Poll::Ready(None),
         Body::Buffered(bytes) if bytes.is_empty() => Poll::Ready(None),
