@@ -16,6 +16,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("declarative", &["schema", "entities", "store"]),
     ("exchange", &["schema", "entities", "router"]),
     ("telemetry", &["exchange"]),
+    ("redis-client", &["exchange"]),
     ("plugins", &["schema", "entities", "exchange"]),
     ("snapshot", &["schema", "entities", "store", "router", "balancer", "exchange"]),
     ("proxy", &["entities", "exchange", "snapshot", "router", "balancer", "schema"]),
@@ -24,7 +25,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "silverback",
         &[
             "schema", "entities", "store", "declarative", "exchange", "telemetry", "plugins", "snapshot", "proxy", "admin",
-            "config", "router", "balancer",
+            "config", "router", "balancer", "redis-client",
         ],
     ),
     ("e2e", &[]),

@@ -12,6 +12,7 @@ pub mod directory;
 mod exchange;
 pub mod headers;
 pub mod plugin;
+pub mod redis;
 pub mod request;
 pub mod request_id;
 pub mod response;

@@ -10,6 +10,7 @@ pub mod form;
 pub mod key_auth;
 pub mod number;
 pub mod rate_limiting;
+pub mod redis;
 pub mod request_termination;
 pub mod response_transformer;
 

@@ -1,15 +1,19 @@
 //! What unit tests of plugins need: a directory, requests, and plugins configured as users do.
 
 use bytes::Bytes;
-use exchange::counters::Counters;
+use exchange::counters::{Counters, Taken, Window};
+use exchange::redis::{
+    NoRedis, Pending, Redis, RedisAddress, RedisError, RedisServer, RemoteCounter, Reply, SyncedCounters, Taking,
+};
 use exchange::{
     About, Body, Chunk, Consumer, Credential, Directory, DirectoryError, ErrorTemplates, Exchange, Flow, Lookup,
     Plugin, Request, Services, Step, Timeline,
 };
 use schema::{Context, Map, Schema, Value};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 use uuid::Uuid;
@@ -150,7 +154,78 @@ pub(crate) fn with_body(mut exchange: Exchange, kind: &str, body: impl Into<Byte
 
 /// What plugins are given.
 pub(crate) fn services() -> Services {
-    Services { counters: Arc::new(Counters::new(1 << 20)), node_id: Uuid::from_u128(99) }
+    let counters = Arc::new(Counters::new(1 << 20));
+    Services { counters, redis: Arc::new(NoRedis), node_id: Uuid::from_u128(99) }
+}
+
+/// Redis servers in memory, one per host; `gone` has none.
+#[derive(Clone, Default)]
+pub(crate) struct Shelf(Arc<Mutex<BTreeMap<String, i64>>>);
+
+impl Shelf {
+    /// What is stored, as `host/key=count`.
+    pub(crate) fn shown(&self) -> Vec<String> {
+        self.0.lock().unwrap().iter().map(|(key, count)| format!("{key}={count}")).collect()
+    }
+}
+
+impl Redis for Shelf {
+    fn server(&self, address: &RedisAddress) -> Result<Arc<dyn RedisServer>, RedisError> {
+        if address.host == "gone" {
+            return NoRedis.server(address);
+        }
+        Ok(Arc::new(Shelved { shelf: self.clone(), host: address.host.clone() }))
+    }
+}
+
+#[derive(Clone)]
+struct Shelved {
+    shelf: Shelf,
+    host: String,
+}
+
+impl Shelved {
+    fn key(&self, counter: &RemoteCounter) -> String {
+        format!("{}/{}", self.host, String::from_utf8_lossy(&counter.name))
+    }
+}
+
+impl RedisServer for Shelved {
+    fn take(&self, counters: Vec<RemoteCounter>) -> Pending<Taken> {
+        let mut counts = self.shelf.0.lock().unwrap();
+        let used: Vec<_> =
+            counters.iter().map(|counter| counts.get(&self.key(counter)).copied().unwrap_or(0)).collect();
+        let granted = counters.iter().zip(&used).all(|(counter, used)| used.cast_unsigned() < counter.limit);
+        if granted {
+            counters.iter().for_each(|counter| *counts.entry(self.key(counter)).or_default() += 1);
+        }
+        let used = used.into_iter().map(i64::cast_unsigned).collect();
+        Box::pin(std::future::ready(Ok(Taken { granted, used })))
+    }
+    fn add(&self, amounts: Vec<(RemoteCounter, i64)>) -> Pending<Vec<u64>> {
+        let mut counts = self.shelf.0.lock().unwrap();
+        let sums = amounts.iter().map(|(counter, amount)| {
+            let count = counts.entry(self.key(counter)).or_default();
+            *count += amount;
+            count.cast_unsigned()
+        });
+        Box::pin(std::future::ready(Ok(sums.collect())))
+    }
+    fn ask(&self, command: Vec<Vec<u8>>) -> Pending<Reply> {
+        NoRedis.ask(command)
+    }
+    fn synced(&self, _: Duration) -> Arc<dyn SyncedCounters> {
+        Arc::new(self.clone())
+    }
+}
+
+impl SyncedCounters for Shelved {
+    fn take(&self, _: &[Window], remote: &dyn Fn() -> Vec<RemoteCounter>, _: u64) -> Taking {
+        match settle_now(RedisServer::take(self, remote())) {
+            Ok(taken) => Taking::Done(taken),
+            Err(error) => Taking::Wait(Box::pin(std::future::ready(Err(error)))),
+        }
+    }
 }
 
 /// The outside world of a schema, without any chance in it.
@@ -181,13 +256,15 @@ pub(crate) fn plugin<P: Plugin>(config: Value) -> P {
 pub(crate) fn settle(step: Step<'_>) -> Flow {
     match step {
         Step::Ready(flow) => flow,
-        Step::Wait(mut future) => {
-            let mut context = std::task::Context::from_waker(Waker::noop());
-            loop {
-                if let Poll::Ready(flow) = Pin::new(&mut future).poll(&mut context) {
-                    return flow;
-                }
-            }
+        Step::Wait(future) => settle_now(future),
+    }
+}
+
+fn settle_now<T>(mut future: Pin<Box<dyn Future<Output = T> + '_>>) -> T {
+    let mut context = std::task::Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(done) = future.as_mut().poll(&mut context) {
+            return done;
         }
     }
 }

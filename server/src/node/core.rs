@@ -1,5 +1,6 @@
 //! What outlives every actor of a node: the store, the Snapshot in use, the counters, the health of Targets.
 
+use super::redis::Outside;
 use super::translate;
 use arc_swap::ArcSwap;
 use config::{RouterFlavor, Settings};
@@ -49,6 +50,8 @@ pub struct Core {
     pub published: Published,
     /// Counters of windows of time.
     pub counters: Arc<Counters>,
+    /// Redis servers that plugins name.
+    pub redis: Arc<redis_client::Client>,
     /// Names to addresses.
     pub resolver: Arc<Resolver>,
     /// Balancers and the health of Targets.
@@ -83,7 +86,8 @@ impl Core {
         let trust = Arc::new(translate::trust(&settings.outgoing_tls)?);
         let resolver = Resolver::start(&translate::dns(&settings.dns)).map_err(|error| error.to_string())?;
         let node_id = super::running::node_id(settings.node.id, &settings.prefix);
-        let services = Services { counters: counters.clone(), node_id };
+        let redis = Arc::new(redis_client::Client::new(Arc::new(Outside { resolver: resolver.clone(), trust: trust.clone() })));
+        let services = Services { counters: counters.clone(), redis: redis.clone(), node_id };
         Ok(Self {
             builder: Builder::new(definitions.clone(), registry.clone(), services, flavor, trust.clone()),
             store: Arc::new(Memory::new(kinds.catalog().clone())),
@@ -97,6 +101,7 @@ impl Core {
             kinds,
             registry,
             counters,
+            redis,
             resolver,
         })
     }

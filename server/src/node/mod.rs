@@ -5,6 +5,7 @@ mod core;
 mod health_checkers;
 mod logs;
 mod rate_limiter;
+mod redis;
 mod route_table;
 mod running;
 mod translate;

@@ -31,13 +31,15 @@ impl Actor for RateLimiter {
 
     fn started(&mut self, context: &mut Context<Self>) {
         context.run_interval(EXPIRY, |actor, _| {
-            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            actor.counters.expire(since.as_millis() as u64);
+            expire(&actor.counters, SystemTime::now());
         });
     }
 }
 
-
+/// Windows end at seconds of the Unix epoch.
+fn expire(counters: &Counters, now: SystemTime) {
+    counters.expire(now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs());
+}
 
 impl Handler<Panic> for RateLimiter {
     type Result = ();
@@ -45,5 +47,24 @@ impl Handler<Panic> for RateLimiter {
     #[expect(clippy::panic, reason = "asked for by a test of supervision")]
     fn handle(&mut self, _: Panic, _: &mut Context<Self>) {
         panic!("asked to panic");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::counters::Window;
+
+    #[test]
+    fn only_windows_that_are_over_leave() {
+        let counters = Counters::new(1 << 16);
+        let window = |end: u64| Window { key: counters.key(&[b"a"]), limit: 9, expires_at: end };
+        let now = 1_700_000_000;
+        for end in [now - 60, now, now + 1, now + 3600] {
+            counters.try_take(&[window(end)], now - 100);
+        }
+        expire(&counters, SystemTime::UNIX_EPOCH + Duration::from_millis(now * 1000 + 999));
+        assert_eq!(counters.live(), 2);
+        assert_eq!(counters.usage(window(now + 1).key, now + 1), 1);
     }
 }

@@ -38,6 +38,9 @@ impl From<String> for StartError {
 /// How long a graceful stop waits for what is in flight.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a stop waits for counters to reach Redis.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// The actors of a node.
 pub struct Actors {
     /// Publishes configurations.
@@ -175,6 +178,7 @@ impl Node {
         for server in &self.http {
             server.stop(gracefully).await;
         }
+        self.core.redis.flush(FAREWELL).await;
         self.actors.route_table.stop();
         self.actors.rate_limiter.stop();
         self.control.stop();

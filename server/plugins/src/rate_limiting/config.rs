@@ -1,7 +1,8 @@
 //! Options of `rate-limiting`.
 
 use super::period::Period;
-use schema::{Check, Field, FieldType, Map, Record, Schema, Shorthand, Value, typedefs};
+use crate::redis::Redis;
+use schema::{Check, Field, Map, Record, Schema, Shorthand, Value};
 use serde::Deserialize;
 
 /// Options of `rate-limiting`.
@@ -85,36 +86,6 @@ pub enum Policy {
     Cluster,
     /// On a Redis server.
     Redis,
-}
-
-/// The connection to a Redis server.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Redis {
-    /// Host name or address.
-    pub host: Option<String>,
-    /// Port.
-    pub port: Option<u16>,
-    /// Time-out of operations in ms.
-    pub timeout: Option<u32>,
-    /// User.
-    pub username: Option<String>,
-    /// Password.
-    pub password: Option<String>,
-    /// Number of the database.
-    pub database: Option<i64>,
-    /// Whether to use TLS.
-    pub ssl: Option<bool>,
-    /// Whether to verify the certificate.
-    pub ssl_verify: Option<bool>,
-    /// Name to ask for and to verify with TLS.
-    pub server_name: Option<String>,
-}
-
-impl FieldType for Redis {
-    fn field() -> Field {
-        Field::record("", typedefs::redis())
-    }
 }
 
 impl Config {

@@ -3,17 +3,19 @@
 mod config;
 mod headers;
 mod period;
+mod shared;
 
-pub use config::{Config, LimitBy, Policy, Redis};
+pub use config::{Config, LimitBy, Policy};
 
 use crate::{auth, number};
 use entities::{PluginSchema, Scopes};
-use exchange::counters::{Key, Window};
+use exchange::counters::{Key, Taken, Window};
+use exchange::redis::Taking;
 use exchange::{About, Answer, Exchange, Flow, Phases, Plugin, Services, Step};
 use headers::{Report, Told};
 use period::Period;
+use shared::Shared;
 use smallvec::SmallVec;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 use uuid::Uuid;
 
@@ -27,6 +29,13 @@ pub(crate) struct Limit {
     text: String,
 }
 
+impl Limit {
+    /// Requests it admits: of 2.5 the third is the last.
+    fn units(&self) -> u64 {
+        self.limit.ceil() as u64
+    }
+}
+
 /// `rate-limiting`, configured.
 pub struct RateLimiting {
     config: Config,
@@ -35,8 +44,8 @@ pub struct RateLimiting {
     /// so they outlive a change of it.
     scope: [Uuid; 3],
     services: Services,
-    /// Whether it was already said that the shared counters cannot be reached.
-    complained: AtomicBool,
+    /// With policy redis: the counters that nodes share.
+    shared: Option<Shared>,
 }
 
 /// Who a request is counted for. The kinds are kept apart: a header's value cannot use up an address's share.
@@ -86,12 +95,36 @@ impl RateLimiting {
         }
     }
 
-    /// The shared counters of a Redis server are asked elsewhere; where they cannot be, this decides.
-    fn unreachable<'a>(&self) -> Step<'a> {
-        if !self.complained.swap(true, Ordering::Relaxed) {
-            tracing::error!(plugin = Self::NAME, "failed to get usage: the Redis server cannot be reached");
+    /// Tells what was found, and lets the request pass or not.
+    fn decide(&self, exchange: &mut Exchange, taken: &Taken, now: u64) -> Flow {
+        if !self.config.hide_client_headers {
+            exchange.state.put(Told(Report::new(&self.limits, taken, now)));
         }
-        if self.config.fault_tolerant { Step::NEXT } else { auth::failure().into() }
+        if taken.granted { Flow::Next } else { self.refusal().into() }
+    }
+
+    /// Counts on the Redis server. Where it cannot be asked, `fault_tolerant` decides.
+    fn take_shared<'a>(
+        &'a self,
+        shared: &'a Shared,
+        exchange: &'a mut Exchange,
+        windows: &[Window],
+        now: u64,
+    ) -> Step<'a> {
+        let [_, route, service] = self.scope;
+        let remote = || shared::counters(&self.limits, route, service, &self.identifier(exchange), now);
+        match shared.take(windows, &remote, now) {
+            Taking::Done(taken) => Step::Ready(self.decide(exchange, &taken, now)),
+            Taking::Wait(pending) => Step::Wait(Box::pin(async move {
+                let outcome = pending.await;
+                shared.note(&outcome);
+                match outcome {
+                    Ok(taken) => self.decide(exchange, &taken, now),
+                    Err(_) if self.config.fault_tolerant => Flow::Next,
+                    Err(_) => auth::failure().into(),
+                }
+            })),
+        }
     }
 
     fn refusal(&self) -> Answer {
@@ -118,20 +151,22 @@ impl Plugin for RateLimiting {
     }
 
     fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
-        match config.policy {
-            Some(Policy::Redis) => tracing::warn!(
-                plugin = Self::NAME,
-                id = %about.id,
-                fault_tolerant = config.fault_tolerant,
-                "policy redis: this version has no Redis client; every request is treated as if Redis were unreachable"
-            ),
-            Some(Policy::Cluster) => tracing::warn!(
-                plugin = Self::NAME,
-                id = %about.id,
-                "policy cluster: this version counts on each node apart"
-            ),
-            Some(Policy::Local) | None => {}
-        }
+        let shared = match config.policy {
+            Some(Policy::Redis) => {
+                let address = config.redis.address().ok_or("policy redis needs config.redis.host")?;
+                let server = services.redis.server(&address).map_err(|error| format!("config.redis: {error}"))?;
+                Some(Shared::new(server, config.sync_rate))
+            }
+            Some(Policy::Cluster) => {
+                tracing::warn!(
+                    plugin = Self::NAME,
+                    id = %about.id,
+                    "policy cluster: this version counts on each node apart"
+                );
+                None
+            }
+            Some(Policy::Local) | None => None,
+        };
         let limits = Period::ALL.into_iter().filter_map(|period| {
             let limit = config.limit(period)?;
             Some(Limit { period, limit, text: number::text(limit) })
@@ -140,15 +175,12 @@ impl Plugin for RateLimiting {
             limits: limits.collect(),
             scope: [about.workspace, about.route.unwrap_or_default(), about.service.unwrap_or_default()],
             services: services.clone(),
-            complained: AtomicBool::new(false),
+            shared,
             config,
         })
     }
 
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
-        if self.config.policy == Some(Policy::Redis) {
-            return self.unreachable();
-        }
         let wall = exchange.timeline.wall();
         let now = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let key = self.key(exchange);
@@ -157,15 +189,15 @@ impl Plugin for RateLimiting {
             .iter()
             .map(|limit| Window {
                 key: key.of(limit.period as u64),
-                limit: limit.limit.ceil() as u64,
+                limit: limit.units(),
                 expires_at: limit.period.end(now),
             })
             .collect();
-        let taken = self.services.counters.try_take(&windows, now);
-        if !self.config.hide_client_headers {
-            exchange.state.put(Told(Report::new(&self.limits, &taken, now)));
+        if let Some(shared) = &self.shared {
+            return self.take_shared(shared, exchange, &windows, now);
         }
-        if taken.granted { Step::NEXT } else { self.refusal().into() }
+        let taken = self.services.counters.try_take(&windows, now);
+        Step::Ready(self.decide(exchange, &taken, now))
     }
 
     fn header_filter(&self, exchange: &mut Exchange) -> Flow {
@@ -323,6 +355,35 @@ mod tests {
             let mut refused = from(&[]);
             assert_eq!(run(&closed, &mut refused), Err(500));
             assert_eq!(message(&refused), "An unexpected error occurred");
+        }
+    }
+
+    #[test]
+    fn redis_counts_for_every_node() {
+        for (sync_rate, text) in [(-1.0, "asked each time"), (0.5, "synchronised")] {
+            let shelf = testing::Shelf::default();
+            let about = About { service: Some(Uuid::from_u128(3)), ..About::default() };
+            let node = || {
+                let services = Services { redis: Arc::new(shelf.clone()), ..services() };
+                let config = json!({ "minute": 2, "year": 9, "policy": "redis", "redis": { "host": "r" },
+                    "limit_by": "header", "header_name": "x-tenant", "sync_rate": sync_rate });
+                plugin_with::<RateLimiting>(config, &about, &services)
+            };
+            let (one, two) = (node(), node());
+            let exchange = || from(&[("X-Tenant", "t")]);
+            assert_eq!(run(&one, &mut exchange()).as_deref(), Ok("1"), "{text}");
+            assert_eq!(run(&two, &mut exchange()).as_deref(), Ok("0"), "{text}");
+            let mut refused = exchange();
+            assert_eq!((run(&one, &mut refused), message(&refused).as_str()), (Err(429), "API rate limit exceeded"));
+            assert_eq!(refused.response.headers.get_str("x-ratelimit-remaining-year"), Some("7"));
+            let scope = "00000000-0000-0000-0000-000000000000:00000000-0000-0000-0000-000000000003";
+            assert_eq!(
+                shelf.shown(),
+                [
+                    format!("r/ratelimit:{scope}:t:1672531200000:year=2"),
+                    format!("r/ratelimit:{scope}:t:1699999980000:minute=2"),
+                ]
+            );
         }
     }
 

@@ -1,0 +1,29 @@
+//! What Redis connections are told of the node's network.
+
+use proxy::dns::Resolver;
+use redis_client::{Network, Resolving};
+use rustls::ClientConfig;
+use snapshot::Trust;
+use std::sync::Arc;
+
+/// The node's resolver and authorities.
+pub struct Outside {
+    /// Names to addresses.
+    pub resolver: Arc<Resolver>,
+    /// Whom to believe.
+    pub trust: Arc<Trust>,
+}
+
+impl Network for Outside {
+    fn resolve(&self, name: &str, port: u16) -> Resolving {
+        let asked = self.resolver.resolve(name);
+        Box::pin(async move {
+            let answer = asked.found().await.map_err(|error| error.to_string())?;
+            answer.next(port).ok_or_else(|| "dns client error: 101 empty record received".to_owned())
+        })
+    }
+
+    fn tls(&self, verify: bool) -> Result<Arc<ClientConfig>, String> {
+        self.trust.probe(None, verify).map(|tls| tls.config().clone())
+    }
+}
