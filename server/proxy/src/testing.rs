@@ -74,6 +74,7 @@ impl Node {
             targets,
             traffic: Arc::new(Traffic::default()),
             observer: Some(seen.clone()),
+            tracer: None,
             stopping: AtomicBool::new(false),
         });
         let (certificate, key) = generate("localhost").unwrap();

@@ -10,6 +10,7 @@ use crate::targets::Targets;
 use crate::traffic::{Traffic, WorkerTraffic};
 use crate::upstream::pool::{Limits, Pool};
 use arc_swap::Cache;
+use exchange::trace::Tracer;
 use exchange::{Exchange, Scheme, TlsSession};
 use snapshot::{Published, Snapshot};
 use std::cell::{Cell, RefCell};
@@ -39,6 +40,8 @@ pub struct Shared {
     pub traffic: Arc<Traffic>,
     /// The access log; `None` = off.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Distributed tracing; `None` = off.
+    pub tracer: Option<Arc<dyn Tracer>>,
     /// Set when the node stops gracefully: connections end after the request they are in.
     pub stopping: AtomicBool,
 }

@@ -66,7 +66,7 @@ pub fn init(file: &Path) -> Result<(), Failure> {
 
 fn compile(file: PathBuf, arguments: &SettingsArguments) -> Result<Arc<Snapshot>, Failure> {
     let loaded = super::start::settings(arguments)?;
-    let core = Core::new(&loaded.settings).map_err(Failure)?;
+    let core = Core::new(&loaded.settings, uuid::Uuid::nil()).map_err(Failure)?;
     let source = Source::File(file);
     let failed = |error: &dyn std::fmt::Display| Failure(format!("Failed parsing:\n{error}"));
     let (document, _) = source.read().map_err(|error| failed(&error))?;

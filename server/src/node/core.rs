@@ -69,7 +69,7 @@ pub struct Core {
 
 impl Core {
     /// The parts of a node with these settings; nothing is configured yet.
-    pub fn new(settings: &Settings) -> Result<Self, String> {
+    pub fn new(settings: &Settings, node_id: Uuid) -> Result<Self, String> {
         let flavor = match settings.proxying.router_flavor {
             RouterFlavor::Traditional => router::Flavor::Traditional,
             RouterFlavor::TraditionalCompatible => router::Flavor::TraditionalCompatible,
@@ -85,7 +85,6 @@ impl Core {
         let registry = Arc::new(registry);
         let trust = Arc::new(translate::trust(&settings.outgoing_tls)?);
         let resolver = Resolver::start(&translate::dns(&settings.dns)).map_err(|error| error.to_string())?;
-        let node_id = super::running::node_id(settings.node.id, &settings.prefix);
         let redis = Arc::new(redis_client::Client::new(Arc::new(Outside { resolver: resolver.clone(), trust: trust.clone() })));
         let services = Services { counters: counters.clone(), redis: redis.clone(), node_id };
         Ok(Self {

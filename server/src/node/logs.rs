@@ -5,12 +5,15 @@ use config::{AccessLog, LogFormat, LogLevel, LogSink, Settings};
 use exchange::Exchange;
 use proxy::Observer;
 use std::collections::HashMap;
-use telemetry::{AccessFormat, ErrorLog, Level, Sink, SinkTarget};
+use telemetry::{AccessFormat, Escape, Level, Sink, SinkTarget, SyslogTarget};
 
 /// The open logs of a node.
 pub struct Logs {
     sinks: HashMap<SinkTarget, Sink>,
+    errors: Option<(Sink, Level)>,
     proxy: Option<telemetry::AccessLog>,
+    admin: Option<telemetry::AccessLog>,
+    status: Option<telemetry::AccessLog>,
 }
 
 /// Writes the proxy's access log.
@@ -23,32 +26,39 @@ impl Observer for ProxyAccess {
 }
 
 impl Logs {
-    /// Opens what the settings name and installs the error log.
+    /// Opens what the settings name.
     pub fn open(settings: &Settings) -> Result<Self, String> {
-        let mut logs = Self { sinks: HashMap::new(), proxy: None };
-        let level = level(settings.logs.proxy_error.as_ref().and_then(|log| log.level).unwrap_or(settings.node.log_level));
-        if let Some(error_log) = &settings.logs.proxy_error {
+        let mut logs = Self { sinks: HashMap::new(), errors: None, proxy: None, admin: None, status: None };
+        let given = &settings.logs;
+        let level = level(given.proxy_error.as_ref().and_then(|log| log.level).unwrap_or(settings.node.log_level));
+        if let Some(error_log) = &given.proxy_error {
             let sink = logs.sink(&error_log.sink, "logs/error.log", SinkTarget::Stderr, settings)?;
-            ErrorLog::install(sink, level);
+            logs.errors = Some((sink, level));
         }
-        if let Some(AccessLog { sink, format }) = &settings.logs.proxy_access {
-            let sink = logs.sink(sink, "logs/access.log", SinkTarget::Stdout, settings)?;
-            let format = match format {
-                LogFormat::Json => AccessFormat::Json,
-                LogFormat::Custom { name, .. } => {
-                    tracing::warn!("the log format '{name}' is nginx's; lines are written in Kong's format");
-                    AccessFormat::Combined
-                }
-                _ => AccessFormat::Combined,
-            };
-            logs.proxy = Some(telemetry::AccessLog::new(sink, format));
-        }
+        logs.proxy = logs.access(&given.proxy_access, "logs/access.log", settings)?;
+        logs.admin = logs.access(&given.admin_access, "logs/admin_access.log", settings)?;
+        logs.status = logs.access(&given.status_access, "logs/status_access.log", settings)?;
         Ok(logs)
+    }
+
+    /// Where errors go, and from which level on; `None` = off.
+    pub fn errors(&self) -> Option<(Sink, Level)> {
+        self.errors.clone()
     }
 
     /// The proxy's access log; `None` = off.
     pub fn proxy(&self) -> Option<ProxyAccess> {
         self.proxy.clone().map(ProxyAccess)
+    }
+
+    /// The Admin API's access log; `None` = off.
+    pub fn admin(&self) -> Option<telemetry::AccessLog> {
+        self.admin.clone()
+    }
+
+    /// The status API's access log; `None` = off.
+    pub fn status(&self) -> Option<telemetry::AccessLog> {
+        self.status.clone()
     }
 
     /// Opens every file anew (log rotation).
@@ -61,6 +71,27 @@ impl Logs {
         self.sinks.values().for_each(Sink::flush);
     }
 
+    fn access(
+        &mut self,
+        given: &Option<AccessLog>,
+        default: &str,
+        settings: &Settings,
+    ) -> Result<Option<telemetry::AccessLog>, String> {
+        let Some(AccessLog { sink, format }) = given else { return Ok(None) };
+        let sink = self.sink(sink, default, SinkTarget::Stdout, settings)?;
+        let format = match format {
+            LogFormat::Kong => AccessFormat::Combined,
+            LogFormat::Combined => telemetry::LogFormat::combined().into(),
+            LogFormat::Basic => telemetry::LogFormat::basic().into(),
+            LogFormat::Json => AccessFormat::Json,
+            LogFormat::Custom { name, text, escape } => Escape::parse(escape)
+                .and_then(|escape| telemetry::LogFormat::compile(text, escape))
+                .map_err(|error| format!("the log format '{name}': {error}"))?
+                .into(),
+        };
+        Ok(Some(telemetry::AccessLog::new(sink, format)))
+    }
+
     fn sink(&mut self, given: &LogSink, default: &str, terminal: SinkTarget, settings: &Settings) -> Result<Sink, String> {
         let target = match given {
             LogSink::Stdout => SinkTarget::Stdout,
@@ -68,7 +99,7 @@ impl Logs {
             LogSink::File(path) if *path == settings.prefix.join(default) => terminal,
             LogSink::File(path) => SinkTarget::File(path.clone()),
             LogSink::Syslog(parameters) => {
-                return Err(format!("logs to syslog are not available yet (syslog:{parameters}): name a file or /dev/stderr"));
+                SinkTarget::Syslog(SyslogTarget::parse(parameters).map_err(|error| error.to_string())?)
             }
         };
         if let Some(sink) = self.sinks.get(&target) {

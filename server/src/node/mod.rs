@@ -1,6 +1,7 @@
 //! A running node: what it is made of, and who owns what.
 
 mod admin;
+mod api_log;
 mod core;
 mod health_checkers;
 mod logs;
@@ -8,6 +9,7 @@ mod rate_limiter;
 mod redis;
 mod route_table;
 mod running;
+mod tracing;
 mod translate;
 
 pub use self::core::{Core, LoadError};

@@ -1,15 +1,17 @@
 //! Starting and stopping a node.
 
 use super::admin::{Health, Publish, View};
+use super::api_log::Observation;
 use super::core::Core;
 use super::health_checkers::HealthCheckers;
 use super::logs::Logs;
 use super::rate_limiter::RateLimiter;
 use super::route_table::{Replace, RouteTable};
+use super::tracing::Tracing;
 use super::translate;
 use crate::supervise::Supervised;
 use actix::Arbiter;
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{ServerHandle, Service};
 use actix_web::{App, HttpServer};
 use admin::{AdminState, HeaderPolicy, Limits, NodeFacts, Parts};
 use config::{Loaded, Workers};
@@ -68,6 +70,7 @@ pub struct Node {
     listening: Option<Listening>,
     http: Vec<ServerHandle>,
     control: Arbiter,
+    tracing: Option<Tracing>,
 }
 
 impl Node {
@@ -75,16 +78,19 @@ impl Node {
     pub async fn start(loaded: &Loaded) -> Result<Self, StartError> {
         let settings = &loaded.settings;
         let logs = Logs::open(settings)?;
+        let node_id = node_id(settings.node.id, &settings.prefix);
+        let tracing = Tracing::start(&settings.tracing, node_id)?;
+        telemetry::install(logs.errors(), tracing.as_ref().map(Tracing::node_spans));
         for notice in &loaded.notices {
             match notice.weight {
-                config::Weight::Warning => tracing::warn!("{}", notice.text),
-                _ => tracing::info!("{}", notice.text),
+                config::Weight::Warning => ::tracing::warn!("{}", notice.text),
+                _ => ::tracing::info!("{}", notice.text),
             }
         }
         let proxy_sockets = bind(&translate::listeners(&settings.listeners.proxy, settings)?)?;
         let admin_sockets = bind(&translate::listeners(&settings.listeners.admin, settings)?)?;
         let status_sockets = bind(&translate::listeners(&settings.listeners.status, settings)?)?;
-        let core = Arc::new(Core::new(settings)?);
+        let core = Arc::new(Core::new(settings, node_id)?);
         let source = match (&settings.storage.declarative.file, &settings.storage.declarative.text) {
             (Some(path), _) => Some(Source::File(path.clone())),
             (None, Some(text)) => Some(Source::String(text.reveal().to_owned())),
@@ -115,6 +121,7 @@ impl Node {
             targets: core.targets.clone(),
             traffic: core.traffic.clone(),
             observer: logs.proxy().map(|log| Arc::new(log) as Arc<dyn proxy::Observer>),
+            tracer: tracing.as_ref().map(Tracing::requests),
             stopping: AtomicBool::new(false),
         });
         let state = admin_state(loaded, &core, &actors);
@@ -123,24 +130,24 @@ impl Node {
         for (bound, api) in admin_sockets.into_iter().map(|bound| (bound, Api::Admin)).chain(
             status_sockets.into_iter().map(|bound| (bound, Api::Status)),
         ) {
-            let tls = match api {
-                Api::Admin => &settings.admin_tls,
-                Api::Status => &settings.status_tls,
+            let (tls, log) = match api {
+                Api::Admin => (&settings.admin_tls, logs.admin()),
+                Api::Status => (&settings.status_tls, logs.status()),
             };
-            http.push(serve_http(bound, api, state.clone(), tls, &settings.prefix, &core)?);
+            http.push(serve_http(bound, (api, state.clone()), log, tls, &settings.prefix, &core)?);
         }
         let proxy = addresses(&proxy_sockets);
         let listening = match proxy_sockets.is_empty() {
             true => None,
             false => Some(serve_proxy(proxy_sockets, loaded, &core, shared.clone())?),
         };
-        Ok(Self { core, actors, proxy, admin, logs, source, state, shared, listening, http, control })
+        Ok(Self { core, actors, proxy, admin, logs, source, state, shared, listening, http, control, tracing })
     }
 
     /// Reads the declarative file again, where there is one. The configuration in use stays where it is wrong.
     pub async fn reload(&self) {
         let Some(source) = self.source.clone() else {
-            tracing::info!("nothing to read again: there is no declarative_config");
+            ::tracing::info!("nothing to read again: there is no declarative_config");
             return;
         };
         load_source(self.core.clone(), self.actors.route_table.clone(), source).await;
@@ -182,6 +189,9 @@ impl Node {
         self.actors.route_table.stop();
         self.actors.rate_limiter.stop();
         self.control.stop();
+        if let Some(tracing) = self.tracing {
+            let _ = actix_rt::task::spawn_blocking(|| tracing.stop()).await;
+        }
         self.logs.flush();
     }
 }
@@ -195,7 +205,7 @@ fn begin(core: &Core, source: Option<&Source>) -> Result<(), StartError> {
             .records;
         core.replace(store::Batch::replace_all(records), hash).map_err(|error| StartError(error.to_string()))?;
         if let Source::File(path) = source {
-            tracing::info!("declarative config loaded from {}", path.display());
+            ::tracing::info!("declarative config loaded from {}", path.display());
         }
         return Ok(());
     }
@@ -209,18 +219,18 @@ fn begin(core: &Core, source: Option<&Source>) -> Result<(), StartError> {
                     core.replace(batch, kept.hash).map_err(|error| error.to_string())
                 });
             match restored {
-                Ok(()) => tracing::info!("the last good configuration is in use"),
+                Ok(()) => ::tracing::info!("the last good configuration is in use"),
                 Err(error) => {
-                    tracing::error!("the last good configuration cannot be used, starting without one: {error}");
+                    ::tracing::error!("the last good configuration cannot be used, starting without one: {error}");
                     core.rebuild().map_err(|error| StartError(error.to_string()))?;
                 }
             }
         }
         found => {
             if let Err(error) = found {
-                tracing::error!("{error}");
+                ::tracing::error!("{error}");
             }
-            tracing::info!("no declarative configuration is given, starting without one");
+            ::tracing::info!("no declarative configuration is given, starting without one");
             core.rebuild().map_err(|error| StartError(error.to_string()))?;
         }
     }
@@ -247,8 +257,8 @@ async fn load_source(core: Arc<Core>, route_table: Supervised<RouteTable>, sourc
         Err(error) => Err(error.to_string()),
     };
     match done {
-        Ok(()) => tracing::info!("the declarative configuration was read again"),
-        Err(error) => tracing::error!("the declarative configuration was refused, the one in use stays: {error}"),
+        Ok(()) => ::tracing::info!("the declarative configuration was read again"),
+        Err(error) => ::tracing::error!("the declarative configuration was refused, the one in use stays: {error}"),
     }
 }
 
@@ -278,7 +288,7 @@ fn serve_proxy(bound: Vec<Bound>, loaded: &Loaded, core: &Core, shared: Arc<Shar
         false => None,
         true => {
             let certificate = translate::default_certificate(&settings.tls, &settings.prefix)?;
-            let acceptor = Acceptor::new(&given, core.published.clone(), certificate, false);
+            let acceptor = Acceptor::new(&given, core.published.clone(), certificate, true);
             Some(acceptor.map_err(|error| StartError(format!("TLS cannot be set up: {error}")))?)
         }
     };
@@ -287,7 +297,7 @@ fn serve_proxy(bound: Vec<Bound>, loaded: &Loaded, core: &Core, shared: Arc<Shar
         listen::start(bound, &options, Engine::new(shared)).map_err(|error| StartError(format!("cannot serve: {error}")))?;
     actix_rt::spawn(async move {
         if let Err(error) = server.await {
-            tracing::error!(%error, "the proxy's listeners ended");
+            ::tracing::error!(%error, "the proxy's listeners ended");
         }
     });
     Ok(listening)
@@ -302,8 +312,8 @@ enum Api {
 
 fn serve_http(
     bound: Bound,
-    api: Api,
-    state: AdminState,
+    (api, state): (Api, AdminState),
+    log: Option<telemetry::AccessLog>,
     tls: &config::TlsListener,
     prefix: &Path,
     core: &Core,
@@ -312,8 +322,12 @@ fn serve_http(
     let explain = |error: std::io::Error| StartError(format!("cannot listen on {place}: {error}"));
     let ssl = bound.listener().ssl;
     let server = HttpServer::new(move || {
-        let state = state.clone();
-        App::new().configure(move |app| match api {
+        let (state, log) = (state.clone(), log.clone());
+        let app = App::new().wrap_fn(move |request, service| {
+            let observation = Observation::of(&request, log.clone());
+            observation.during(service.call(request))
+        });
+        app.configure(move |app| match api {
             Api::Admin => admin::configure(app, state.clone()),
             Api::Status => admin::configure_status(app, state.clone()),
         })
@@ -335,7 +349,7 @@ fn serve_http(
     let handle = server.handle();
     actix_rt::spawn(async move {
         if let Err(error) = server.await {
-            tracing::error!(%error, "an API listener ended");
+            ::tracing::error!(%error, "an API listener ended");
         }
     });
     Ok(handle)
@@ -376,14 +390,14 @@ fn hostname() -> String {
 }
 
 /// This node's id: the setting, else the one kept under the prefix, else a fresh one that is kept there.
-pub(super) fn node_id(given: Option<Uuid>, prefix: &Path) -> Uuid {
+fn node_id(given: Option<Uuid>, prefix: &Path) -> Uuid {
     let path = prefix.join("kong.id");
     let kept = || std::fs::read_to_string(&path).ok()?.trim().parse().ok();
     given.or_else(kept).unwrap_or_else(|| {
         let fresh = Uuid::new_v4();
         let written = std::fs::create_dir_all(prefix).and_then(|()| std::fs::write(&path, fresh.to_string()));
         if let Err(error) = written {
-            tracing::warn!(%error, "the node's id cannot be kept; the next start makes another");
+            ::tracing::warn!(%error, "the node's id cannot be kept; the next start makes another");
         }
         fresh
     })

@@ -30,6 +30,10 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Bytes of one response that wait for the connection to take them.
 const SEND_BUFFER: usize = 64 * 1024;
 
+/// What small DATA frames that nobody has read yet may cost, beyond what windows count: up to 256 for each. A message of
+/// gRPC is a frame, so thousands of them must be able to wait for a slow upstream.
+const SMALL_FRAMES: usize = 8 << 20;
+
 /// Streams a client may take back before they are looked at; more of them at a time end the connection
 /// (CVE-2023-44487).
 const RESETS_UNSEEN: usize = 32;
@@ -85,6 +89,7 @@ fn builder(worker: &Worker) -> Builder {
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(head)
         .max_send_buffer_size(SEND_BUFFER)
+        .data_frame_budget(SMALL_FRAMES)
         .max_pending_accept_reset_streams(RESETS_UNSEEN)
         .max_concurrent_reset_streams(STREAMS as usize)
         .enable_connect_protocol();
@@ -150,6 +155,7 @@ impl<S: ClientStream> Server<S> {
                 && (self.work.worker.is_stopping() || self.served >= self.work.worker.settings.keepalive_requests)
             {
                 self.leaving = true;
+                self.waits = Waits::Work;
                 self.connection.graceful_shutdown();
             }
             if self.work.cancelled.get() > CANCELLED {

@@ -28,6 +28,10 @@ const CONNECTION_WINDOW: u32 = STREAM_WINDOW * STREAMS as u32;
 /// Bytes of one request that wait for the connection to take them.
 const SEND_BUFFER: usize = 64 * 1024;
 
+/// What small DATA frames that no client has taken yet may cost, beyond what windows count; see the client's side. An
+/// upstream that exceeds it ends every request on its connection.
+const SMALL_FRAMES: usize = 64 << 20;
+
 /// The largest head an upstream may send, in bytes.
 const MAX_HEAD: u32 = 64 * 1024;
 
@@ -179,6 +183,7 @@ fn builder() -> Builder {
         .max_concurrent_streams(0)
         .max_header_list_size(MAX_HEAD)
         .max_send_buffer_size(SEND_BUFFER)
+        .data_frame_budget(SMALL_FRAMES)
         .max_concurrent_reset_streams(STREAMS);
     builder
 }

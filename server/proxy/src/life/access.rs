@@ -23,14 +23,24 @@ pub(super) async fn run<'s>(
         if answered.is_some() || !instance.phases().has(Phases::ACCESS) {
             continue;
         }
-        let start = if exchange.timeline.detail { exchange.timeline.now() } else { 0 };
+        let start = begin(exchange);
         if let Flow::Answer(answer) = step(instance.access(exchange)).await {
             answered = Some(answer);
         }
-        if exchange.timeline.detail {
-            let end = exchange.timeline.now();
-            exchange.timeline.calls.push(PluginCall { plugin: instance.name(), phase: "access", start, end });
-        }
+        note(exchange, instance.name(), "access", start);
     }
     answered
+}
+
+/// When a plugin's call begins, where calls are noted one by one.
+pub(super) fn begin(exchange: &Exchange) -> u32 {
+    if exchange.timeline.detail { exchange.timeline.now() } else { 0 }
+}
+
+/// Notes a plugin's call that began then, where calls are noted one by one.
+pub(super) fn note(exchange: &mut Exchange, plugin: &'static str, phase: &'static str, start: u32) {
+    if exchange.timeline.detail {
+        let end = exchange.timeline.now();
+        exchange.timeline.calls.push(PluginCall { plugin, phase, start, end });
+    }
 }

@@ -48,6 +48,9 @@ pub(crate) enum End {
 pub async fn live<C: Client>(client: &mut C, exchange: &mut Exchange, refused: Option<Refusal>, worker: &Worker) {
     let snapshot = worker.snapshot();
     exchange.directory = snapshot.clone();
+    if let Some(tracer) = &worker.shared.tracer {
+        tracer.begin(exchange);
+    }
     let mut collected = Collected::new();
     let next = match refused {
         Some(refusal) => {
@@ -76,12 +79,18 @@ pub async fn live<C: Client>(client: &mut C, exchange: &mut Exchange, refused: O
     if let Some(observer) = &worker.shared.observer {
         observer.finished(exchange);
     }
+    if let Some(tracer) = &worker.shared.tracer {
+        tracer.finished(exchange);
+    }
 }
 
 /// Rewrite, routing and access.
 async fn before<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot, collected: &mut Collected<'s>) -> Next<'s> {
     for instance in snapshot.global_chain().rewrite() {
-        if let Flow::Answer(answer) = step(instance.rewrite(exchange)).await {
+        let start = access::begin(exchange);
+        let flow = step(instance.rewrite(exchange)).await;
+        access::note(exchange, instance.name(), "rewrite", start);
+        if let Flow::Answer(answer) = flow {
             access::collect(snapshot.global_chain(), exchange, collected);
             return Next::Answer(answer);
         }
@@ -119,6 +128,9 @@ async fn ask<C: Client>(
     collected: &Collected<'_>,
     worker: &Worker,
 ) -> End {
+    if let Some(tracer) = &worker.shared.tracer {
+        tracer.inject(exchange);
+    }
     match forward::send(client, exchange, (route, service), snapshot, worker).await {
         Ok(answered) => relay::respond(client, exchange, answered, service, collected, worker).await,
         Err(forward::Failure::Answer { answer, proxied }) => {

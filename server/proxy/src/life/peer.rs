@@ -1,10 +1,12 @@
 //! Where a try goes: the Target a balancer picks, an address, or one of a name's addresses.
 
+use super::access;
 use super::hashing::Hashable;
 use crate::dns::{Answer as Found, DnsError};
 use crate::worker::Worker;
 use crate::targets::Peers as Targets;
 use balancer::{Active, Address, Balancer, Outcome, Tried};
+use exchange::timeline::Look;
 use exchange::{Answer, Exchange, TryError};
 use snapshot::{CompiledService, CompiledUpstream, Snapshot, UpstreamTls};
 use std::net::{IpAddr, SocketAddr};
@@ -68,7 +70,16 @@ impl Peers {
             let balanced = Balanced { upstream: upstream.clone(), targets, balancer, host_header, hash, tried: Tried::new() };
             return Ok(Self::Balanced(Box::new(balanced)));
         }
-        match worker.shared.resolver.resolve(name).found().await {
+        let start = access::begin(exchange);
+        let found = worker.shared.resolver.resolve(name).found().await;
+        if exchange.timeline.detail {
+            let port = exchange.forward.port;
+            let first = found.as_ref().map_err(|error| error.to_string().into());
+            let result = first.and_then(|found| found.next(port).map(|at| at.ip()).ok_or_else(|| "no address".into()));
+            let end = exchange.timeline.now();
+            exchange.timeline.looks.push(Look { name: name.into(), port, result, start, end });
+        }
+        match found {
             Ok(found) => Ok(Self::Named(found)),
             Err(error) => {
                 tracing::error!(host = name, %error, "name resolution failed");

@@ -1,7 +1,7 @@
 //! Answers made here, and the headers the gateway adds to every response.
 
 use super::client::Client;
-use super::{Collected, End};
+use super::{Collected, End, access};
 use crate::h1::write::{self, Length};
 use crate::product::PRODUCT;
 use crate::settings::HeaderTokens;
@@ -29,9 +29,13 @@ pub(super) async fn made<C: Client>(
 /// Runs header_filter. An answer from a plugin takes the response's place, and ends the phase. True where it did.
 pub(super) fn header_filter(exchange: &mut Exchange, collected: &Collected<'_>, worker: &Worker) -> bool {
     for instance in collected {
-        if instance.phases().has(Phases::HEADER_FILTER)
-            && let Flow::Answer(answer) = instance.header_filter(exchange)
-        {
+        if !instance.phases().has(Phases::HEADER_FILTER) {
+            continue;
+        }
+        let start = access::begin(exchange);
+        let flow = instance.header_filter(exchange);
+        access::note(exchange, instance.name(), "header_filter", start);
+        if let Flow::Answer(answer) = flow {
             exchange.answer(*answer, &worker.settings.errors);
             return true;
         }

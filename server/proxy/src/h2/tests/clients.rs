@@ -240,6 +240,20 @@ async fn a_stop_lets_requests_end() {
 }
 
 #[actix_rt::test]
+async fn a_stop_ends_idle_connections() {
+    let (port, _) = http1(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    let node = node(port, ProxySettings::default());
+    let mut requests = client(node.cleartext).await;
+    assert_eq!(ask(&mut requests, request("GET", "/x", &[]), b"").await.unwrap().status, 200);
+    // A client that does not even answer to the farewell.
+    let mut mute = TcpStream::connect(node.cleartext).await.unwrap();
+    mute.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00").await.unwrap();
+    until("both are there", || node.connections() == 2).await;
+    node.stop().await;
+    until("both have ended", || node.connections() == 0).await;
+}
+
+#[actix_rt::test]
 async fn tls_clients_get_http2_by_alpn() {
     let (port, seen) = http1(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
     let node = node(port, ProxySettings::default());

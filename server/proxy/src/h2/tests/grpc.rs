@@ -133,6 +133,23 @@ async fn messages_stream_both_ways() {
 }
 
 #[actix_rt::test]
+async fn floods_of_small_messages_pass() {
+    let upstream = Upstream::start(serve).await;
+    let node = node(upstream.port);
+    let mut requests = client(node.cleartext).await;
+    let (answer, mut send) = requests.send_request(request("POST", "/s/Unary", &GRPC), false).unwrap();
+    let messages = async {
+        for _ in 0..20_000 {
+            assert!(send_all(&mut send, Bytes::from_static(b"message"), false).await);
+        }
+        send_all(&mut send, Bytes::from_static(b"."), true).await
+    };
+    let (sent, answer) = tokio::join!(messages, async { whole(answer.await?).await });
+    assert!(sent);
+    assert_eq!(answer.unwrap().body.len(), 140_001);
+}
+
+#[actix_rt::test]
 async fn large_messages_pass_in_bounded_windows() {
     let upstream = Upstream::start(serve).await;
     let node = node(upstream.port);
