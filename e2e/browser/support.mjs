@@ -1,0 +1,36 @@
+// What every test shares: a page that fails the test on console errors and refusals of the content security policy.
+import AxeBuilder from '@axe-core/playwright';
+import { test as base, expect } from '@playwright/test';
+
+export const test = base.extend({
+  page: async ({ page }, use) => {
+    const complaints = [];
+    page.on('console', (message) => {
+      // Answers of the Admin API that are errors are shown by the page itself.
+      const answer = message.text().startsWith('Failed to load resource');
+      if (message.type() === 'error' && !answer) complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    await use(page);
+    expect(complaints).toEqual([]);
+  },
+});
+
+export { expect };
+
+/** No violation of WCAG 2.2 AA or of axe's best practices, in either theme. */
+export async function accessible(page) {
+  for (const theme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    const found = violations.map(({ id, nodes }) => `${theme}: ${id}: ${nodes.map((node) => node.html).join(' ')}`);
+    expect(found).toEqual([]);
+  }
+}
+
+/** A link of the navigation. */
+export const goTo = (page, name) =>
+  page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
+
+/** The title of the page one is on. */
+export const title = (page, name) => expect(page.getByRole('heading', { level: 1, name, exact: true })).toBeVisible();
