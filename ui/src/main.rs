@@ -1,1 +1,15 @@
-fn main(){}
+//! The manager: Silverback in the browser. It knows only the Admin API and what that says of itself.
+
+mod api;
+mod app;
+mod components;
+mod entities;
+mod fields;
+mod form;
+mod page;
+mod pages;
+mod state;
+
+fn main() {
+    app::start();
+}

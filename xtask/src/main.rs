@@ -1,5 +1,7 @@
 //! Build helpers: `cargo xtask docs` writes the reference pages that come from definitions in the code;
-//! `cargo xtask docs --check` fails where they are not what the code says.
+//! `cargo xtask docs --check` fails where they are not what the code says; `cargo xtask ui` builds the manager.
+
+mod ui;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,8 +12,20 @@ fn main() -> ExitCode {
     match arguments.as_slice() {
         ["docs"] => docs(false),
         ["docs", "--check"] => docs(true),
+        ["ui"] => manager(ui::Build::Release),
+        ["ui", "--dev"] => manager(ui::Build::Dev),
         _ => {
-            eprintln!("usage: cargo xtask docs [--check]");
+            eprintln!("usage: cargo xtask docs [--check] | ui [--dev]");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn manager(build: ui::Build) -> ExitCode {
+    match ui::build(build) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }

@@ -1,0 +1,53 @@
+//! Something that is being asked for.
+
+use std::future::Future;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::failure::Failure;
+
+/// Where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Load<T> {
+    Waiting,
+    Failed(Failure),
+    Ready(T),
+}
+
+impl<T> Load<T> {
+    /// What has come.
+    pub fn ready(&self) -> Option<&T> {
+        match self {
+            Self::Ready(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// Asks now, and again whenever something `ask` reads changes. A late answer to an older question is dropped; what has
+/// come before stays until the next answer.
+pub fn load<T, F>(ask: impl Fn() -> F + 'static) -> RwSignal<Load<T>>
+where
+    T: Send + Sync + 'static,
+    F: Future<Output = Result<T, Failure>> + 'static,
+{
+    let state = RwSignal::new(Load::Waiting);
+    let latest = StoredValue::new(0_u32);
+    Effect::new(move |_| {
+        let question = ask();
+        let number = latest.get_value() + 1;
+        latest.set_value(number);
+        spawn_local(async move {
+            let answer = question.await;
+            // Neither is there when the page was left meanwhile.
+            if latest.try_get_value() == Some(number) {
+                state.try_set(match answer {
+                    Ok(value) => Load::Ready(value),
+                    Err(failure) => Load::Failed(failure),
+                });
+            }
+        });
+    });
+    state
+}

@@ -1,0 +1,44 @@
+//! A member of an entity in a list.
+
+use leptos::prelude::*;
+use serde_json::Value;
+
+use crate::entities::by_key;
+use crate::form::plain;
+use crate::page::Page;
+use crate::state::gateway;
+
+/// A link to an entity, by its name as soon as that is known.
+pub fn entity_link(kind: &str, id: &str) -> AnyView {
+    let gateway = gateway();
+    gateway.names.want(gateway, kind);
+    let (of, this) = (kind.to_owned(), id.to_owned());
+    let text = move || gateway.names.of(&of, &this);
+    match by_key(kind) {
+        Some(kind) => view! { <a href=Page::Detail(kind, id.to_owned()).href()>{text}</a> }.into_any(),
+        None => view! { <span>{text}</span> }.into_any(),
+    }
+}
+
+/// Tags as badges, references as links, the rest as text.
+pub fn cell(column: &str, value: &Value) -> AnyView {
+    match (column, value) {
+        (_, Value::Null) => view! { <span class="muted" aria-label="not set">"–"</span> }.into_any(),
+        ("enabled", Value::Bool(on)) => {
+            let (class, text) = if *on { ("badge good", "Enabled") } else { ("badge off", "Disabled") };
+            view! { <span class=class>{text}</span> }.into_any()
+        }
+        ("tags", Value::Array(tags)) => {
+            let badge = |tag: &Value| view! { <span class="badge">{plain(tag)}</span> };
+            view! { <span class="badges">{tags.iter().map(badge).collect_view()}</span> }.into_any()
+        }
+        (_, Value::Object(reference)) if reference.len() == 1 && value["id"].is_string() => {
+            let kind = match column {
+                "certificate" | "client_certificate" => "certificates".to_owned(),
+                other => format!("{other}s"),
+            };
+            entity_link(&kind, value["id"].as_str().unwrap_or_default())
+        }
+        (_, value) => view! { <span class="value">{plain(value)}</span> }.into_any(),
+    }
+}

@@ -1,0 +1,174 @@
+//! Making or changing one entity.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use serde_json::{Map, Value};
+
+use super::failure;
+use super::summary::summary;
+use crate::api::Failure;
+use crate::entities::EntityKind;
+use crate::fields::{Form, control, members};
+use crate::form::{Draft, Errors, Field, Kind, Path, find, place, problems};
+use crate::page::Page;
+use crate::state::{gateway, location, toasts};
+
+/// What the form is for.
+#[derive(Clone)]
+pub enum Purpose {
+    /// A new entity, with what is known of it.
+    Create(Map<String, Value>),
+    Edit(Value),
+}
+
+#[component]
+pub fn EntityForm(
+    kind: &'static EntityKind,
+    fields: Arc<Vec<Field>>,
+    purpose: Purpose,
+    /// Sent with a new entity beside what the form holds.
+    #[prop(optional)]
+    also: Map<String, Value>,
+    back: String,
+) -> impl IntoView {
+    let (gateway, place_of, toasts) = (gateway(), location(), toasts());
+    let (draft, id) = match purpose {
+        Purpose::Create(start) => (Draft::create(start), None),
+        Purpose::Edit(entity) => {
+            let id = entity["id"].as_str().map(str::to_owned);
+            (Draft::edit(entity), id)
+        }
+    };
+    let draft = RwSignal::new(draft);
+    let errors = RwSignal::new(Errors::default());
+    let busy = RwSignal::new(false);
+    let failed = RwSignal::new(None::<Failure>);
+    let locked = Signal::derive(move || busy.get() || gateway.is_read_only());
+    let form = Form { draft, errors, locked, gateway };
+
+    Effect::new(move |_| place_of.unsaved.set(draft.with(Draft::is_dirty)));
+    on_cleanup(move || place_of.unsaved.set(false));
+
+    let (known, own_id) = (fields.clone(), id.clone());
+    let save = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if locked.get_untracked() {
+            return;
+        }
+        failed.set(None);
+        errors.set(Errors::default());
+        let found = draft.with_untracked(|draft| problems(draft, &known));
+        if !found.is_empty() {
+            return errors.set(found);
+        }
+        let mut body = draft.with_untracked(|draft| draft.changes(&known));
+        let whole = draft.with_untracked(|draft| draft.current().clone());
+        let Some(path) = kind.write_path(&whole, own_id.as_deref()) else {
+            return errors.set(Errors::general("Choose whom it belongs to."));
+        };
+        if let (Some(id), true) = (&own_id, body.is_empty()) {
+            toasts.say("Nothing was changed.");
+            return place_of.go(&Page::Detail(kind, id.clone()).href());
+        }
+        let (method, done) = if own_id.is_some() { ("PATCH", "saved") } else { ("POST", "created") };
+        if own_id.is_none() {
+            body.extend(also.clone());
+        }
+        let known = known.clone();
+        busy.set(true);
+        spawn_local(async move {
+            let answer = gateway.send(method, &path, Some(&Value::Object(body))).await;
+            busy.try_set(false);
+            match answer {
+                Ok(entity) => {
+                    toasts.say(format!("{} {} {done}.", kind.one, kind.name_of(&entity)));
+                    let id = entity["id"].as_str().unwrap_or_default().to_owned();
+                    place_of.go(&Page::Detail(kind, id).href());
+                }
+                Err(failure) if matches!(failure.status, 400 | 409) => {
+                    errors.try_set(place(&failure.body, &known));
+                }
+                Err(failure) => {
+                    failed.try_set(Some(failure));
+                }
+            }
+        });
+    };
+    let preview = {
+        let fields = fields.clone();
+        move || {
+            let body = draft.with(|draft| draft.changes(&fields));
+            serde_json::to_string_pretty(&body).unwrap_or_default()
+        }
+    };
+    let verb = if id.is_some() { "Save" } else { "Create" };
+    view! {
+        <form class="entity" novalidate on:submit=save aria-busy=move || busy.get().to_string()>
+            {summary(errors)}
+            {move || failed.get().map(|failed| failure(&failed))}
+            {sections(form, kind, &fields)}
+            <details class="group">
+                <summary>"What will be sent"</summary>
+                <pre tabindex="0" aria-label="Request body"><code>{preview}</code></pre>
+            </details>
+            <div class="actions">
+                <button type="submit" class="main" disabled=move || locked.get()>{verb}</button>
+                <a class="button quiet" href=back>"Cancel"</a>
+            </div>
+        </form>
+    }
+}
+
+/// What most people need, then the configuration of a plugin, then the rest.
+fn sections(form: Form, kind: &'static EntityKind, fields: &[Field]) -> AnyView {
+    let root = Path::default();
+    let needed = |field: &Field| field.required && field.default.is_none() && !matches!(field.kind, Kind::Record(_));
+    let is_first = |field: &&Field| kind.first.contains(&field.name.as_str()) || needed(field);
+    let mut first: Vec<&Field> = fields.iter().filter(is_first).collect();
+    first.sort_by_key(|field| kind.first.iter().position(|name| *name == field.name).unwrap_or(usize::MAX));
+    // An expression takes the place of hosts, paths and methods.
+    if let Some(expression) = find(fields, "expression") {
+        first.insert(first.len().min(2), expression);
+    }
+    let config = find(fields, "config").filter(|config| !config.members().is_empty());
+    let rest: Vec<Field> = fields
+        .iter()
+        .filter(|field| !first.iter().any(|one| one.name == field.name) && config.is_none_or(|c| c.name != field.name))
+        .cloned()
+        .collect();
+    let title = if kind.key == "plugins" { "Applies to" } else { "General" };
+    let scope = (kind.key == "plugins")
+        .then(|| view! { <p class="about">"Leave all empty to apply it to every request."</p> });
+    let configured = config.map(|config| {
+        view! {
+            <section class="card" aria-labelledby="form-config">
+                <h2 id="form-config">"Configuration"</h2>
+                {members(form, config.members(), &root.key("config"))}
+            </section>
+        }
+    });
+    let controls =
+        first.into_iter().map(|field| control(form, Arc::new(field.clone()), root.key(&field.name))).collect_view();
+    let names: Vec<Path> = rest.iter().map(|field| root.key(&field.name)).collect();
+    let more = (!rest.is_empty()).then(|| {
+        let open = move || form.errors.with(|errors| names.iter().any(|path| errors.within(path)));
+        view! {
+            <details class="card" prop:open=open>
+                <summary><h2>"More settings"</h2></summary>
+                {members(form, &rest, &root)}
+            </details>
+        }
+    });
+    view! {
+        <section class="card" aria-labelledby="form-general">
+            <h2 id="form-general">{title}</h2>
+            {scope}
+            {controls}
+        </section>
+        {configured}
+        {more}
+    }
+    .into_any()
+}

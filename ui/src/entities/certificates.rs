@@ -1,0 +1,16 @@
+use super::{EntityKind, Related};
+
+pub const CERTIFICATES: EntityKind = EntityKind {
+    key: "certificates",
+    path: "certificates",
+    one: "Certificate",
+    many: "Certificates",
+    about: "A Certificate with its key, for TLS with clients or upstreams.",
+    names: &[],
+    columns: &["tags"],
+    first: &["cert", "key", "tags"],
+    related: &[Related { kind: "snis", path: "snis", field: "certificate" }],
+    cascades: "Its SNIs are deleted with it.",
+    below: None,
+    listed: true,
+};

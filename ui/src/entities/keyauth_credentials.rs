@@ -1,0 +1,16 @@
+use super::{Below, EntityKind};
+
+pub const KEYAUTH_CREDENTIALS: EntityKind = EntityKind {
+    key: "keyauth_credentials",
+    path: "key-auths",
+    one: "API key",
+    many: "API keys",
+    about: "An API key shows the key-auth plugin which Consumer is calling.",
+    names: &[],
+    columns: &["consumer", "tags"],
+    first: &["consumer", "key", "tags"],
+    related: &[],
+    cascades: "",
+    below: Some(Below { parent: "consumers", field: "consumer", path: "key-auth" }),
+    listed: false,
+};

@@ -1,0 +1,145 @@
+//! What the manager knows of each kind beyond its description: words, columns, and what belongs to what.
+
+mod ca_certificates;
+mod certificates;
+mod consumers;
+mod keyauth_credentials;
+mod plugins;
+mod routes;
+mod services;
+mod snis;
+
+use serde_json::Value;
+
+/// One kind of entity.
+#[derive(Debug, PartialEq)]
+pub struct EntityKind {
+    /// Its name in `/schemas`.
+    pub key: &'static str,
+    /// Its path in the Admin API and in the manager.
+    pub path: &'static str,
+    /// "Service".
+    pub one: &'static str,
+    /// "Services".
+    pub many: &'static str,
+    /// One sentence: what it is for.
+    pub about: &'static str,
+    /// Members that name it, best first.
+    pub names: &'static [&'static str],
+    /// Members shown in lists beside the name.
+    pub columns: &'static [&'static str],
+    /// Fields shown first in forms; the others stand below "More settings".
+    pub first: &'static [&'static str],
+    /// What belongs to it.
+    pub related: &'static [Related],
+    /// What is deleted with it, in a sentence.
+    pub cascades: &'static str,
+    /// Written only below another entity.
+    pub below: Option<Below>,
+    /// Shown in the navigation.
+    pub listed: bool,
+}
+
+/// Entities that belong to another one: `GET /{parent}/{id}/{path}`.
+#[derive(Debug, PartialEq)]
+pub struct Related {
+    /// Their kind's key.
+    pub kind: &'static str,
+    pub path: &'static str,
+    /// Their field that points to the parent.
+    pub field: &'static str,
+}
+
+/// Where a kind is written: `/{parent}/{id}/{path}`.
+#[derive(Debug, PartialEq)]
+pub struct Below {
+    pub parent: &'static str,
+    /// The field that holds the parent.
+    pub field: &'static str,
+    pub path: &'static str,
+}
+
+/// All kinds, in the order of the navigation.
+pub const KINDS: [&EntityKind; 8] = [
+    &services::SERVICES,
+    &routes::ROUTES,
+    &consumers::CONSUMERS,
+    &plugins::PLUGINS,
+    &certificates::CERTIFICATES,
+    &ca_certificates::CA_CERTIFICATES,
+    &snis::SNIS,
+    &keyauth_credentials::KEYAUTH_CREDENTIALS,
+];
+
+/// The kind with this name in `/schemas`.
+pub fn by_key(key: &str) -> Option<&'static EntityKind> {
+    KINDS.into_iter().find(|kind| kind.key == key)
+}
+
+/// The kind at this path.
+pub fn by_path(path: &str) -> Option<&'static EntityKind> {
+    KINDS.into_iter().find(|kind| kind.path == path)
+}
+
+impl EntityKind {
+    /// What to call this entity: its name, or the beginning of its id.
+    pub fn name_of(&self, entity: &Value) -> String {
+        let named = self.names.iter().find_map(|name| entity[*name].as_str().filter(|text| !text.is_empty()));
+        named.map_or_else(|| short(entity["id"].as_str().unwrap_or("?")), str::to_owned)
+    }
+
+    /// Where an entity is written: `id` none for a new one. None when its parent is not known.
+    pub fn write_path(&self, entity: &Value, id: Option<&str>) -> Option<String> {
+        let folder = match &self.below {
+            None => self.path.to_owned(),
+            Some(below) => {
+                let parent = entity[below.field]["id"].as_str()?;
+                format!("{}/{}/{}", below.parent, crate::page::encode(parent), below.path)
+            }
+        };
+        Some(match id {
+            Some(id) => format!("{folder}/{}", crate::page::encode(id)),
+            None => folder,
+        })
+    }
+}
+
+/// The beginning of an id: enough to tell it from others.
+pub fn short(id: &str) -> String {
+    if id.len() == 36 { id.chars().take(8).collect() } else { id.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn kinds_refer_to_kinds() {
+        for kind in KINDS {
+            assert_eq!(by_path(kind.path), Some(kind));
+            for related in kind.related {
+                assert!(by_key(related.kind).is_some(), "{}: {}", kind.key, related.kind);
+            }
+            let file = match kind.key {
+                "routes" => "routes.traditional_compatible",
+                key => key,
+            };
+            let path = format!("{}/../entities/tests/data/schemas/{file}.json", env!("CARGO_MANIFEST_DIR"));
+            let description: Value =
+                serde_json::from_str(&std::fs::read_to_string(path).expect("a description")).expect("JSON");
+            let fields = crate::form::fields(&description);
+            for name in kind.columns.iter().chain(kind.first).chain(kind.names) {
+                assert!(crate::form::find(&fields, name).is_some(), "{}: {name}", kind.key);
+            }
+        }
+    }
+
+    #[test]
+    fn credentials_are_written_below_their_consumer() {
+        let kind = by_key("keyauth_credentials").expect("a kind");
+        assert_eq!(kind.write_path(&json!({"consumer": {"id": "c"}}), Some("k")).as_deref(), Some("consumers/c/key-auth/k"));
+        assert_eq!(kind.write_path(&json!({}), None), None);
+    }
+}

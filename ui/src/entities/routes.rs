@@ -1,0 +1,17 @@
+use super::{EntityKind, Related};
+
+pub const ROUTES: EntityKind = EntityKind {
+    key: "routes",
+    path: "routes",
+    one: "Route",
+    many: "Routes",
+    about: "A Route says which requests go to a Service: by host, path, method or header.",
+    names: &["name"],
+    columns: &["hosts", "paths", "methods", "protocols", "service", "tags"],
+    // `expression` is there where the gateway routes by expressions.
+    first: &["name", "service", "protocols", "hosts", "paths", "methods", "headers", "strip_path", "tags"],
+    related: &[Related { kind: "plugins", path: "plugins", field: "route" }],
+    cascades: "Its plugins are deleted with it.",
+    below: None,
+    listed: true,
+};

@@ -1,0 +1,19 @@
+use super::{EntityKind, Related};
+
+pub const SERVICES: EntityKind = EntityKind {
+    key: "services",
+    path: "services",
+    one: "Service",
+    many: "Services",
+    about: "A Service is an API of yours: where requests go.",
+    names: &["name"],
+    columns: &["protocol", "host", "port", "path", "enabled", "tags"],
+    first: &["name", "protocol", "host", "port", "path", "enabled", "tags"],
+    related: &[
+        Related { kind: "routes", path: "routes", field: "service" },
+        Related { kind: "plugins", path: "plugins", field: "service" },
+    ],
+    cascades: "Its plugins are deleted with it. A Service that still has Routes is not deleted.",
+    below: None,
+    listed: true,
+};

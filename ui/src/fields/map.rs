@@ -1,0 +1,105 @@
+//! Values by a free name.
+
+use std::sync::Arc;
+
+use leptos::ev::KeyboardEvent;
+use leptos::html;
+use leptos::prelude::*;
+use serde_json::Value;
+
+use super::{Form, blank, control, frame, members};
+use crate::form::{Field, Kind, Path, label};
+
+pub fn map(form: Form, field: Arc<Field>, path: Path) -> AnyView {
+    let Kind::Map(element) = &field.kind else { return ().into_any() };
+    let element = Arc::new((**element).clone());
+    let name = label(&field.name);
+    let node = NodeRef::<html::Input>::new();
+    let (known, here) = (field.clone(), path.clone());
+    let keys = Memo::new(move |_| match form.effective(&here, &known) {
+        Some(Value::Object(entries)) => entries.keys().cloned().collect::<Vec<_>>(),
+        _ => Vec::new(),
+    });
+    // Before a part of the default is changed, all of it is taken over.
+    let own = {
+        let (known, here) = (field.clone(), path.clone());
+        move || {
+            if !form.draft.with_untracked(|draft| draft.value(&here).is_some_and(Value::is_object))
+                && let Some(default) = known.default.clone()
+            {
+                form.change(&here, |draft| draft.set(&here, default));
+            }
+        }
+    };
+
+    let (here, inner, own_first) = (path.clone(), element.clone(), own.clone());
+    let entries = move || {
+        let entry = |key: String| {
+            let at = here.key(key.clone());
+            let field = Arc::new(Field { name: key.clone(), ..(*inner).clone() });
+            let body = match &field.kind {
+                Kind::Record(fields) => {
+                    let inside = members(form, fields, &at);
+                    view! { <fieldset class="card"><legend>{key.clone()}</legend>{inside}</fieldset> }.into_any()
+                }
+                _ => control(form, field, at.clone()),
+            };
+            let own = own_first.clone();
+            let remove = move |_| {
+                own();
+                form.change(&at, |draft| draft.unset(&at));
+                if let Some(input) = node.get_untracked() {
+                    let _ = input.focus();
+                }
+            };
+            view! {
+                <div class="entry">
+                    {body}
+                    <button type="button" class="quiet" disabled=move || form.locked.get() on:click=remove>
+                        "Remove"<span class="unseen">{format!(" {key}")}</span>
+                    </button>
+                </div>
+            }
+        };
+        keys.get().into_iter().map(entry).collect_view()
+    };
+
+    let here = path.clone();
+    let take = move || {
+        let Some(input) = node.get_untracked() else { return };
+        let key = input.value().trim().to_owned();
+        if !key.is_empty() && !keys.with_untracked(|keys| keys.contains(&key)) {
+            own();
+            let at = here.key(key);
+            form.change(&here, |draft| draft.set(&at, blank(&element)));
+        }
+        input.set_value("");
+    };
+    let on_key = take.clone();
+    let key = move |event: KeyboardEvent| {
+        if event.key() == "Enter" {
+            event.prevent_default();
+            on_key();
+        }
+    };
+    let id = format!("{}-new", path.id());
+    let control = view! {
+        {entries}
+        <label for=id.clone()>"New name in "{name.clone()}</label>
+        <div class="line">
+            <input
+                node_ref=node
+                id=id
+                type="text"
+                autocomplete="off"
+                spellcheck="false"
+                disabled=move || form.locked.get()
+                on:keydown=key
+            />
+            <button type="button" disabled=move || form.locked.get() on:click=move |_| take()>
+                "Add"<span class="unseen">{format!(" to {name}")}</span>
+            </button>
+        </div>
+    };
+    frame::group(form, &field, &path, control.into_any())
+}

@@ -1,0 +1,19 @@
+//! Descriptions for the pages that need them.
+
+use crate::api::Failure;
+use crate::entities::EntityKind;
+use crate::form::{Field, fields, plugin_fields};
+use crate::page::encode;
+use crate::state::Gateway;
+
+/// The fields of a kind; of a plugin, with what that plugin says of them.
+pub async fn describe(gateway: Gateway, kind: &EntityKind, plugin: Option<&str>) -> Result<Vec<Field>, Failure> {
+    let all = gateway.get(&format!("schemas/{}", kind.key)).await?;
+    match plugin {
+        None => Ok(fields(&all)),
+        Some(name) => {
+            let own = gateway.get(&format!("schemas/plugins/{}", encode(name))).await?;
+            Ok(plugin_fields(&all, &own))
+        }
+    }
+}
