@@ -139,6 +139,13 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 /// Usage goes to standard error with exit status 1, also where it was asked for (Kong's habit).
 pub fn usage(error: &clap::Error) -> ExitCode {
-    eprint!("{error}");
+    use clap::error::{ContextKind, ErrorKind};
+    match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(name)) => {
+            let usage = <Arguments as clap::CommandFactory>::command().render_help();
+            eprintln!("No such command: {name}\n\n{usage}");
+        }
+        _ => eprint!("{error}"),
+    }
     ExitCode::FAILURE
 }

@@ -62,7 +62,17 @@ impl Level {
     }
 }
 
-/// Ours are the crates of this workspace: others speak only when they warn.
+/// The crates of this workspace. Others are heard from when they warn, and when someone debugs.
+const OURS: &[&str] = &[
+    "admin", "declarative", "entities", "exchange", "manager", "migration", "plugins", "proxy", "redis_client", "router",
+    "schema", "silverback", "snapshot", "store", "store_sql", "telemetry",
+];
+
+fn is_worth_a_line(metadata: &Metadata<'_>) -> bool {
+    let crate_name = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= tracing::Level::WARN || ErrorLog::level() == Level::Debug || OURS.contains(&crate_name)
+}
+
 fn level_of(metadata: &Metadata<'_>) -> Level {
     match *metadata.level() {
         tracing::Level::TRACE | tracing::Level::DEBUG => Level::Debug,
@@ -126,7 +136,7 @@ struct InForce;
 
 impl InForce {
     fn takes(metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && level_of(metadata) >= ErrorLog::level()
+        metadata.is_event() && level_of(metadata) >= ErrorLog::level() && is_worth_a_line(metadata)
     }
 }
 
