@@ -31,6 +31,9 @@ const AT_HAND: usize = 64 * 1024;
 /// What of a response waits in front of the connection's own buffer, in bytes.
 const QUEUE_LIMIT: usize = 16 * 1024;
 
+/// A piece smaller than this is put together with those after it, in bytes.
+const SMALL: usize = 4096;
+
 /// The stream, shared by the task that serves it and the body source of its request.
 pub(super) struct Link {
     worker: Rc<Worker>,
@@ -50,6 +53,8 @@ pub(super) struct Link {
     pub send: Option<SendStream<Bytes>>,
     head: Option<http::Response<()>>,
     queue: VecDeque<Bytes>,
+    /// Small pieces behind the queue, which go together: a client may count frames.
+    tail: BytesMut,
     queued: usize,
     /// Bytes that the head still promises, where it says how many.
     promised: Option<u64>,
@@ -80,6 +85,7 @@ impl Link {
             send: None,
             head: None,
             queue: VecDeque::new(),
+            tail: BytesMut::new(),
             queued: 0,
             promised: None,
             closing: None,
@@ -186,6 +192,7 @@ impl Link {
 
     /// Hands what is queued to the connection, as far as the client's windows and the connection's buffer go.
     pub fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.gather_tail();
         if let Some(head) = self.head.take() {
             let last = self.ends_now();
             self.over |= last;
@@ -217,6 +224,12 @@ impl Link {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn gather_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.queue.push_back(std::mem::take(&mut self.tail).freeze());
+        }
     }
 
     fn ends_now(&self) -> bool {
@@ -396,7 +409,15 @@ impl Client for H2 {
             link.promised = Some(left);
         }
         link.queued += data.len();
-        link.queue.push_back(data);
+        if data.len() >= SMALL || (link.queue.is_empty() && link.tail.is_empty()) {
+            link.gather_tail();
+            link.queue.push_back(data);
+        } else {
+            if link.tail.is_empty() {
+                link.tail.reserve(QUEUE_LIMIT);
+            }
+            link.tail.extend_from_slice(&data);
+        }
         true
     }
 

@@ -8,14 +8,17 @@ use crate::upstream::call::Sent;
 use crate::upstream::wire::{Blocked, UploadError, WireError, poll_body};
 use ::h2::client::ResponseFuture;
 use ::h2::{Reason, RecvStream, SendStream};
-use bytes::Bytes;
-use exchange::{Body, Headers, Response};
+use bytes::{Bytes, BytesMut};
+use exchange::{Body, BodyError, Headers, Response};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method, Uri};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+/// Pieces of a body are put together up to this size, in bytes.
+const PIECE: usize = 16 * 1024;
 
 /// How far the request has gone out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub struct Wire {
     recv: Option<RecvStream>,
     upload: Upload,
     piece: Bytes,
+    /// The request's trailers, which go after the last piece.
+    closing: Option<HeaderMap>,
     ended: bool,
     pulled: bool,
     refused: bool,
@@ -97,6 +102,7 @@ impl Wire {
                 _ => Upload::Queued,
             },
             piece: at_hand,
+            closing: None,
             ended,
             pulled: false,
             refused: false,
@@ -138,33 +144,67 @@ impl Wire {
             }
             match self.upload {
                 Upload::Done | Upload::Broken => return Poll::Ready(Ok(())),
-                Upload::Queued => self.upload = Upload::Done,
+                Upload::Queued => {
+                    self.upload = Upload::Done;
+                    if !self.ended {
+                        self.end();
+                    }
+                }
                 Upload::Pulling => {
                     self.blocked = Blocked::Client;
-                    match ready!(poll_body(body, context)) {
-                        Some(Ok(data)) => {
-                            self.pulled = true;
-                            self.piece = data;
-                        }
-                        Some(Err(error)) => {
-                            self.upload = Upload::Broken;
-                            return Poll::Ready(Err(UploadError::Client(error)));
-                        }
-                        None => {
-                            let trailers = if let Body::Stream(source) = body { source.trailers() } else { None };
-                            self.upload = Upload::Queued;
-                            self.end(trailers.as_ref().and_then(trailer_map));
-                        }
+                    if let Err(error) = ready!(self.poll_pull(context, body)) {
+                        self.upload = Upload::Broken;
+                        return Poll::Ready(Err(UploadError::Client(error)));
                     }
                 }
             }
         }
     }
 
-    fn end(&mut self, trailers: Option<HeaderMap>) {
+    /// Takes what is there of the body, small pieces together: an upstream may count frames.
+    fn poll_pull(&mut self, context: &mut Context<'_>, body: &mut Body) -> Poll<Result<(), BodyError>> {
+        let mut more = BytesMut::new();
+        let pulled = loop {
+            match poll_body(body, context) {
+                Poll::Ready(Some(Ok(data))) if self.piece.is_empty() => self.piece = data,
+                Poll::Ready(Some(Ok(data))) => {
+                    if more.is_empty() {
+                        more.reserve(PIECE * 2);
+                        more.extend_from_slice(&self.piece);
+                    }
+                    more.extend_from_slice(&data);
+                }
+                Poll::Ready(Some(Err(error))) => break Poll::Ready(Err(error)),
+                Poll::Ready(None) => {
+                    self.upload = Upload::Queued;
+                    break Poll::Ready(Ok(()));
+                }
+                Poll::Pending if self.piece.is_empty() => break Poll::Pending,
+                Poll::Pending => break Poll::Ready(Ok(())),
+            }
+            if self.piece.len().max(more.len()) >= PIECE {
+                break Poll::Ready(Ok(()));
+            }
+        };
+        if !more.is_empty() {
+            self.piece = more.freeze();
+        }
+        self.pulled |= !self.piece.is_empty();
+        if self.upload == Upload::Queued {
+            if let Body::Stream(source) = body {
+                self.closing = source.trailers().as_ref().and_then(trailer_map);
+            }
+            if self.piece.is_empty() {
+                self.end();
+            }
+        }
+        pulled
+    }
+
+    fn end(&mut self) {
         self.ended = true;
         // Where the stream is gone the answer's side tells.
-        let _ = match trailers {
+        let _ = match self.closing.take() {
             Some(trailers) => self.send.send_trailers(trailers),
             None => self.send.send_data(Bytes::new(), true),
         };
@@ -181,7 +221,7 @@ impl Wire {
                 room => room,
             };
             let data = self.piece.split_to(room.min(self.piece.len()));
-            self.ended = self.upload == Upload::Queued && self.piece.is_empty();
+            self.ended = self.upload == Upload::Queued && self.piece.is_empty() && self.closing.is_none();
             self.send.send_data(data, self.ended).map_err(io::Error::other)?;
             self.wrote = true;
         }
