@@ -149,7 +149,8 @@ fn serde_text(attrs: &[Attribute], key: &str) -> syn::Result<Option<String>> {
         let Meta::List(list) = &attr.meta else { continue };
         for item in items::parse(list.tokens.clone())? {
             if item.name == key
-                && let Value::Expr(Expr::Lit(lit)) = &item.value
+                && let Value::Expr(expr) = &item.value
+                && let Expr::Lit(lit) = &**expr
                 && let Lit::Str(text) = &lit.lit
             {
                 return Ok(Some(text.value()));

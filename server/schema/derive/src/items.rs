@@ -16,7 +16,7 @@ pub(crate) struct Item {
 
 pub(crate) enum Value {
     Flag,
-    Expr(Expr),
+    Expr(Box<Expr>),
     List(TokenStream),
 }
 
