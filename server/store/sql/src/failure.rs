@@ -54,7 +54,9 @@ pub(crate) fn sentence(error: &DbErr) -> String {
             // SQLITE_FULL and PostgreSQL's disk_full.
             Some("13" | "53100") => "the disk of the database is full; nothing was written".to_owned(),
             // SQLITE_READONLY and its variants.
-            Some("8" | "264" | "520" | "776" | "1032" | "1288") => format!("the database file is read-only: {}", cause.message()),
+            Some("8" | "264" | "520" | "776" | "1032" | "1288") => {
+                format!("the database file is read-only: {}", cause.message())
+            }
             // query_canceled: our own time limit.
             Some("57014") => "the database did not answer in time".to_owned(),
             _ => cause.message().to_owned(),
@@ -143,12 +145,9 @@ pub(crate) fn violation(blueprint: &Blueprint, error: DbErr, written: &[Record])
             let column = &table.foreign[index].column;
             let reference = rules.references.iter().find(|reference| reference.field == column);
             match (reference, record.reference(column)) {
-                (Some(reference), Some(id)) => Error::Foreign {
-                    entity: rules.entity,
-                    field: reference.field,
-                    reference: reference.entity,
-                    id,
-                },
+                (Some(reference), Some(id)) => {
+                    Error::Foreign { entity: rules.entity, field: reference.field, reference: reference.entity, id }
+                }
                 _ => unavailable(error),
             }
         }

@@ -1,0 +1,218 @@
+//! The change log's table.
+
+use crate::codec;
+use migration::{CHANGES, REVISION, WORKSPACE};
+use sea_orm::sea_query::{Expr, ExprTrait, Order, Query};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use store::{Batch, Catalog, Change, ChangeKind, Error, Id, Record, Revision};
+use uuid::Uuid;
+
+/// Rows per `INSERT`.
+const CHUNK: usize = 500;
+const COLUMNS: [&str; 10] =
+    ["revision", "position", "at", "author", "request_id", "entity", "record_id", WORKSPACE, "before", "after"];
+
+/// Bumps the revision and so takes the place at the head of the line of writers.
+pub(crate) async fn bump(transaction: &DatabaseTransaction) -> Result<Revision, DbErr> {
+    let statement = Query::update()
+        .table(REVISION)
+        .value("revision", Expr::col("revision").add(1_i64))
+        .and_where(Expr::col("id").eq(1_i64))
+        .returning_col("revision")
+        .take();
+    let row = transaction.query_one(&statement).await?;
+    let revision: i64 = row.ok_or_else(lost)?.try_get_by_index(0)?;
+    Ok(revision.unsigned_abs())
+}
+
+fn lost() -> DbErr {
+    DbErr::RecordNotFound("the revision's row is gone from the database".to_owned())
+}
+
+/// The newest revision, and the newest one whose entries have left the log.
+pub(crate) async fn revision<C: ConnectionTrait>(db: &C) -> Result<(Revision, Revision), DbErr> {
+    let statement =
+        Query::select().columns(["revision", "forgotten"]).from(REVISION).and_where(Expr::col("id").eq(1_i64)).take();
+    let row = db.query_one(&statement).await?.ok_or_else(lost)?;
+    let (revision, forgotten): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+    Ok((revision.unsigned_abs(), forgotten.unsigned_abs()))
+}
+
+/// Appends what a batch did.
+pub(crate) async fn append(
+    transaction: &DatabaseTransaction,
+    revision: Revision,
+    batch: &Batch,
+    done: &[ChangeKind],
+) -> Result<(), DbErr> {
+    let backend = transaction.get_database_backend();
+    let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |past| past.as_micros() as i64);
+    let text = |text: &str| codec::Cell::Text(codec::escape(text).into_owned());
+    let state = |record: &Option<Arc<Record>>, ws: Option<Uuid>| match record {
+        Some(record) => codec::Cell::Json(written(record, ws).to_string()),
+        None => codec::Cell::Null(migration::Kind::Json),
+    };
+    for (chunk, changes) in done.chunks(CHUNK).enumerate() {
+        let mut insert = Query::insert().into_table(CHANGES).columns(COLUMNS).take();
+        for (index, change) in changes.iter().enumerate() {
+            let (entity, id, ws, before, after) = match change {
+                ChangeKind::Record { entity, id, ws, before, after } => {
+                    (text(entity), text(&id.to_string()), *ws, state(before, *ws), state(after, *ws))
+                }
+                ChangeKind::Replaced { before, after } => (
+                    codec::Cell::Null(migration::Kind::Text),
+                    codec::Cell::Null(migration::Kind::Text),
+                    None,
+                    codec::Cell::Json(before.to_string()),
+                    codec::Cell::Json(after.to_string()),
+                ),
+            };
+            let position = codec::Cell::Integer((chunk * CHUNK + index) as i64);
+            let cells = [
+                codec::Cell::Integer(revision as i64),
+                position,
+                codec::Cell::Integer(at),
+                text(&batch.author),
+                text(&batch.request_id),
+                entity,
+                id,
+                codec::workspace(ws),
+                before,
+                after,
+            ];
+            insert.values_panic(cells.map(|cell| cell.expression(backend)));
+        }
+        transaction.execute(&insert).await?;
+    }
+    Ok(())
+}
+
+fn written(record: &Record, ws: Option<Uuid>) -> Value {
+    let mut out = json!({"value": record.value});
+    if let Some(expires) = record.expires {
+        out["expires"] = expires.into();
+    }
+    if record.ws != ws {
+        out["ws"] = record.ws.map_or(Value::Null, |ws| ws.to_string().into());
+    }
+    out
+}
+
+/// Drops what exceeds `keep` entries, in whole batches. Now and then only: the log may be a little longer.
+pub(crate) async fn prune(transaction: &DatabaseTransaction, revision: Revision, keep: u64) -> Result<(), DbErr> {
+    if !revision.is_multiple_of((keep / 16).clamp(1, 1024)) {
+        return Ok(());
+    }
+    let oldest = Query::select()
+        .column("revision")
+        .from(CHANGES)
+        .order_by("revision", Order::Desc)
+        .order_by("position", Order::Desc)
+        .limit(1)
+        .offset(Ord::max(keep, 1))
+        .take();
+    let Some(row) = transaction.query_one(&oldest).await? else { return Ok(()) };
+    let oldest: i64 = row.try_get_by_index(0)?;
+    // The newest batch stays whole, however large.
+    let oldest = Ord::min(oldest, revision as i64 - 1);
+    let delete = Query::delete().from_table(CHANGES).and_where(Expr::col("revision").lte(oldest)).take();
+    transaction.execute(&delete).await?;
+    let forget = Query::update().table(REVISION).value("forgotten", oldest).and_where(Expr::col("id").eq(1_i64)).take();
+    transaction.execute(&forget).await.map(drop)
+}
+
+/// Changes after a revision in whole batches, at least one; no further batch once `limit` entries are reached.
+pub(crate) async fn after<C: ConnectionTrait>(
+    db: &C,
+    catalog: &Catalog,
+    revision: Revision,
+    limit: usize,
+    json: bool,
+) -> Result<Vec<Change>, Error> {
+    use crate::failure::unavailable;
+    let later = Expr::col("revision").gt(i64::try_from(revision).unwrap_or(i64::MAX));
+    let last = Query::select()
+        .column("revision")
+        .from(CHANGES)
+        .and_where(later.clone())
+        .order_by("revision", Order::Asc)
+        .order_by("position", Order::Asc)
+        .limit(1)
+        .offset(limit.clamp(1, i64::MAX as usize) as u64 - 1)
+        .take();
+    let last = match db.query_one(&last).await.map_err(unavailable)? {
+        Some(row) => row.try_get_by_index(0).map_err(unavailable)?,
+        None => i64::MAX,
+    };
+    let entries = Query::select()
+        .columns(COLUMNS)
+        .from(CHANGES)
+        .and_where(later)
+        .and_where(Expr::col("revision").lte(last))
+        .order_by("revision", Order::Asc)
+        .order_by("position", Order::Asc)
+        .take();
+    let rows = db.query_all(&entries).await.map_err(unavailable)?;
+    // Read after the entries: what left the log meanwhile is noticed here.
+    let (newest, forgotten) = self::revision(db).await.map_err(unavailable)?;
+    if revision < forgotten || revision > newest {
+        // A position beyond the newest is one of another life of this database, before it was reset or restored.
+        return Err(Error::Forgotten { oldest: forgotten });
+    }
+    let mut changes = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(change) = read(row, catalog, json).map_err(unavailable)? {
+            changes.push(change);
+        }
+    }
+    Ok(changes)
+}
+
+/// `None` for a kind that this release does not know.
+fn read(row: &QueryResult, catalog: &Catalog, json: bool) -> Result<Option<Change>, DbErr> {
+    let text = |index: usize| row.try_get_by_index::<Option<String>>(index).map(|text| text.map(codec::unescape));
+    let (before, after) = (codec::read_json(row, 8, json)?, codec::read_json(row, 9, json)?);
+    let kind = match text(5)? {
+        None => {
+            let count = |value: Value| value.as_u64().unwrap_or_default() as usize;
+            ChangeKind::Replaced { before: count(before), after: count(after) }
+        }
+        Some(entity) => {
+            let Some(rules) = catalog.get(&entity) else { return Ok(None) };
+            let id = Id::parse(&text(6)?.unwrap_or_default());
+            let ws: Uuid = row.try_get_by_index(7)?;
+            let ws = (!ws.is_nil()).then_some(ws);
+            let record = |state: Value| recorded(rules.entity, &id, ws, state).map(Arc::new);
+            ChangeKind::Record {
+                entity: rules.entity,
+                ws,
+                before: record(before),
+                after: record(after),
+                id: id.clone(),
+            }
+        }
+    };
+    let (revision, at): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(2)?);
+    Ok(Some(Change {
+        revision: revision.unsigned_abs(),
+        at: SystemTime::UNIX_EPOCH + Duration::from_micros(at.unsigned_abs()),
+        author: text(3)?.unwrap_or_default().into(),
+        request_id: text(4)?.unwrap_or_default().into(),
+        kind,
+    }))
+}
+
+fn recorded(entity: &'static str, id: &Id, ws: Option<Uuid>, mut state: Value) -> Option<Record> {
+    let value: Map<String, Value> = match state.get_mut("value")?.take() {
+        Value::Object(value) => value,
+        _ => return None,
+    };
+    let ws = match state.get("ws") {
+        None => ws,
+        Some(other) => other.as_str().and_then(|text| Uuid::try_parse(text).ok()),
+    };
+    Some(Record { entity, id: id.clone(), ws, value, expires: state.get("expires").and_then(Value::as_i64) })
+}

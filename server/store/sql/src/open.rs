@@ -1,0 +1,104 @@
+//! Opening a store: connect, look at the database's state, set it up if it is empty.
+
+use crate::blueprint::Blueprint;
+use crate::connect::{Database, Pools, connect};
+use crate::failure::{OpenError, sentence};
+use crate::log;
+use migration::Migrations;
+use sqlx::ConnectOptions;
+use std::time::Duration;
+use store::Revision;
+
+/// How a store is opened and kept.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which database.
+    pub database: Database,
+    /// Whether an empty database is set up; if not, it is refused.
+    pub bootstrap: bool,
+    /// How long to wait for another node that migrates.
+    pub lock_timeout: Duration,
+    /// `db_update_frequency`: how often the revision is looked at. On PostgreSQL notifications come sooner.
+    pub poll: Duration,
+    /// How many entries of the change log are kept, about.
+    pub log_entries: u64,
+}
+
+impl Settings {
+    /// The usual settings for a database.
+    pub fn new(database: Database) -> Settings {
+        Settings {
+            database,
+            bootstrap: true,
+            lock_timeout: Duration::from_secs(60),
+            poll: Duration::from_secs(5),
+            log_entries: 100_000,
+        }
+    }
+}
+
+/// Connects, and sets up an empty database. Returns the newest revision.
+pub(crate) async fn prepare(settings: &Settings, blueprint: &Blueprint) -> Result<(Pools, Revision), OpenError> {
+    let database = &settings.database;
+    reach(database).await?;
+    let pools = connect(database, None)?;
+    let migrations = Migrations::new(blueprint.tables(), database.schema().map(str::to_owned));
+    let mut state = migrations.state(&pools.write).await?;
+    if state.needs_bootstrap {
+        if !settings.bootstrap {
+            return Err(OpenError::NeedsBootstrap);
+        }
+        bootstrap(settings, &migrations, &pools).await?;
+        state = migrations.state(&pools.write).await?;
+    }
+    if !state.pending.is_empty() {
+        return Err(OpenError::PendingMigrations);
+    }
+    if !state.new.is_empty() {
+        return Err(OpenError::NewMigrations);
+    }
+    let (revision, _) = log::revision(&pools.write)
+        .await
+        .map_err(|error| OpenError::Unavailable { database: database.shown(), cause: sentence(&error) })?;
+    Ok((pools, revision))
+}
+
+/// Sets up an empty database once, whoever else starts at the same moment.
+async fn bootstrap(settings: &Settings, migrations: &Migrations, pools: &Pools) -> Result<(), OpenError> {
+    let database = &settings.database;
+    let processed = match database {
+        // The lock of SQLite is waited for as long as the connection says: a connection with more patience.
+        Database::Sqlite(to) if to.path.is_some() => {
+            let patient = connect(database, Some(settings.lock_timeout))?;
+            let processed = migrations.bootstrap(&patient.write, settings.lock_timeout).await;
+            patient.close().await;
+            processed?
+        }
+        _ => migrations.bootstrap(&pools.write, settings.lock_timeout).await?,
+    };
+    if processed.executed.is_empty() {
+        tracing::info!(database = database.shown(), "another node set up the database");
+    } else {
+        tracing::info!(database = database.shown(), "set up an empty database");
+    }
+    Ok(())
+}
+
+/// Connects once outside of a pool, for an error that says what is wrong: a pool would only say that time ran out.
+pub(crate) async fn reach(database: &Database) -> Result<(), OpenError> {
+    let Database::Postgres(to) = database else { return Ok(()) };
+    let failed = |cause: String| OpenError::Unavailable { database: database.shown(), cause };
+    let pools = connect(database, None)?;
+    let Some(pool) = pools.listen.clone() else { return Ok(()) };
+    let reached = tokio::time::timeout(to.timeout, pool.connect_options().connect()).await;
+    match reached {
+        Err(_) => Err(failed(format!("no connection within {} ms", to.timeout.as_millis()))),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Ok(Ok(connection)) => {
+            // Only a courtesy to the server.
+            let _ = sqlx::Connection::close(connection).await;
+            pools.close().await;
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The engine.
+
+use crate::blueprint::Blueprint;
+use crate::connect::{Database, Pools};
+use crate::failure::{OpenError, unavailable};
+use crate::listen::{Lookout, channel};
+use crate::open::{Settings, prepare};
+use crate::{log, read, write};
+use migration::EXPIRES;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use serde_json::Value;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::SystemTime;
+use store::{Batch, Catalog, Change, Error, Id, Operation, Page, Pending, Query, Record, Revision, Store, View};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+/// Entities in a relational database.
+///
+/// Calls may come from any thread and need no runtime of their own; the work is done on the runtime that [`Sql::open`] was
+/// given. A write goes on to its end even when its future is dropped.
+pub struct Sql {
+    inner: Arc<Inner>,
+    handle: Handle,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+struct Inner {
+    pools: Pools,
+    blueprint: Arc<Blueprint>,
+    lookout: Arc<Lookout>,
+    keep: u64,
+    channel: Option<String>,
+    // Writers of this process come one after the other: those who wait for the database's lock would use up the pool.
+    turn: tokio::sync::Mutex<()>,
+    // The newest view, for as long as someone uses it.
+    latest: Mutex<Weak<View>>,
+}
+
+fn unix_now() -> i64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |past| past.as_secs() as i64)
+}
+
+impl Sql {
+    /// Connects, sets up an empty database, and begins to follow what other nodes write.
+    ///
+    /// `handle`: the background runtime; it must be driven by another thread than the caller's if the caller blocks.
+    pub async fn open(handle: &Handle, settings: Settings, blueprint: Arc<Blueprint>) -> Result<Sql, OpenError> {
+        let (shown, task) = (settings.database.shown(), {
+            let (settings, blueprint) = (settings.clone(), blueprint.clone());
+            handle.spawn(async move { prepare(&settings, &blueprint).await })
+        });
+        let (pools, revision) = task
+            .await
+            .unwrap_or_else(|error| Err(OpenError::Unavailable { database: shown, cause: error.to_string() }))?;
+        let lookout = Arc::new(Lookout {
+            db: pools.read.clone(),
+            revision: watch::Sender::new(revision),
+            reachable: AtomicBool::new(true),
+        });
+        let channel = match &settings.database {
+            Database::Sqlite(_) => None,
+            Database::Postgres(to) => Some(channel(to.schema.as_deref())),
+        };
+        let mut tasks = vec![handle.spawn(lookout.clone().poll(settings.poll))];
+        if let (Some(pool), Some(channel)) = (&pools.listen, &channel) {
+            tasks.push(handle.spawn(lookout.clone().listen(pool.clone(), channel.clone())));
+        }
+        let inner = Inner {
+            pools,
+            blueprint,
+            lookout,
+            keep: settings.log_entries,
+            channel,
+            turn: tokio::sync::Mutex::new(()),
+            latest: Mutex::new(Weak::new()),
+        };
+        Ok(Sql { inner: Arc::new(inner), handle: handle.clone(), tasks })
+    }
+
+    /// Whether the database answered when it was last asked; for the status API.
+    pub fn is_reachable(&self) -> bool {
+        self.inner.lookout.reachable.load(Ordering::Relaxed)
+    }
+
+    /// Everything of some kinds only, at one moment. References to other kinds are in the records and lead nowhere.
+    pub fn view_of(&self, entities: &[&str]) -> Pending<'static, Arc<View>> {
+        let all = self.inner.blueprint.catalog();
+        let wanted = all.rules().iter().filter(|rules| entities.contains(&rules.entity)).cloned().collect();
+        let catalog = Arc::new(Catalog::new(wanted));
+        self.background(
+            |inner| async move { read::view(&inner.pools.read, &inner.blueprint, catalog).await.map(Arc::new) },
+        )
+    }
+
+    /// Deletes records whose time to live has run out, at most about `limit` of each kind, with what hangs on them; the
+    /// change log tells. Returns how many it found.
+    pub fn sweep(&self, limit: usize) -> Pending<'static, usize> {
+        self.background(move |inner| async move { inner.sweep(limit).await })
+    }
+
+    /// Ends the tasks and closes the connections in order. Dropping does the same without waiting.
+    pub async fn close(mut self) {
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+        let pools = self.inner.pools.clone();
+        // A runtime that is gone has closed them already.
+        let _ = self.handle.spawn(pools.close()).await;
+    }
+
+    /// Runs on the background runtime.
+    fn background<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> Pending<'static, T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let task = self.handle.spawn(work(self.inner.clone()));
+        Box::pin(async move {
+            task.await
+                .unwrap_or_else(|error| Err(Error::Unavailable(format!("the background runtime stopped: {error}"))))
+        })
+    }
+}
+
+impl Inner {
+    async fn apply(&self, batch: Batch) -> Result<Revision, Error> {
+        let _turn = self.turn.lock().await;
+        let context = write::Context {
+            db: &self.pools.write,
+            blueprint: &self.blueprint,
+            keep: self.keep,
+            channel: self.channel.as_deref(),
+            now: unix_now(),
+        };
+        let revision = write::apply(&context, batch).await?;
+        self.lookout.revision.send_if_modified(|current| {
+            let newer = revision > *current;
+            *current = Ord::max(revision, *current);
+            newer
+        });
+        Ok(revision)
+    }
+
+    async fn view(&self) -> Result<Arc<View>, Error> {
+        let held = || self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = held().upgrade();
+        if let Some(view) = known {
+            let (revision, _) = log::revision(&self.pools.read).await.map_err(unavailable)?;
+            if revision == view.revision() {
+                return Ok(view);
+            }
+        }
+        let catalog = self.blueprint.catalog().clone();
+        let view = Arc::new(read::view(&self.pools.read, &self.blueprint, catalog).await?);
+        *held() = Arc::downgrade(&view);
+        Ok(view)
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<usize, Error> {
+        let now = unix_now();
+        let mut operations = Vec::new();
+        for (layout, rules) in self.blueprint.layouts().iter().zip(self.blueprint.catalog().rules()) {
+            let over = crate::statement::rows(layout)
+                .and_where(Expr::col((layout.entity, EXPIRES)).lte(now))
+                .limit(limit as u64)
+                .take();
+            let found = read::records(&self.pools.read, layout, rules, &over).await.map_err(unavailable)?;
+            operations
+                .extend(found.iter().map(|record| Operation::Delete { entity: rules.entity, id: record.id.clone() }));
+        }
+        let found = operations.len();
+        if found > 0 {
+            self.apply(Batch { operations, author: "expiry".to_owned(), ..Batch::default() }).await?;
+        }
+        Ok(found)
+    }
+}
+
+impl Store for Sql {
+    fn catalog(&self) -> &Arc<Catalog> {
+        self.inner.blueprint.catalog()
+    }
+
+    fn get<'a>(&'a self, entity: &'static str, id: &'a Id) -> Pending<'a, Option<Arc<Record>>> {
+        let id = id.clone();
+        self.background(move |inner| async move {
+            read::get(&inner.pools.read, &inner.blueprint, entity, &id, Some(unix_now())).await
+        })
+    }
+
+    fn by_unique<'a>(
+        &'a self,
+        entity: &'static str,
+        ws: Option<Uuid>,
+        field: &'a str,
+        value: &'a Value,
+    ) -> Pending<'a, Option<Arc<Record>>> {
+        let (field, value) = (field.to_owned(), value.clone());
+        self.background(move |inner| async move {
+            let now = Some(unix_now());
+            read::by_unique(&inner.pools.read, &inner.blueprint, entity, ws, &field, &value, now).await
+        })
+    }
+
+    fn page<'a>(&'a self, query: &'a Query) -> Pending<'a, Page> {
+        let query = query.clone();
+        self.background(move |inner| async move {
+            read::page(&inner.pools.read, &inner.blueprint, &query, unix_now()).await
+        })
+    }
+
+    fn changes(&self, after: Revision, limit: usize) -> Pending<'_, Vec<Change>> {
+        self.background(move |inner| async move {
+            let json = inner.channel.is_some();
+            log::after(&inner.pools.read, inner.blueprint.catalog(), after, limit, json).await
+        })
+    }
+
+    fn apply(&self, batch: Batch) -> Pending<'_, Revision> {
+        self.background(move |inner| async move { inner.apply(batch).await })
+    }
+
+    fn revision(&self) -> Pending<'_, Revision> {
+        self.background(|inner| async move {
+            log::revision(&inner.pools.read).await.map(|(revision, _)| revision).map_err(unavailable)
+        })
+    }
+
+    fn view(&self) -> Pending<'_, Arc<View>> {
+        self.background(|inner| async move { inner.view().await })
+    }
+
+    fn subscribe(&self) -> watch::Receiver<Revision> {
+        self.inner.lookout.revision.subscribe()
+    }
+}
+
+impl Drop for Sql {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        let pools = self.inner.pools.clone();
+        self.handle.spawn(pools.close());
+    }
+}

@@ -1,0 +1,432 @@
+//! Applying a batch: one transaction.
+
+use crate::blueprint::{Blueprint, Layout};
+use crate::codec::{self, Cell};
+use crate::failure::{sentence, unavailable, values, violation};
+use crate::statement::{column, keyed, rivals, rows};
+use crate::{log, read};
+use migration::{TAGS, WORKSPACE};
+use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, Order, Query, SimpleExpr};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
+};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use store::{Batch, ChangeKind, Error, Id, OnDelete, Operation, Precondition, Record, Revision, Rules, View};
+use uuid::Uuid;
+
+/// Values bound per `INSERT` at most; SQLite takes 32766, PostgreSQL 65535.
+const BOUND: usize = 30_000;
+
+/// What a writer needs besides the batch.
+pub(crate) struct Context<'a> {
+    pub(crate) db: &'a DatabaseConnection,
+    pub(crate) blueprint: &'a Blueprint,
+    /// How many entries of the change log are kept.
+    pub(crate) keep: u64,
+    /// The channel for telling other nodes; PostgreSQL only.
+    pub(crate) channel: Option<&'a str>,
+    /// Unix seconds.
+    pub(crate) now: i64,
+}
+
+/// Applies a batch: all of it, or nothing and an error.
+pub(crate) async fn apply(context: &Context<'_>, batch: Batch) -> Result<Revision, Error> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let transaction = context.db.begin_with_options(options).await.map_err(unavailable)?;
+    let mut writer = Writer {
+        db: &transaction,
+        backend: transaction.get_database_backend(),
+        blueprint: context.blueprint,
+        now: context.now,
+        done: Vec::new(),
+    };
+    match writer.run(context, batch).await {
+        Ok(revision) => {
+            let done = writer.done;
+            transaction.commit().await.map_err(|error| refused(context, error, &done))?;
+            Ok(revision)
+        }
+        Err(failure) => {
+            let done = writer.done;
+            if let Err(error) = transaction.rollback().await {
+                // Nothing can be done: the connection is gone, and the transaction with it.
+                tracing::debug!(cause = sentence(&error), "a transaction was not rolled back in order");
+            }
+            Err(match failure {
+                Failure::Refused(error) => error,
+                Failure::Database(error) => refused(context, error, &done),
+            })
+        }
+    }
+}
+
+fn refused(context: &Context<'_>, error: DbErr, done: &[ChangeKind]) -> Error {
+    let written: Vec<Record> = done
+        .iter()
+        .filter_map(|change| match change {
+            ChangeKind::Record { after: Some(record), .. } => Some(Record::clone(record)),
+            _ => None,
+        })
+        .collect();
+    violation(context.blueprint, error, &written)
+}
+
+/// Why a step did not succeed.
+enum Failure {
+    Refused(Error),
+    Database(DbErr),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Refused(error)
+    }
+}
+
+impl From<DbErr> for Failure {
+    fn from(error: DbErr) -> Failure {
+        Failure::Database(error)
+    }
+}
+
+struct Writer<'a> {
+    db: &'a DatabaseTransaction,
+    backend: DbBackend,
+    blueprint: &'a Blueprint,
+    now: i64,
+    done: Vec<ChangeKind>,
+}
+
+impl Writer<'_> {
+    async fn run(&mut self, context: &Context<'_>, mut batch: Batch) -> Result<Revision, Failure> {
+        // First of all: from here on no one else writes until this transaction ends.
+        let revision = log::bump(self.db).await?;
+        for precondition in &batch.preconditions {
+            self.check(precondition, revision - 1).await?;
+        }
+        for operation in std::mem::take(&mut batch.operations) {
+            self.operate(operation).await?;
+        }
+        log::append(self.db, revision, &batch, &self.done).await?;
+        log::prune(self.db, revision, context.keep).await?;
+        if let Some(channel) = context.channel {
+            let text = "SELECT pg_notify($1, '')";
+            self.db.execute_raw(Statement::from_sql_and_values(self.backend, text, [channel.into()])).await?;
+        }
+        Ok(revision)
+    }
+
+    async fn check(&self, precondition: &Precondition, newest: Revision) -> Result<(), Failure> {
+        let refusal = match precondition {
+            Precondition::Version(revision) => {
+                (newest > *revision).then(|| format!("revision {revision} is no longer the newest"))
+            }
+            Precondition::Unique { entity, ws, field, value } => {
+                let found = read::by_unique(self.db, self.blueprint, entity, *ws, field, value, None);
+                found.await?.map(|_| format!("a '{entity}' entity with {field} {value} exists"))
+            }
+            Precondition::Reference { entity, id } => {
+                let found = read::get(self.db, self.blueprint, entity, id, None).await?;
+                found.is_none().then(|| format!("the '{entity}' entity {id} is gone"))
+            }
+        };
+        refusal.map_or(Ok(()), |text| Err(Error::Precondition(text).into()))
+    }
+
+    async fn operate(&mut self, operation: Operation) -> Result<(), Failure> {
+        match operation {
+            Operation::Insert(record) => {
+                let found = read::get(self.db, self.blueprint, record.entity, &record.id, None).await?;
+                if found.as_ref().is_some_and(|found| !found.expired(self.now)) {
+                    return Err(Error::PrimaryKey { entity: record.entity, id: record.id }.into());
+                }
+                self.put(record, found).await
+            }
+            Operation::Update(record) => {
+                match read::get(self.db, self.blueprint, record.entity, &record.id, None).await? {
+                    None => Err(Error::Missing { entity: record.entity, id: record.id }.into()),
+                    found => self.put(record, found).await,
+                }
+            }
+            Operation::Upsert(record) => {
+                let found = read::get(self.db, self.blueprint, record.entity, &record.id, None).await?;
+                self.put(record, found).await
+            }
+            Operation::Delete { entity, id } => self.delete(entity, &id).await,
+            Operation::ReplaceAll(records) => self.replace(records).await,
+        }
+    }
+
+    /// Writes a record in the place of `before`, after the checks that keep the rules.
+    async fn put(&mut self, record: Record, mut before: Option<Arc<Record>>) -> Result<(), Failure> {
+        let (layout, rules) = self.blueprint.layout(record.entity)?;
+        let probe = self.probe(layout, rules, &record).await?;
+        for (reference, there) in rules.references.iter().zip(&probe.references) {
+            if let Some(false) = there
+                && let Some(id) = record.reference(reference.field)
+            {
+                let (entity, field, reference) = (rules.entity, reference.field, reference.entity);
+                return Err(Error::Foreign { entity, field, reference, id }.into());
+            }
+        }
+        for (unique, holder) in rules.unique.iter().zip(probe.holders) {
+            let Some(holder) = holder else { continue };
+            let found = read::get(self.db, self.blueprint, record.entity, &holder, None).await?;
+            if found.is_some_and(|found| !found.expired(self.now)) {
+                let fields = values(&unique.fields, &record);
+                return Err(Error::Unique { entity: rules.entity, fields, holder }.into());
+            }
+            // It was only waiting to be swept.
+            self.delete(rules.entity, &holder).await?;
+            if before.is_some() {
+                // What goes with the holder may be the record itself.
+                before = read::get(self.db, self.blueprint, record.entity, &record.id, None).await?;
+            }
+        }
+        self.write(layout, rules, Arc::new(record), before).await
+    }
+
+    async fn write(
+        &mut self,
+        layout: &Layout,
+        rules: &Rules,
+        record: Arc<Record>,
+        before: Option<Arc<Record>>,
+    ) -> Result<(), Failure> {
+        let cells = cells(layout, rules, &record)?;
+        if before.is_some() {
+            let mut update = Query::update().table(layout.entity).take();
+            if let Some(key) = cells.first() {
+                update.and_where(keyed(layout, key.clone()));
+            }
+            let named = layout.names().map(str::to_owned).zip(cells).skip(1);
+            update.values(named.map(|(name, cell)| (name, cell.expression(self.backend))));
+            self.db.execute(&update).await?;
+        } else {
+            let mut insert = into(layout);
+            insert.values_panic(cells.into_iter().map(|cell| cell.expression(self.backend)));
+            self.db.execute(&insert).await?;
+        }
+        self.tag(layout, before.as_deref(), Some(&record)).await?;
+        self.done.push(ChangeKind::Record {
+            entity: rules.entity,
+            id: record.id.clone(),
+            ws: record.ws,
+            before,
+            after: Some(record),
+        });
+        Ok(())
+    }
+
+    /// Keeps the index of tags in step with a record.
+    async fn tag(&self, layout: &Layout, before: Option<&Record>, after: Option<&Record>) -> Result<(), Failure> {
+        type Carried<'r> = BTreeSet<(Uuid, &'r str)>;
+        fn carried(record: Option<&Record>) -> Carried<'_> {
+            let ws = record.and_then(|record| record.ws).unwrap_or_default();
+            record.into_iter().flat_map(Record::tags).map(|tag| (ws, tag)).collect()
+        }
+        let (old, new) = (carried(before), carried(after));
+        let Some(id) = before.or(after).and_then(|record| record.id.uuid()) else { return Ok(()) };
+        if old == new || !layout.keyed_by_uuid() {
+            return Ok(());
+        }
+        if !old.is_empty() {
+            let delete = Query::delete()
+                .from_table(TAGS)
+                .and_where(Expr::col("record_id").eq(id))
+                .and_where(Expr::col("entity").eq(layout.entity))
+                .take();
+            self.db.execute(&delete).await?;
+        }
+        let rows: Vec<_> = new.into_iter().map(|(ws, tag)| (layout.entity, tag, ws, id)).collect();
+        self.insert_tags(&rows).await
+    }
+
+    async fn insert_tags(&self, rows: &[(&'static str, &str, Uuid, Uuid)]) -> Result<(), Failure> {
+        for chunk in rows.chunks(BOUND / 4) {
+            let mut insert = Query::insert().into_table(TAGS).columns(["entity", "tag", WORKSPACE, "record_id"]).take();
+            for (entity, tag, ws, id) in chunk {
+                let tag = codec::escape(tag).into_owned();
+                insert.values_panic([(*entity).into(), tag.into(), (*ws).into(), (*id).into()]);
+            }
+            self.db.execute(&insert).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks, in one statement, whether what a record points to is there, and who holds its unique values.
+    async fn probe(&self, layout: &Layout, rules: &Rules, record: &Record) -> Result<Probe, Failure> {
+        let mut select = Query::select();
+        let mut asked = 0;
+        let mut ask = |statement: sea_orm::sea_query::SelectStatement| {
+            select.expr_as(SimpleExpr::SubQuery(None, Box::new(statement.into())), format!("q{asked}"));
+            asked += 1;
+            asked - 1
+        };
+        let mut probe = Probe { references: vec![None; rules.references.len()], holders: Vec::new() };
+        let mut references = Vec::new();
+        for (index, reference) in rules.references.iter().enumerate() {
+            let Some(id) = record.reference(reference.field) else { continue };
+            // What is not kept here (a kind that a catalog leaves out) cannot be checked here.
+            let Ok((target, _)) = self.blueprint.layout(reference.entity) else { continue };
+            match codec::key(target.table.key.kind, &id) {
+                None => probe.references[index] = Some(false),
+                Some(key) => {
+                    let ws = Query::select()
+                        .expr(column(target, WORKSPACE))
+                        .from(target.entity)
+                        .and_where(keyed(target, key))
+                        .take();
+                    references.push((index, ask(ws)));
+                }
+            }
+        }
+        let own = codec::key(layout.table.key.kind, &record.id);
+        let mut holders = Vec::new();
+        for rule in 0..rules.unique.len() {
+            let Some(conditions) = rivals(layout, rules, self.backend, rule, record) else { continue };
+            let key = column(layout, &layout.table.key.name);
+            let mut holder = Query::select().expr(key.clone()).from(layout.entity).limit(1).take();
+            for condition in conditions {
+                holder.and_where(condition);
+            }
+            holder.and_where_option(own.clone().map(|own| key.ne(own.value())));
+            holders.push((rule, ask(holder)));
+        }
+        probe.holders = vec![None; rules.unique.len()];
+        if asked == 0 {
+            return Ok(probe);
+        }
+        let row = self.db.query_one(&select).await?;
+        let row = row.ok_or_else(|| DbErr::Custom("a query without a table gave no row".to_owned()))?;
+        for (index, answer) in references {
+            let found: Option<Uuid> = row.try_get_by_index(answer)?;
+            probe.references[index] =
+                Some(found.is_some_and(|ws| ws.is_nil() || record.ws.is_none_or(|own| own == ws)));
+        }
+        for (rule, answer) in holders {
+            probe.holders[rule] = match codec::read(&row, answer, layout.table.key.kind)? {
+                Cell::Uuid(uuid) => Some(Id::Uuid(uuid)),
+                Cell::Text(text) => Some(Id::parse(&codec::unescape(text))),
+                _ => None,
+            };
+        }
+        Ok(probe)
+    }
+
+    fn delete<'s>(
+        &'s mut self,
+        entity: &'static str,
+        id: &'s Id,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 's>> {
+        Box::pin(async move {
+            let Some(removed) = read::get(self.db, self.blueprint, entity, id, None).await? else { return Ok(()) };
+            let blueprint = self.blueprint;
+            let (layout, _) = blueprint.layout(entity)?;
+            let Some(key) = codec::key(layout.table.key.kind, id) else { return Ok(()) };
+            let delete = Query::delete().from_table(layout.entity).and_where(keyed(layout, key)).take();
+            self.db.execute(&delete).await?;
+            self.tag(layout, Some(&removed), None).await?;
+            // Removed first: records that point to each other do not keep one another alive.
+            for (rules, reference) in blueprint.catalog().pointing_to(entity) {
+                for child in self.children(rules, reference.field, id).await? {
+                    match reference.on_delete {
+                        OnDelete::Restrict if !child.expired(self.now) => {
+                            let by = rules.entity;
+                            return Err(Error::Referenced { entity: removed.entity, id: id.clone(), by }.into());
+                        }
+                        OnDelete::Restrict | OnDelete::Cascade => self.delete(rules.entity, &child.id).await?,
+                        OnDelete::Null => {
+                            let mut changed = Record::clone(&child);
+                            changed.value.insert(reference.field.to_owned(), Value::Null);
+                            let probe = self.probe(blueprint.layout(rules.entity)?.0, rules, &changed).await?;
+                            // Two that differed by what they pointed to may now be alike.
+                            for (unique, holder) in rules.unique.iter().zip(probe.holders) {
+                                if let Some(holder) = holder {
+                                    let fields = values(&unique.fields, &changed);
+                                    return Err(Error::Unique { entity: rules.entity, fields, holder }.into());
+                                }
+                            }
+                            let layout = blueprint.layout(rules.entity)?.0;
+                            self.write(layout, rules, Arc::new(changed), Some(child)).await?;
+                        }
+                    }
+                }
+            }
+            let ws = removed.ws;
+            self.done.push(ChangeKind::Record { entity, id: id.clone(), ws, before: Some(removed), after: None });
+            Ok(())
+        })
+    }
+
+    async fn children(&self, rules: &Rules, field: &str, id: &Id) -> Result<Vec<Arc<Record>>, Failure> {
+        let (layout, rules) = self.blueprint.layout(rules.entity)?;
+        let Some(found) = layout.column(field) else { return Ok(Vec::new()) };
+        let Some(cell) = codec::key(found.kind, id) else { return Ok(Vec::new()) };
+        let statement = rows(layout)
+            .and_where(column(layout, field).eq(cell.value()))
+            .order_by((layout.entity, layout.table.key.name.clone()), Order::Asc)
+            .take();
+        Ok(read::records(self.db, layout, rules, &statement).await?)
+    }
+
+    async fn replace(&mut self, records: Vec<Record>) -> Result<(), Failure> {
+        // The rules are checked in memory, where the whole fits by definition of the operation.
+        let view = View::of(self.blueprint.catalog().clone(), records, 0)?;
+        let mut before = 0;
+        for layout in self.blueprint.layouts() {
+            before +=
+                self.db.execute(&Query::delete().from_table(layout.entity).take()).await?.rows_affected() as usize;
+        }
+        self.db.execute(&Query::delete().from_table(TAGS).take()).await?;
+        for (layout, rules) in self.blueprint.layouts().iter().zip(self.blueprint.catalog().rules()) {
+            let width = layout.table.columns.len() + 4;
+            let all: Vec<&Arc<Record>> = view.all(rules.entity).collect();
+            for chunk in all.chunks((BOUND / width).clamp(1, 500)) {
+                let mut insert = into(layout);
+                let mut tags = Vec::new();
+                for record in chunk {
+                    let cells = cells(layout, rules, record)?;
+                    insert.values_panic(cells.into_iter().map(|cell| cell.expression(self.backend)));
+                    let distinct: BTreeSet<&str> = record.tags().collect();
+                    if let (true, Some(id)) = (layout.keyed_by_uuid(), record.id.uuid()) {
+                        let ws = record.ws.unwrap_or_default();
+                        tags.extend(distinct.into_iter().map(|tag| (layout.entity, tag, ws, id)));
+                    }
+                }
+                self.db.execute(&insert).await?;
+                self.insert_tags(&tags).await?;
+            }
+        }
+        // Whoever follows the log starts anew here; what came before in this batch no longer matters.
+        self.done.clear();
+        self.done.push(ChangeKind::Replaced { before, after: view.len() });
+        Ok(())
+    }
+}
+
+/// What a record needs to know of its surroundings, by the position of references and unique rules.
+struct Probe {
+    /// Whether the referenced record is there; `None` when nothing is referenced.
+    references: Vec<Option<bool>>,
+    /// Who else holds the values.
+    holders: Vec<Option<Id>>,
+}
+
+fn into(layout: &Layout) -> InsertStatement {
+    Query::insert().into_table(layout.entity).columns(layout.names().map(str::to_owned)).take()
+}
+
+fn cells(layout: &Layout, rules: &Rules, record: &Record) -> Result<Vec<Cell>, Failure> {
+    codec::encode(layout, rules, record).ok_or_else(|| {
+        Error::Unavailable(format!("'{}' cannot be the primary key of a '{}' entity", record.id, record.entity)).into()
+    })
+}
