@@ -6,7 +6,7 @@ BINARY := target/ci/silverback
 CONFORMANCE := $(if $(wildcard e2e/conformance/run),e2e/conformance,../shared/conformance)
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run build dist test lint unit system conformance adversarial bench setup setup-test clean
+.PHONY: help run build ui browser dist test lint unit system conformance adversarial bench setup setup-test clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ run: setup build ## install what is missing, build, start the gateway and say wh
 
 build: ## the gateway, optimised, quick to link
 	cargo build --profile ci -p silverback
+
+ui: ## the manager, for the gateway to embed; prints its size
+	cargo xtask ui
 
 dist: ## the gateway as it ships: fat LTO
 	cargo build --profile dist -p silverback
@@ -37,6 +40,9 @@ system: build ## the real binary from outside
 
 conformance: build ## Kong's observable behaviour; what passed keeps passing
 	python3 $(CONFORMANCE)/run --start '$(BINARY) start' --baseline e2e/conformance-passing.txt --report target/conformance.json
+
+browser: ui ## the manager in Chromium; SILVERBACK_BINARY=… takes the real gateway, otherwise a stand-in
+	cd e2e/browser && npx playwright test
 
 adversarial: build ## hostile clients and upstreams
 	python3 $(CONFORMANCE)/adversarial.py --start '$(BINARY) start' $(addprefix --without ,$(shell grep -v '^\#' e2e/adversarial-later.txt))

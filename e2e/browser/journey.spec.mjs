@@ -1,5 +1,18 @@
 // A newcomer makes a Service, a Route and a key-auth plugin, changes them, and deletes them again.
+import { createServer } from 'node:http';
 import { accessible, expect, goTo, test, title } from './support.mjs';
+
+// An API behind the gateway.
+const backend = createServer((request, response) => response.end('orders of the backend'));
+test.beforeAll(() => new Promise((listening) => backend.listen(0, '127.0.0.1', listening)));
+test.afterAll(() => backend.close());
+
+/** Asks the proxy, where there is one, until it answers as expected: changes take a moment to arrive. */
+const answers = async (path, headers, expected) => {
+  if (!process.env.PROXY_URL) return;
+  const status = async () => (await fetch(process.env.PROXY_URL + path, { headers })).status;
+  await expect.poll(status, { timeout: 10_000 }).toBe(expected);
+};
 
 const remove = async (page, one) => {
   await page.getByRole('button', { name: 'Delete', exact: true }).click();
@@ -28,7 +41,7 @@ test('from an empty gateway to a protected API and back', async ({ page }) => {
     await page.getByRole('button', { name: 'Create', exact: true }).click();
     await expect(page.getByText('“90a” cannot be read here').first()).toBeVisible();
     await expect(page.getByLabel('Port', { exact: true })).toHaveValue('90a');
-    await page.getByLabel('Port', { exact: true }).fill('9000');
+    await page.getByLabel('Port', { exact: true }).fill(String(backend.address().port));
     await page.getByLabel('Tags', { exact: true }).fill('shop');
     await page.getByLabel('Tags', { exact: true }).press('Enter');
     await page.getByText('More settings').click();
@@ -63,6 +76,7 @@ test('from an empty gateway to a protected API and back', async ({ page }) => {
     await page.getByRole('button', { name: 'Create', exact: true }).click();
     await title(page, 'orders-v1');
     await expect(page.locator('dd').filter({ hasText: '/orders' }).first()).toBeVisible();
+    await answers('/orders', {}, 200);
   });
 
   await test.step('key-auth on the Route', async () => {
@@ -82,6 +96,7 @@ test('from an empty gateway to a protected API and back', async ({ page }) => {
     await page.getByRole('button', { name: 'Create', exact: true }).click();
     await title(page, 'key-auth');
     await expect(page.locator('.facts > div').filter({ hasText: 'Hide credentials' }).locator('dd')).toHaveText('true');
+    await answers('/orders', {}, 401);
   });
 
   await test.step('a Consumer with an API key', async () => {
@@ -95,6 +110,8 @@ test('from an empty gateway to a protected API and back', async ({ page }) => {
     await page.getByLabel('Key', { exact: true }).fill('secret-of-alice');
     await page.getByRole('button', { name: 'Create', exact: true }).click();
     await expect(page.getByText('secret-of-alice').first()).toBeVisible();
+    await answers('/orders', { apikey: 'secret-of-alice' }, 200);
+    await answers('/orders', { apikey: 'wrong' }, 401);
     await page.getByRole('link', { name: 'alice', exact: true }).click();
     await title(page, 'alice');
     await accessible(page);
@@ -106,12 +123,13 @@ test('from an empty gateway to a protected API and back', async ({ page }) => {
     await page.getByRole('link', { name: 'orders', exact: true }).click();
     await page.getByRole('link', { name: 'Edit', exact: true }).click();
     await title(page, 'Edit orders');
-    await page.getByLabel('Port', { exact: true }).fill('9001');
+    await page.getByText('More settings').click();
+    await page.getByLabel('Retries', { exact: true }).fill('4');
     const sent = page.waitForRequest((request) => request.method() === 'PATCH');
     await page.getByRole('button', { name: 'Save', exact: true }).click();
-    expect((await sent).postDataJSON()).toEqual({ port: 9001 });
+    expect((await sent).postDataJSON()).toEqual({ retries: 4 });
     await title(page, 'orders');
-    await expect(page.locator('.facts > div').filter({ hasText: 'Port' }).locator('dd')).toHaveText('9001');
+    await expect(page.locator('.facts > div').filter({ hasText: 'Retries' }).locator('dd')).toHaveText('4');
   });
 
   await test.step('filters stand in the address', async () => {

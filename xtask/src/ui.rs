@@ -93,8 +93,12 @@ fn stylesheet(folder: &Path) -> Result<String, Failure> {
         source += &fs::read_to_string(path)?;
     }
     let version = |major: u32| Some(major << 16);
-    let browsers =
-        Browsers { chrome: version(123), firefox: version(120), safari: Some(17 << 16 | 5 << 8), ..Browsers::default() };
+    let browsers = Browsers {
+        chrome: version(123),
+        firefox: version(120),
+        safari: Some(17 << 16 | 5 << 8),
+        ..Browsers::default()
+    };
     let targets = Targets::from(browsers);
     let mut sheet = StyleSheet::parse(&source, ParserOptions::default()).map_err(|error| error.to_string())?;
     sheet.minify(MinifyOptions { targets, ..MinifyOptions::default() }).map_err(|error| error.to_string())?;
@@ -149,7 +153,12 @@ impl Files {
     fn report(&self, bounded: bool) -> Result<(), Failure> {
         let kilobytes = |bytes: usize| bytes.div_ceil(1000);
         let line = |name: &str, plain: usize, gzip: usize, brotli: usize| {
-            println!("{name:<40} {:>6} kB {:>6} kB gzip {:>6} kB brotli", kilobytes(plain), kilobytes(gzip), kilobytes(brotli));
+            println!(
+                "{name:<40} {:>6} kB {:>6} kB gzip {:>6} kB brotli",
+                kilobytes(plain),
+                kilobytes(gzip),
+                kilobytes(brotli)
+            );
         };
         for (name, plain, gzip, brotli) in &self.written {
             line(name, *plain, *gzip, *brotli);

@@ -59,7 +59,8 @@ impl Settings {
                     None => url.split('/').next().unwrap_or_default().to_owned(),
                 };
                 // What would end the directive cannot be in an origin.
-                let origin: String = origin.chars().filter(|c| !matches!(c, ';' | ',' | ' ') && c.is_ascii_graphic()).collect();
+                let origin: String =
+                    origin.chars().filter(|c| !matches!(c, ';' | ',' | ' ') && c.is_ascii_graphic()).collect();
                 format!("{CONTENT_SECURITY_POLICY}; connect-src 'self' {origin}")
             }
             None => CONTENT_SECURITY_POLICY.to_owned(),

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::failure::Failure;
+use crate::state::Gateway;
 
 /// Where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +26,8 @@ impl<T> Load<T> {
     }
 }
 
-/// Asks now, and again whenever something `ask` reads changes. A late answer to an older question is dropped; what has
-/// come before stays until the next answer.
+/// Asks now, again whenever something `ask` reads changes, and after a failure when the reader tries again. A late
+/// answer to an older question is dropped; what has come before stays until the next answer.
 pub fn load<T, F>(ask: impl Fn() -> F + 'static) -> RwSignal<Load<T>>
 where
     T: Send + Sync + 'static,
@@ -34,8 +35,14 @@ where
 {
     let state = RwSignal::new(Load::Waiting);
     let latest = StoredValue::new(0_u32);
-    Effect::new(move |_| {
+    let retries = use_context::<Gateway>().map(|gateway| gateway.retries);
+    Effect::new(move |before: Option<u32>| {
+        // Asking is cheap until the question is awaited; it says what to ask again for.
         let question = ask();
+        let tries = retries.map_or(0, |retries| retries.get());
+        if before.is_some_and(|before| before != tries) && state.with_untracked(|state| state.ready().is_some()) {
+            return tries;
+        }
         let number = latest.get_value() + 1;
         latest.set_value(number);
         spawn_local(async move {
@@ -48,6 +55,7 @@ where
                 });
             }
         });
+        tries
     });
     state
 }

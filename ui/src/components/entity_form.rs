@@ -46,7 +46,7 @@ pub fn EntityForm(
     let busy = RwSignal::new(false);
     let failed = RwSignal::new(None::<Failure>);
     let locked = Signal::derive(move || busy.get() || gateway.is_read_only());
-    let form = Form { draft, errors, locked, gateway };
+    let form = Form::new(draft, errors, locked, gateway);
 
     Effect::new(move |_| place_of.unsaved.set(draft.with(Draft::is_dirty)));
     on_cleanup(move || place_of.unsaved.set(false));
@@ -57,6 +57,7 @@ pub fn EntityForm(
         if locked.get_untracked() {
             return;
         }
+        form.take_all();
         failed.set(None);
         errors.set(Errors::default());
         let found = draft.with_untracked(|draft| problems(draft, &known));
@@ -139,8 +140,8 @@ fn sections(form: Form, kind: &'static EntityKind, fields: &[Field]) -> AnyView 
         .cloned()
         .collect();
     let title = if kind.key == "plugins" { "Applies to" } else { "General" };
-    let scope = (kind.key == "plugins")
-        .then(|| view! { <p class="about">"Leave all empty to apply it to every request."</p> });
+    let scope =
+        (kind.key == "plugins").then(|| view! { <p class="about">"Leave all empty to apply it to every request."</p> });
     let configured = config.map(|config| {
         view! {
             <section class="card" aria-labelledby="form-config">

@@ -14,7 +14,8 @@ pub fn FilterBar(kind: &'static EntityKind) -> impl IntoView {
     let search = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let text = |node: NodeRef<html::Input>| node.get_untracked().map(|input| input.value()).unwrap_or_default();
-        let tags: Vec<String> = text(tags).split(',').map(|tag| tag.trim().to_owned()).filter(|t| !t.is_empty()).collect();
+        let tags: Vec<String> =
+            text(tags).split(',').map(|tag| tag.trim().to_owned()).filter(|t| !t.is_empty()).collect();
         place.go(&Page::List(kind).with(&[("name", text(name).trim()), ("tags", &tags.join(","))]));
     };
     let narrowed = move || !(place.value("name").is_empty() && place.value("tags").is_empty());

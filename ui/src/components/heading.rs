@@ -4,6 +4,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::page::Page;
+use crate::state::location;
 
 /// A step of the way to a page.
 pub struct Crumb {
@@ -11,14 +12,14 @@ pub struct Crumb {
     pub page: Page,
 }
 
-/// Title (also of the window), where one is, a sentence, and what can be done. The title takes the focus, so that a
-/// screen reader says which page has come.
+/// Title (also of the window), where one is, a sentence, and what can be done. After going somewhere the title takes the
+/// focus, so that a screen reader says which page has come.
 pub fn heading(title: String, crumbs: Vec<Crumb>, about: &str, actions: AnyView) -> AnyView {
     let node = NodeRef::<html::H1>::new();
-    let first = document().active_element().is_none_or(|element| element.tag_name() == "BODY" && document().title() == "");
+    let moved = location().moved.get_untracked();
     document().set_title(&format!("{title} · Silverback"));
     Effect::new(move |_| {
-        if let Some(title) = node.get().filter(|_| !first) {
+        if let Some(title) = node.get().filter(|_| moved) {
             let _ = title.focus();
         }
     });

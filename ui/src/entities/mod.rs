@@ -139,7 +139,10 @@ mod tests {
     #[test]
     fn credentials_are_written_below_their_consumer() {
         let kind = by_key("keyauth_credentials").expect("a kind");
-        assert_eq!(kind.write_path(&json!({"consumer": {"id": "c"}}), Some("k")).as_deref(), Some("consumers/c/key-auth/k"));
+        assert_eq!(
+            kind.write_path(&json!({"consumer": {"id": "c"}}), Some("k")).as_deref(),
+            Some("consumers/c/key-auth/k")
+        );
         assert_eq!(kind.write_path(&json!({}), None), None);
     }
 }

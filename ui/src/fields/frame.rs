@@ -56,9 +56,11 @@ pub fn notes(form: Form, field: &Field, path: &Path) -> AnyView {
     let id = path.id();
     let path = path.clone();
     let message = move || form.errors.with(|errors| errors.at(&path));
-    let help = field.help.clone().or_else(|| facts(field)).or_else(|| {
-        field.deprecated.as_ref().map(|why| format!("Deprecated: {why}"))
-    });
+    let help = field
+        .help
+        .clone()
+        .or_else(|| facts(field))
+        .or_else(|| field.deprecated.as_ref().map(|why| format!("Deprecated: {why}")));
     view! {
         <p class="help" id=format!("{id}-help")>{help}</p>
         <p class="error" id=format!("{id}-error")>{message}</p>
@@ -89,9 +91,8 @@ pub fn placeholder(field: &Field) -> String {
 fn reset(form: Form, field: &Field, path: &Path) -> AnyView {
     let Some(default) = field.default.clone() else { return ().into_any() };
     let (here, name) = (path.clone(), label(&field.name));
-    let changed = Memo::new(move |_| {
-        form.draft.with(|draft| draft.is_set(&here) && draft.value(&here) != Some(&default))
-    });
+    let changed =
+        Memo::new(move |_| form.draft.with(|draft| draft.is_set(&here) && draft.value(&here) != Some(&default)));
     let path = path.clone();
     (move || {
         let path = path.clone();

@@ -82,6 +82,7 @@ pub fn map(form: Form, field: Arc<Field>, path: Path) -> AnyView {
             on_key();
         }
     };
+    form.on_take(take.clone());
     let id = format!("{}-new", path.id());
     let control = view! {
         {entries}

@@ -29,9 +29,27 @@ pub struct Form {
     /// Nothing can be changed now.
     pub locked: Signal<bool>,
     pub gateway: Gateway,
+    // Take what stands in an input and was not added to its list yet.
+    takers: StoredValue<Vec<Callback<()>>>,
 }
 
 impl Form {
+    pub fn new(draft: RwSignal<Draft>, errors: RwSignal<Errors>, locked: Signal<bool>, gateway: Gateway) -> Self {
+        Self { draft, errors, locked, gateway, takers: StoredValue::new(Vec::new()) }
+    }
+
+    /// What was typed counts, also where nobody pressed "Add". Not when the input loses the focus: what is below would
+    /// move away under the pointer.
+    pub fn take_all(self) {
+        for taker in self.takers.get_value() {
+            taker.run(());
+        }
+    }
+
+    fn on_take(self, take: impl Fn() + Send + Sync + 'static) {
+        self.takers.update_value(|takers| takers.push(Callback::new(move |()| take())));
+    }
+
     /// Changes the draft at a path; what was said about it no longer counts.
     pub fn change(self, path: &Path, change: impl FnOnce(&mut Draft)) {
         self.draft.update(change);

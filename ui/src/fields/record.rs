@@ -24,7 +24,10 @@ pub fn members(form: Form, fields: &[Field], path: &Path) -> AnyView {
         _ if field.required && field.default.is_none() => 0,
         _ => 1,
     });
-    list.into_iter().map(|field| control(form, Arc::new(field.clone()), path.key(&field.name))).collect_view().into_any()
+    list.into_iter()
+        .map(|field| control(form, Arc::new(field.clone()), path.key(&field.name)))
+        .collect_view()
+        .into_any()
 }
 
 /// A record as a group that opens.

@@ -40,7 +40,7 @@ pub fn tokens(form: Form, token: Token, field: Arc<Field>, path: Path) -> AnyVie
             on_key();
         }
     };
-    let on_button = take.clone();
+    form.on_take(take.clone());
 
     let name = label(&field.name);
     let (known, here) = (field.clone(), path.clone());
@@ -65,7 +65,8 @@ pub fn tokens(form: Form, token: Token, field: Arc<Field>, path: Path) -> AnyVie
             }
         };
         let list = values.get();
-        (!list.is_empty()).then(|| view! { <ul class="chips">{list.into_iter().enumerate().map(chip).collect_view()}</ul> })
+        (!list.is_empty())
+            .then(|| view! { <ul class="chips">{list.into_iter().enumerate().map(chip).collect_view()}</ul> })
     };
     let control = view! {
         {chips}
@@ -81,9 +82,8 @@ pub fn tokens(form: Form, token: Token, field: Arc<Field>, path: Path) -> AnyVie
                 aria-invalid=frame::invalid(form, &path)
                 disabled=move || form.locked.get()
                 on:keydown=key
-                on:blur=move |_| take()
             />
-            <button type="button" disabled=move || form.locked.get() on:click=move |_| on_button()>
+            <button type="button" disabled=move || form.locked.get() on:click=move |_| take()>
                 "Add"<span class="unseen">{format!(" to {name}")}</span>
             </button>
         </div>

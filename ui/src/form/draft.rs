@@ -308,7 +308,8 @@ mod tests {
     #[test]
     fn typed_text_moves_with_its_element() {
         let path = Path::default().key("x");
-        let list = field(json!({"type": "array", "elements": {"type": "record", "fields": [{"n": {"type": "integer"}}]}}));
+        let list =
+            field(json!({"type": "array", "elements": {"type": "record", "fields": [{"n": {"type": "integer"}}]}}));
         let integer = field(json!({"type": "integer"}));
         let mut draft = Draft::edit(json!({"x": [{"n": 1}, {"n": 2}, {"n": 3}]}));
         draft.enter(&path.index(2).key("n"), &integer, "?");

@@ -170,21 +170,34 @@ mod tests {
         let fields = fields(&description);
         let root = Path::default();
         let config = root.key("config");
-        let violation = |fields: Value| json!({"code": 2, "name": "schema violation", "message": "m", "fields": fields});
+        let violation =
+            |fields: Value| json!({"code": 2, "name": "schema violation", "message": "m", "fields": fields});
         let cases = [
             (violation(json!({"name": "bad"})), Some(root.key("name")), "bad"),
-            (violation(json!({"config": {"redis": {"host": "required field missing"}}})), {
-                Some(config.key("redis").key("host"))
-            }, "required field missing"),
+            (
+                violation(json!({"config": {"redis": {"host": "required field missing"}}})),
+                { Some(config.key("redis").key("host")) },
+                "required field missing",
+            ),
             (violation(json!({"config": {"@entity": ["one of a, b"]}})), Some(config.clone()), "one of a, b"),
             (violation(json!({"config": "nonsense"})), Some(config.clone()), "nonsense"),
-            (violation(json!({"redis_port": "expected an integer"})), Some(config.key("redis_port")), "expected an integer"),
+            (
+                violation(json!({"redis_port": "expected an integer"})),
+                Some(config.key("redis_port")),
+                "expected an integer",
+            ),
             (violation(json!({"paths": [null, "bad path"]})), Some(root.key("paths")), "2. entry: bad path"),
-            (violation(json!({"sources": [null, {"port": "too big"}]})), {
-                Some(root.key("sources").index(1).key("port"))
-            }, "too big"),
+            (
+                violation(json!({"sources": [null, {"port": "too big"}]})),
+                { Some(root.key("sources").index(1).key("port")) },
+                "too big",
+            ),
             (violation(json!({"limits": {"foo": "unknown field"}})), Some(root.key("limits")), "foo: unknown field"),
-            (violation(json!({"service": {"id": "missing primary key"}})), Some(root.key("service")), "id: missing primary key"),
+            (
+                violation(json!({"service": {"id": "missing primary key"}})),
+                Some(root.key("service")),
+                "id: missing primary key",
+            ),
             (violation(json!({"@entity": ["all or none"]})), None, "all or none"),
             (violation(json!({"strange": "unknown field"})), None, "strange: unknown field"),
             (violation(json!({})), None, "m"),

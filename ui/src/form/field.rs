@@ -34,10 +34,14 @@ pub struct Field {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// `long`: several lines.
-    Text { long: bool },
+    Text {
+        long: bool,
+    },
     /// One of few values.
     Choice(Vec<Value>),
-    Number { integer: bool },
+    Number {
+        integer: bool,
+    },
     Boolean,
     /// A set of few possible values.
     Choices(Vec<Value>),
@@ -175,9 +179,7 @@ impl Kind {
             ("map", _) => of.get("values").map_or(Self::Json, |values| Self::Map(Box::new(Field::read(name, values)))),
             // Without a list of fields anything may stand in it.
             ("record", _) => of.get("fields").map_or(Self::Json, |list| Self::Record(fields(list))),
-            ("foreign", _) => {
-                Self::Foreign(of.get("reference").and_then(Value::as_str).unwrap_or_default().to_owned())
-            }
+            ("foreign", _) => Self::Foreign(of.get("reference").and_then(Value::as_str).unwrap_or_default().to_owned()),
             _ => Self::Json,
         }
     }

@@ -98,17 +98,20 @@ mod tests {
         let rows = rows(&value, &fields(&description));
         let read: Vec<(usize, &str, Option<&str>)> =
             rows.iter().map(|row| (row.depth, row.label.as_str(), row.text.as_deref())).collect();
-        assert_eq!(read, [
-            (0, "Name", Some("n")),
-            (0, "Service", Some("s")),
-            (0, "Config", None),
-            (1, "Token", Some("t")),
-            (0, "New", Some("1")),
-            (0, "IPs", None),
-            (1, "1.", None),
-            (2, "IP", Some("1")),
-            (0, "Tags", Some("a, b")),
-        ]);
+        assert_eq!(
+            read,
+            [
+                (0, "Name", Some("n")),
+                (0, "Service", Some("s")),
+                (0, "Config", None),
+                (1, "Token", Some("t")),
+                (0, "New", Some("1")),
+                (0, "IPs", None),
+                (1, "1.", None),
+                (2, "IP", Some("1")),
+                (0, "Tags", Some("a, b")),
+            ]
+        );
         assert!(rows[3].secret);
         assert_eq!(rows[1].target, Some(("services".to_owned(), "s".to_owned())));
     }

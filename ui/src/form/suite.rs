@@ -244,7 +244,12 @@ fn what_the_server_gives_is_no_change_and_no_problem() {
             assert!(draft.changes(fields).is_empty() && !draft.is_dirty());
             let problems = problems(&draft, fields);
             assert!(problems.is_empty(), "{name}: {:?} in {result}", problems.all());
-            assert!(rows(result, fields).len() >= result.as_object().map_or(0, |m| m.values().filter(|v| !v.is_null() && v != &&json!({})).count()));
+            assert!(
+                rows(result, fields).len()
+                    >= result
+                        .as_object()
+                        .map_or(0, |m| m.values().filter(|v| !v.is_null() && v != &&json!({})).count())
+            );
             count += 1;
         } else {
             let errors = place(example, fields);

@@ -32,7 +32,8 @@ pub fn given(fields: &[Field], kind: &'static EntityKind) -> (serde_json::Map<St
     let mut start = Draft::create(serde_json::Map::new());
     let mut back = Page::List(kind).href();
     for field in fields {
-        let id = place.query.with_untracked(|query| query.iter().find(|(n, _)| *n == field.name).map(|(_, v)| v.clone()));
+        let id =
+            place.query.with_untracked(|query| query.iter().find(|(n, _)| *n == field.name).map(|(_, v)| v.clone()));
         if let (Kind::Foreign(of), Some(id)) = (&field.kind, id) {
             start.set(&crate::form::Path::default().key(&field.name), json!({ "id": id }));
             if let Some(of) = crate::entities::by_key(of) {

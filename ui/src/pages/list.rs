@@ -36,7 +36,8 @@ pub fn list(kind: &'static EntityKind) -> AnyView {
             .then(|| view! { <a class="button main" href=to.href()>{format!("New {}", kind.one)}</a> })
     };
     let show = move |found: Rows| {
-        let value = move |name: &str| place.query.with_untracked(|q| q.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()));
+        let value =
+            move |name: &str| place.query.with_untracked(|q| q.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()));
         let (name, tags) = (value("name").unwrap_or_default(), value("tags").unwrap_or_default());
         let narrowed = !(name.is_empty() && tags.is_empty());
         let rows = if found.rows.is_empty() {
@@ -92,7 +93,8 @@ fn fits(kind: &EntityKind, entity: &Value, text: &str) -> bool {
     let text = text.to_lowercase();
     text.is_empty()
         || entity["id"].as_str().is_some_and(|id| id.starts_with(&text))
-        || ["instance_name"].iter().chain(kind.names).any(|name| {
-            entity[*name].as_str().is_some_and(|name| name.to_lowercase().contains(&text))
-        })
+        || ["instance_name"]
+            .iter()
+            .chain(kind.names)
+            .any(|name| entity[*name].as_str().is_some_and(|name| name.to_lowercase().contains(&text)))
 }

@@ -52,7 +52,8 @@ fn counter(gateway: Gateway, kind: &'static EntityKind) -> AnyView {
             None => "–".to_owned(),
         })
     };
-    view! { <li><a href=Page::List(kind).href()><strong>{number}</strong>" "<span>{kind.many}</span></a></li> }.into_any()
+    view! { <li><a href=Page::List(kind).href()><strong>{number}</strong>" "<span>{kind.many}</span></a></li> }
+        .into_any()
 }
 
 async fn count(gateway: Gateway, kind: &'static EntityKind) -> Result<Count, Failure> {
@@ -117,10 +118,13 @@ fn node(node: Value) -> AnyView {
         ("Host name", text(&node["hostname"])),
         ("Node ID", text(&node["node_id"])),
         ("Role", text(&configuration["role"])),
-        ("Database", match configuration["database"].as_str() {
-            Some("off") => "none (declarative configuration)".to_owned(),
-            _ => text(&configuration["database"]),
-        }),
+        (
+            "Database",
+            match configuration["database"].as_str() {
+                Some("off") => "none (declarative configuration)".to_owned(),
+                _ => text(&configuration["database"]),
+            },
+        ),
         ("Router", text(&configuration["router_flavor"])),
         ("Proxy listens on", addresses("proxy_listen")),
         ("Admin API listens on", addresses("admin_listen")),

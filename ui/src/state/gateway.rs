@@ -15,6 +15,8 @@ pub struct Gateway {
     /// The last request had no answer.
     pub unreachable: RwSignal<bool>,
     pub names: Names,
+    /// Counts how often the reader asked to try again.
+    pub retries: RwSignal<u32>,
     // Counts what was written, so that what is shown is asked for again.
     writes: RwSignal<u32>,
 }
@@ -31,6 +33,7 @@ impl Gateway {
             node: RwSignal::new(Load::Waiting),
             unreachable: RwSignal::new(false),
             names: Names::new(),
+            retries: RwSignal::new(0),
             writes: RwSignal::new(0),
         };
         provide_context(gateway);
@@ -38,7 +41,7 @@ impl Gateway {
         gateway
     }
 
-    /// Asks the node about itself, and makes pages ask again.
+    /// Asks the node about itself, and makes pages that failed ask again.
     pub fn refresh(self) {
         spawn_local(async move {
             let answer = self.get("").await;
@@ -46,7 +49,7 @@ impl Gateway {
                 Ok(node) => Load::Ready(node),
                 Err(failure) => Load::Failed(failure),
             });
-            self.writes.update(|writes| *writes += 1);
+            self.retries.update(|retries| *retries += 1);
         });
     }
 

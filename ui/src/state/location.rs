@@ -15,6 +15,8 @@ pub struct Location {
     pub query: Memo<Vec<(String, String)>>,
     /// Leaving now loses what was typed.
     pub unsaved: RwSignal<bool>,
+    /// One has gone somewhere since the manager was loaded.
+    pub moved: RwSignal<bool>,
     address: RwSignal<(String, String)>,
 }
 
@@ -31,10 +33,14 @@ impl Location {
             page: Memo::new(move |_| address.with(|(path, _)| Page::parse(path))),
             query: Memo::new(move |_| address.with(|(_, query)| read_query(query))),
             unsaved: RwSignal::new(false),
+            moved: RwSignal::new(false),
             address,
         };
         provide_context(location);
-        window_event_listener(ev::popstate, move |_| address.set(here()));
+        window_event_listener(ev::popstate, move |_| {
+            location.moved.set(true);
+            address.set(here());
+        });
         window_event_listener(ev::click, move |event| location.follow(&event));
         window_event_listener(ev::beforeunload, move |event| {
             if location.unsaved.get_untracked() {
@@ -53,11 +59,12 @@ impl Location {
     pub fn go(self, target: &str) {
         let Some(window) = web_sys::window() else { return };
         let Ok(url) = Url::new_with_base(target, &base()) else { return };
-        if let Ok(history) = window.history() {
-            if history.push_state_with_url(&JsValue::NULL, "", Some(&url.href())).is_err() {
-                return;
-            }
+        let pushed =
+            window.history().and_then(|history| history.push_state_with_url(&JsValue::NULL, "", Some(&url.href())));
+        if pushed.is_err() {
+            return;
         }
+        self.moved.set(true);
         let page = self.page.get_untracked();
         self.address.set(here());
         if page != self.page.get_untracked() {
@@ -77,7 +84,8 @@ impl Location {
             return;
         }
         event.prevent_default();
-        let stay = || web_sys::window().and_then(|w| w.confirm_with_message("Leave without saving?").ok()) == Some(false);
+        let stay =
+            || web_sys::window().and_then(|w| w.confirm_with_message("Leave without saving?").ok()) == Some(false);
         if self.unsaved.get_untracked() && stay() {
             return;
         }
