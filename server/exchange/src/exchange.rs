@@ -106,8 +106,9 @@ impl Exchange {
         self.directory = directory;
     }
 
-    /// Forgets a request that is over, so that nothing of it (buffers, configuration, state) stays alive.
-    pub fn retire(&mut self, nobody: Arc<dyn Directory>) {
+    /// Forgets a request that is over, so that nothing of it (buffers, entities, state) stays alive but the directory,
+    /// which [`Exchange::renew`] replaces.
+    pub fn retire(&mut self) {
         let request = &mut self.request;
         request.method.clear();
         request.target.clear();
@@ -141,7 +142,6 @@ impl Exchange {
         self.captures = None;
         self.identity = Identity::default();
         self.trace = None;
-        self.directory = nobody;
         self.state.clear();
         self.upstream_address = None;
         self.buffer_response = false;

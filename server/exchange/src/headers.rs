@@ -46,9 +46,15 @@ impl Headers {
         self.buffer = buffer;
     }
 
-    /// Adds a line by its place in the buffer. The parser has already checked it against RFC 9112 §5.
+    /// Gives the buffer that lines pushed since [`Headers::restart`] with an empty one lie in.
+    pub fn attach(&mut self, buffer: Bytes) {
+        debug_assert!(buffer.len() < OWNED as usize);
+        self.buffer = buffer;
+    }
+
+    /// Adds a line by its place in the buffer (which [`Headers::attach`] may still have to give). The parser has already
+    /// checked it against RFC 9112 §5.
     pub fn push_span(&mut self, name: Range<usize>, value: Range<usize>) {
-        debug_assert!(name.end <= self.buffer.len() && value.end <= self.buffer.len());
         self.entries.push(Entry { name: span(name), value: span(value) });
     }
 
@@ -122,6 +128,15 @@ impl Headers {
         let value = self.own(value);
         self.entries.push(Entry { name, value });
         true
+    }
+
+    /// Adds a line at the end whose name and value are known to be good: names and values of the gateway's own making.
+    pub fn append_known(&mut self, name: &'static str, value: &[u8]) {
+        debug_assert!(is_token(name.as_bytes()) && is_value(value));
+        self.owned.reserve(name.len() + value.len());
+        let name = self.own(name.as_bytes());
+        let value = self.own(value);
+        self.entries.push(Entry { name, value });
     }
 
     /// Makes this the only line of that name, in the place of the first one (else at the end). Returns false, and
@@ -205,18 +220,32 @@ fn slice<'a>(buffer: &'a [u8], owned: &'a [u8], span: Span) -> &'a [u8] {
     &text[start as usize..(start + span.len) as usize]
 }
 
+/// Bytes of a token (RFC 9110 §5.6.2).
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 /// Whether text is a token (RFC 9110 §5.6.2), so it can be a header name or a method.
 pub fn is_token(text: &[u8]) -> bool {
-    !text.is_empty()
-        && text.iter().all(|byte| {
-            matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'z' | b'|' | b'~')
-                || byte.is_ascii_alphanumeric()
-        })
+    !text.is_empty() && text.iter().all(|byte| TOKEN[usize::from(*byte)])
 }
 
 /// Whether text can be a header value: no CR, LF, NUL, nor another control character but the tab.
 pub fn is_value(text: &[u8]) -> bool {
-    !text.iter().any(|byte| (*byte < 0x20 && *byte != b'\t') || *byte == 0x7f)
+    // Without an early end, so that it is done many bytes at a time.
+    !text.iter().fold(false, |bad, byte| bad | (*byte < 0x20 && *byte != b'\t') | (*byte == 0x7f))
 }
 
 #[cfg(test)]
@@ -249,6 +278,19 @@ mod tests {
             assert!(!headers.append(name, value) && !headers.set(name, value), "{name:?} {value:?}");
         }
         assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn tokens_and_values_are_those_of_the_standard() {
+        let token: Vec<u8> = (0..=255).filter(|byte| is_token(&[*byte])).collect();
+        let mut expected: Vec<u8> = b"!#$%&'*+-.^_`|~".to_vec();
+        expected.extend((b'0'..=b'9').chain(b'A'..=b'Z').chain(b'a'..=b'z'));
+        expected.sort_unstable();
+        assert_eq!(token, expected);
+        assert!(!is_token(b""));
+        let value: Vec<u8> = (0..=255).filter(|byte| is_value(&[*byte])).collect();
+        let expected: Vec<u8> = [b'\t'].into_iter().chain(0x20..=0x7e).chain(0x80..=0xff).collect();
+        assert_eq!(value, expected);
     }
 
     proptest! {

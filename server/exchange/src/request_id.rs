@@ -12,6 +12,18 @@ thread_local! {
     static STATE: Cell<(u64, u64)> = Cell::new((seed(1), seed(2)));
 }
 
+/// Every byte in hexadecimal digits.
+const DIGITS: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    table
+};
+
 fn seed(tweak: u64) -> u64 {
     RandomState::new().hash_one(tweak) | 1
 }
@@ -26,9 +38,9 @@ impl RequestId {
     pub fn fresh() -> Self {
         let (high, low) = random();
         let mut out = [0; 32];
-        for (index, digit) in out.iter_mut().enumerate() {
-            let word = if index < 16 { high } else { low };
-            *digit = b"0123456789abcdef"[(word >> ((15 - index % 16) * 4)) as usize & 15];
+        let bytes = high.to_be_bytes().into_iter().chain(low.to_be_bytes());
+        for (digits, byte) in out.chunks_exact_mut(2).zip(bytes) {
+            digits.copy_from_slice(&DIGITS[usize::from(byte)]);
         }
         Self(out)
     }

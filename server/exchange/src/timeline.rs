@@ -154,7 +154,9 @@ impl Timeline {
 
     /// µs since the start.
     pub fn now(&self) -> u32 {
-        self.start.elapsed().as_micros().min(u128::from(u32::MAX)) as u32
+        let elapsed = self.start.elapsed();
+        let micros = elapsed.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(elapsed.subsec_micros()));
+        u32::try_from(micros).unwrap_or(u32::MAX)
     }
 
     /// When a moment was, µs after the start; `None` where it did not come.

@@ -171,7 +171,10 @@ mod tests {
 
     #[test]
     fn header_tokens_are_read() {
-        assert_eq!(HeaderTokens::parse(["server_tokens", "latency_tokens", "X-Kong-Request-Id"]), Ok(HeaderTokens::default()));
+        assert_eq!(
+            HeaderTokens::parse(["server_tokens", "latency_tokens", "X-Kong-Request-Id"]),
+            Ok(HeaderTokens::default())
+        );
         assert_eq!(HeaderTokens::parse(["OFF", "Via"]), Ok(HeaderTokens::OFF));
         assert_eq!(HeaderTokens::parse(["via"]), Ok(HeaderTokens { via: true, ..HeaderTokens::OFF }));
         assert_eq!(HeaderTokens::parse(["via", "off"]), Err("off"));

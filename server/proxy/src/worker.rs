@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// Looks at every Exchange when its last byte has gone: the access log.
 pub trait Observer: Send + Sync {
@@ -91,7 +91,10 @@ pub struct Worker {
     /// What this worker counts.
     pub traffic: Arc<WorkerTraffic>,
     snapshot: RefCell<Cache<Published, Arc<Snapshot>>>,
+    held: RefCell<Rc<Arc<Snapshot>>>,
     stopping: Cell<bool>,
+    /// One moment on both clocks, read anew by each sweep.
+    moment: Cell<(Instant, SystemTime)>,
 }
 
 impl Worker {
@@ -123,6 +126,7 @@ impl Worker {
         };
         Self {
             snapshot: RefCell::new(Cache::new(shared.published.clone())),
+            held: RefCell::new(Rc::new(shared.published.load_full())),
             settings,
             buffers: Rc::default(),
             deadlines: Rc::default(),
@@ -131,14 +135,34 @@ impl Worker {
             date: Date::default(),
             traffic: shared.traffic.worker(),
             stopping: Cell::new(false),
+            moment: Cell::new((Instant::now(), SystemTime::now())),
             shared,
         }
     }
 
-    /// The Snapshot that a request beginning now sees from begin to end.
+    /// The Snapshot that a request beginning now sees from begin to end. Counted by this worker alone: workers that
+    /// all count on one Snapshot would wait for each other.
     #[inline]
-    pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.borrow_mut().load().clone()
+    pub fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+        let mut cache = self.snapshot.borrow_mut();
+        let latest = cache.load();
+        let mut held = self.held.borrow_mut();
+        if !Arc::ptr_eq(&held, latest) {
+            *held = Rc::new(latest.clone());
+            // They hold on to the one before.
+            self.buffers.forget_exchanges();
+        }
+        held.clone()
+    }
+
+    /// The wall clock at a moment of the monotonic one. What is read is at most a sweep old, so that a request costs
+    /// one reading of a clock less.
+    pub fn wall(&self, at: Instant) -> SystemTime {
+        let (instant, wall) = self.moment.get();
+        match at.checked_duration_since(instant) {
+            Some(since) => wall + since,
+            None => wall,
+        }
     }
 
     /// Whether connections should end after the request they are in.
@@ -147,12 +171,14 @@ impl Worker {
     }
 
     fn sweep(&self, rarely: bool) {
-        self.deadlines.sweep(Instant::now());
+        let now = Instant::now();
+        self.moment.set((now, SystemTime::now()));
+        self.deadlines.sweep(now);
         if rarely {
             self.pool.sweep(self.deadlines.now());
             self.lines.sweep(self.deadlines.now());
             // An idle worker lets go of an old configuration too.
-            self.snapshot.borrow_mut().load();
+            self.snapshot();
         }
         if !self.stopping.get() && self.shared.stopping.load(Ordering::Relaxed) {
             self.stopping.set(true);

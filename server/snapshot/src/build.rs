@@ -320,6 +320,7 @@ fn compile_service(entity: Service, tls: &upstream_tls::Material) -> Result<Comp
     Ok(CompiledService {
         scheme,
         grpc,
+        ip: entity.host.trim_start_matches('[').trim_end_matches(']').parse().ok(),
         port: entity.port,
         connect_timeout: milliseconds(entity.connect_timeout),
         write_timeout: milliseconds(entity.write_timeout),

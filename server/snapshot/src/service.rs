@@ -4,6 +4,7 @@ use crate::chain::Chain;
 use crate::upstream_tls::UpstreamTls;
 use exchange::Scheme;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -81,6 +82,8 @@ pub struct CompiledService {
     pub scheme: Scheme,
     /// Whether it speaks gRPC.
     pub grpc: bool,
+    /// The host, where it is an address.
+    pub ip: Option<IpAddr>,
     /// Port; counts only where `host` names no Upstream.
     pub port: u16,
     /// Limit for connecting, TLS included.

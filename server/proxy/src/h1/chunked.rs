@@ -22,7 +22,7 @@ pub enum Piece {
     /// Content; never empty.
     Data(Bytes),
     /// The end, with the trailer section where it has lines.
-    End(Option<Headers>),
+    End(Option<Box<Headers>>),
 }
 
 /// Why a body cannot be read.
@@ -205,7 +205,7 @@ impl Decoder {
                     }
                 }
                 self.state = State::Done;
-                Ok(Some(Piece::End((!headers.is_empty()).then_some(headers))))
+                Ok(Some(Piece::End((!headers.is_empty()).then(|| Box::new(headers)))))
             }
             _ => Err(ChunkError::Trailers),
         }

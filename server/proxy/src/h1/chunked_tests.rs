@@ -23,7 +23,8 @@ fn decode(text: &[u8], cuts: &[usize]) -> Result<Option<Whole>, ChunkError> {
                 Some(Piece::End(trailers)) => {
                     assert!(decoder.is_done());
                     let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                    let lines = trailers.iter().flat_map(Headers::iter).map(|(n, v)| (shown(n), shown(v))).collect();
+                    let lines =
+                        trailers.iter().flat_map(|lines| lines.iter()).map(|(n, v)| (shown(n), shown(v))).collect();
                     return Ok(Some((content, lines, [&input, &text[from..]].concat())));
                 }
             }
@@ -63,7 +64,8 @@ fn bodies_are_taken_or_refused() {
         ("0\r\nX T: 1\r\n\r\n", Err(ChunkError::Trailers)),
         ("0\r\nX: a\n\r\nY: b\r\n\r\n", Err(ChunkError::Trailers)),
     ] {
-        let read = decode(text.as_bytes(), &[]).map(|whole| whole.map(|(content, ..)| String::from_utf8(content).unwrap()));
+        let read =
+            decode(text.as_bytes(), &[]).map(|whole| whole.map(|(content, ..)| String::from_utf8(content).unwrap()));
         assert_eq!(read.as_ref().map(|read| read.as_deref()), expected.as_ref().map(|read| *read), "{text:?}");
     }
 }

@@ -157,7 +157,9 @@ async fn linger<S: ClientStream>(link: &mut Link<S>, deadline: &Deadline, worker
 
 /// A head that is all there, or will never be.
 struct Begun {
-    start: (Instant, SystemTime),
+    start: Instant,
+    /// Whether it took more than one read.
+    waited: bool,
     end: Result<usize, Refusal>,
 }
 
@@ -181,12 +183,13 @@ impl<S: ClientStream> H1<S> {
         let mut unread = !link.input.is_empty();
         loop {
             if unread {
-                let begin = link.begin.get_or_insert_with(|| (Instant::now(), SystemTime::now()));
+                let begin = link.begin.get_or_insert_with(Instant::now);
                 let start = *begin;
+                let waited = link.waited;
                 match link.search.end(&link.input, limits) {
-                    Ok(None) => {}
-                    Ok(Some(end)) => return Poll::Ready(Some(Begun { start, end: Ok(end) })),
-                    Err(refusal) => return Poll::Ready(Some(Begun { start, end: Err(refusal) })),
+                    Ok(None) => link.waited = true,
+                    Ok(Some(end)) => return Poll::Ready(Some(Begun { start, waited, end: Ok(end) })),
+                    Err(refusal) => return Poll::Ready(Some(Begun { start, waited, end: Err(refusal) })),
                 }
             }
             match link.poll_fill(context) {
@@ -211,12 +214,13 @@ impl<S: ClientStream> H1<S> {
     /// Makes the Exchange of a request from its head.
     fn receive(&mut self, begun: Begun, ends: &Ends, listener: &ListenerContext) -> (Box<Exchange>, Option<Refusal>) {
         let mut exchange = self.worker.buffers.take_exchange();
-        let timeline = Timeline::starting(begun.start.0, begun.start.1);
+        let timeline = Timeline::starting(begun.start, self.worker.wall(begun.start));
         exchange.timeline = timeline;
         exchange.id = exchange::RequestId::fresh();
         let mut link = self.link.borrow_mut();
         let search = std::mem::take(&mut link.search);
         link.begin = None;
+        link.waited = false;
         let request = &mut exchange.request;
         let read = match begun.end {
             Ok(end) => {
@@ -249,7 +253,12 @@ impl<S: ClientStream> H1<S> {
             }
         };
         self.version = request.version;
-        exchange.timeline.mark(Stamp::Parsed);
+        if begun.waited {
+            exchange.timeline.mark(Stamp::Parsed);
+        } else {
+            // Reading what is there takes less than a look at the clock tells.
+            exchange.timeline.mark_at(Stamp::Parsed, 1);
+        }
         (exchange, refused)
     }
 

@@ -68,7 +68,11 @@ impl Search {
             let length = end - self.line;
             let empty = length == 0 || (length == 1 && buffer[self.line] == b'\r');
             if empty && self.line > self.skip {
-                return if end + 1 - self.skip > limits.head { Err(Refusal::HeaderTooLarge) } else { Ok(Some(end + 1)) };
+                return if end + 1 - self.skip > limits.head {
+                    Err(Refusal::HeaderTooLarge)
+                } else {
+                    Ok(Some(end + 1))
+                };
             }
             if length > limits.line {
                 return Err(self.too_long());
@@ -275,9 +279,8 @@ pub fn content_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() || value.len() > 19 {
         return None;
     }
-    let length = value.iter().try_fold(0u64, |sum, digit| {
-        digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0'))
-    })?;
+    let length =
+        value.iter().try_fold(0u64, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')))?;
     (length <= i64::MAX as u64).then_some(length)
 }
 
@@ -288,7 +291,9 @@ fn is_other_version(head: &[u8]) -> bool {
     let (Some(_), Some(_), Some(version), None) = (words.next(), words.next(), words.next(), words.next()) else {
         return false;
     };
-    version.strip_prefix(b"HTTP/").is_some_and(|number| matches!(number, [b'0'..=b'9', b'.', b'0'..=b'9'] | [b'0'..=b'9']))
+    version
+        .strip_prefix(b"HTTP/")
+        .is_some_and(|number| matches!(number, [b'0'..=b'9', b'.', b'0'..=b'9'] | [b'0'..=b'9']))
 }
 
 fn reason(error: httparse::Error) -> &'static str {

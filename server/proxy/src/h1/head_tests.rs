@@ -130,7 +130,8 @@ fn what_a_head_says_is_understood() {
         let (frame, ..) = read(format!("GET / {lines}\r\n").as_bytes()).unwrap().unwrap();
         assert_eq!(frame.keep_alive, keep_alive, "{lines:?}");
     }
-    let (frame, ..) = read(b"PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 4\r\n\r\n").unwrap().unwrap();
+    let (frame, ..) =
+        read(b"PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 4\r\n\r\n").unwrap().unwrap();
     assert!(frame.expects_continue && matches!(frame.body, BodyFraming::Length(4)));
 }
 

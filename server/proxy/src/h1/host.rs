@@ -43,7 +43,9 @@ fn port_number(digits: &[u8]) -> Option<u16> {
     if digits.len() > 5 {
         return None;
     }
-    digits.iter().try_fold(0u32, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0')))
+    digits
+        .iter()
+        .try_fold(0u32, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0')))
         .and_then(|port| u16::try_from(port).ok())
 }
 
@@ -55,7 +57,10 @@ const IN_NAME: [bool; 256] = {
     while byte < 256 {
         let b = byte as u8;
         table[byte] = b.is_ascii_alphanumeric()
-            || matches!(b, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=' | b'%');
+            || matches!(
+                b,
+                b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=' | b'%'
+            );
         byte += 1;
     }
     table

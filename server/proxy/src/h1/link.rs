@@ -15,7 +15,7 @@ use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 use tokio::io::AsyncReadExt;
 
 /// What is copied behind a head so that both go out in one plain write; larger pieces go out beside it.
@@ -34,7 +34,7 @@ pub(super) struct Inbound {
     broken: bool,
     received: u64,
     limit: u64,
-    trailers: Option<Headers>,
+    trailers: Option<Box<Headers>>,
     armed: bool,
 }
 
@@ -62,7 +62,9 @@ pub(super) struct Link<S> {
     pub search: Search,
     pub body: Inbound,
     /// When the first byte of the next request was read.
-    pub begin: Option<(Instant, SystemTime)>,
+    pub begin: Option<Instant>,
+    /// Whether its head took more than one read.
+    pub waited: bool,
     /// Whether the head of the current request lets the connection be used on.
     pub keep_alive: bool,
     /// Whether a request was refused before its end: the client may still be sending it.
@@ -90,6 +92,7 @@ impl<S: ClientStream> Link<S> {
             search: Search::default(),
             body: Inbound::default(),
             begin: None,
+            waited: false,
             keep_alive: false,
             refused: false,
             ended: false,
@@ -370,6 +373,6 @@ impl<S: ClientStream> BodySource for Source<S> {
     }
 
     fn trailers(&mut self) -> Option<Headers> {
-        self.0.borrow_mut().body.trailers.take()
+        self.0.borrow_mut().body.trailers.take().map(|trailers| *trailers)
     }
 }

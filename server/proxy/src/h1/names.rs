@@ -54,32 +54,42 @@ pub enum Name {
 /// Which of them a name is; names compare without case.
 #[inline]
 pub fn classify(name: &[u8]) -> Name {
-    let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-    match name.len() {
-        2 if is("te") => Name::Te,
-        3 if is("via") => Name::Via,
-        4 if is("host") => Name::Host,
-        4 if is("date") => Name::Date,
-        5 if is("proxy") => Name::Proxy,
-        6 if is("expect") => Name::Expect,
-        6 if is("server") => Name::Server,
-        7 if is("upgrade") => Name::Upgrade,
-        7 if is("trailer") => Name::Trailer,
-        9 if is("x-real-ip") => Name::XRealIp,
-        10 if is("connection") => Name::Connection,
-        10 if is("keep-alive") => Name::KeepAlive,
-        14 if is("content-length") => Name::ContentLength,
-        15 if is("x-forwarded-for") => Name::XForwardedFor,
-        16 if is("x-forwarded-host") => Name::XForwardedHost,
-        16 if is("x-forwarded-port") => Name::XForwardedPort,
-        16 if is("x-forwarded-path") => Name::XForwardedPath,
-        16 if is("proxy-connection") => Name::ProxyConnection,
-        17 if is("transfer-encoding") => Name::TransferEncoding,
-        17 if is("x-forwarded-proto") => Name::XForwardedProto,
-        17 if is("x-kong-request-id") => Name::XKongRequestId,
-        18 if is("x-forwarded-prefix") => Name::XForwardedPrefix,
-        _ => Name::Other,
-    }
+    // Length and first letter leave at most a few candidates, most often none.
+    let Some(first) = name.first() else { return Name::Other };
+    let candidates: &[(&str, Name)] = match (name.len(), first | 0x20) {
+        (2, b't') => &[("te", Name::Te)],
+        (3, b'v') => &[("via", Name::Via)],
+        (4, b'h') => &[("host", Name::Host)],
+        (4, b'd') => &[("date", Name::Date)],
+        (5, b'p') => &[("proxy", Name::Proxy)],
+        (6, b'e') => &[("expect", Name::Expect)],
+        (6, b's') => &[("server", Name::Server)],
+        (7, b'u') => &[("upgrade", Name::Upgrade)],
+        (7, b't') => &[("trailer", Name::Trailer)],
+        (9, b'x') => &[("x-real-ip", Name::XRealIp)],
+        (10, b'c') => &[("connection", Name::Connection)],
+        (10, b'k') => &[("keep-alive", Name::KeepAlive)],
+        (14, b'c') => &[("content-length", Name::ContentLength)],
+        (15, b'x') => &[("x-forwarded-for", Name::XForwardedFor)],
+        (16, b'x') => &[
+            ("x-forwarded-host", Name::XForwardedHost),
+            ("x-forwarded-port", Name::XForwardedPort),
+            ("x-forwarded-path", Name::XForwardedPath),
+        ],
+        (16, b'p') => &[("proxy-connection", Name::ProxyConnection)],
+        (17, b't') => &[("transfer-encoding", Name::TransferEncoding)],
+        (17, b'x') => &[("x-forwarded-proto", Name::XForwardedProto), ("x-kong-request-id", Name::XKongRequestId)],
+        (18, b'x') => &[("x-forwarded-prefix", Name::XForwardedPrefix)],
+        _ => return Name::Other,
+    };
+    let found = candidates.iter().find(|(other, _)| same(name, other.as_bytes()));
+    found.map_or(Name::Other, |(_, name)| *name)
+}
+
+/// Whether a token is this name, in small letters, of the same length. No branch for each byte: names are short.
+#[inline]
+fn same(name: &[u8], other: &[u8]) -> bool {
+    name.iter().zip(other).fold(0, |differs, (a, b)| differs | (a.to_ascii_lowercase() ^ b)) == 0
 }
 
 /// The elements of a comma-separated list, without white space around them, empty ones left out (RFC 9110 §5.6.1).

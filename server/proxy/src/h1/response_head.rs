@@ -2,7 +2,9 @@
 
 use super::head::content_length;
 use super::names::{self, Name};
-use bytes::Bytes;
+use super::write;
+use crate::buffers::BUFFER_SIZE;
+use bytes::{Buf, Bytes, BytesMut};
 use exchange::{Response, Version};
 use httparse::{Header, ParserConfig, Status};
 use smallvec::SmallVec;
@@ -40,6 +42,9 @@ pub struct Answered {
     pub version: Version,
     /// Names listed in `Connection`, lower case, those that every hop removes anyway left out.
     pub hop_by_hop: SmallVec<[Vec<u8>; 0]>,
+    /// Whether lines are left that must be looked at before the client gets them: `Upgrade`, `Trailer`, and those
+    /// that `Connection` lists. Other lines for the connection alone are left out when the head is read.
+    pub sifted: bool,
 }
 
 /// Why an upstream's head is not taken.
@@ -88,25 +93,62 @@ fn is_http(buffer: &[u8]) -> bool {
     buffer[..length] == start[..length]
 }
 
-/// Reads a head into a Response. `head_request` tells that the request's method was HEAD.
-pub fn parse(head: Bytes, head_request: bool, response: &mut Response) -> Result<Answered, HeadError> {
+/// Takes a head out of `input` and reads it into a Response; `None` where there is more to come. `scanned` remembers how
+/// far it was looked, and is 0 for a new head. `head_request` tells that the request's method was HEAD.
+pub fn take(
+    input: &mut BytesMut,
+    scanned: &mut usize,
+    head_request: bool,
+    response: &mut Response,
+) -> Result<Option<Answered>, HeadError> {
+    // Most heads come in one piece: they are read at once. Others are first looked through for their end, so that a
+    // head which comes byte by byte costs no more than one.
+    let limit = input.len().min(MAX_HEAD);
+    let read = match *scanned {
+        0 => parse(&input[..limit], head_request, response)?,
+        _ => None,
+    };
+    let (answered, length) = match read {
+        Some(read) => read,
+        None => {
+            let Some(length) = end(input, scanned)? else { return Ok(None) };
+            parse(&input[..length], head_request, response)?.ok_or(HeadError::Malformed)?
+        }
+    };
+    *scanned = 0;
+    // The head lives as long as the response. Where much more follows it is copied out, so that the buffer can be used
+    // again and again for the body.
+    let head = if input.len() > BUFFER_SIZE / 2 {
+        let head = Bytes::copy_from_slice(&input[..length]);
+        input.advance(length);
+        head
+    } else {
+        input.split_to(length).freeze()
+    };
+    response.headers.attach(head);
+    Ok(Some(answered))
+}
+
+/// Reads a head, and tells its length; `None` where it has no end. The header lines are left without their buffer.
+fn parse(head: &[u8], head_request: bool, response: &mut Response) -> Result<Option<(Answered, usize)>, HeadError> {
     let mut lines = [const { MaybeUninit::<Header<'_>>::uninit() }; LINES];
     let config = ParserConfig::default();
     let mut parsed = httparse::Response::new(&mut []);
     let mut many;
-    let status = match config.parse_response_with_uninit_headers(&mut parsed, &head, &mut lines) {
+    let status = match config.parse_response_with_uninit_headers(&mut parsed, head, &mut lines) {
         Err(httparse::Error::TooManyHeaders) => {
             many = vec![MaybeUninit::uninit(); MAX_LINES];
             parsed = httparse::Response::new(&mut []);
-            config.parse_response_with_uninit_headers(&mut parsed, &head, &mut many)
+            config.parse_response_with_uninit_headers(&mut parsed, head, &mut many)
         }
         status => status,
     };
-    match status {
-        Ok(Status::Complete(length)) if length == head.len() => {}
+    let length = match status {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
         _ => return Err(HeadError::Malformed),
-    }
+    };
     let (Some(status), Some(version)) = (parsed.code, parsed.version) else { return Err(HeadError::Malformed) };
     if !(100..=999).contains(&status) {
         return Err(HeadError::Malformed);
@@ -118,27 +160,35 @@ pub fn parse(head: Bytes, head_request: bool, response: &mut Response) -> Result
     };
     response.status = status;
     response.reason = match parsed.reason {
-        Some(reason) if !reason.is_empty() => head.slice(place(reason.as_bytes())),
+        // The usual one is written without being kept.
+        Some(reason) if !reason.is_empty() && reason != write::reason(status) => {
+            Bytes::copy_from_slice(reason.as_bytes())
+        }
         _ => Bytes::new(),
     };
-    response.headers.restart(head.clone());
-    let (mut lengths, mut length, mut codings, mut chunked) = (0, None, 0, false);
+    response.headers.restart(Bytes::new());
+    let (mut lengths, mut declared, mut codings, mut chunked) = (0, None, 0, false);
     let (mut close, mut keep_alive) = (false, false);
     let mut hop_by_hop = SmallVec::new();
+    let mut sifted = false;
     for line in parsed.headers.iter() {
         let (name, value) = (line.name.as_bytes(), line.value);
-        let at = place(name);
-        response.headers.push_span(at.clone(), if value.is_empty() { at.end..at.end } else { place(value) });
+        let mut passes = true;
         match names::classify(name) {
+            Name::Other => {}
             Name::ContentLength => {
                 lengths += 1;
-                length = Some(content_length(value).ok_or(HeadError::Framing)?);
+                declared = Some(content_length(value).ok_or(HeadError::Framing)?);
             }
             Name::TransferEncoding => {
+                passes = false;
                 codings += 1;
                 chunked = value.eq_ignore_ascii_case(b"chunked");
             }
+            Name::KeepAlive | Name::ProxyConnection | Name::Te => passes = false,
+            Name::Upgrade | Name::Trailer => sifted = true,
             Name::Connection => {
+                passes = false;
                 for option in names::list(value) {
                     let is = |other: &str| option.eq_ignore_ascii_case(other.as_bytes());
                     if is("keep-alive") {
@@ -147,10 +197,15 @@ pub fn parse(head: Bytes, head_request: bool, response: &mut Response) -> Result
                         close = true;
                     } else if !is("upgrade") && names::classify(option) == Name::Other {
                         hop_by_hop.push(option.to_ascii_lowercase());
+                        sifted = true;
                     }
                 }
             }
             _ => {}
+        }
+        if passes {
+            let at = place(name);
+            response.headers.push_span(at.clone(), if value.is_empty() { at.end..at.end } else { place(value) });
         }
     }
     let version = if version == 0 { Version::Http10 } else { Version::Http11 };
@@ -158,7 +213,7 @@ pub fn parse(head: Bytes, head_request: bool, response: &mut Response) -> Result
     if lengths > 1 || codings > 1 || (codings == 1 && (lengths > 0 || !chunked)) {
         return Err(HeadError::Framing);
     }
-    let framing = match (codings, length) {
+    let framing = match (codings, declared) {
         _ if bodiless => Framing::None,
         (1, _) => Framing::Chunked,
         (_, Some(length)) => Framing::Length(length),
@@ -168,7 +223,8 @@ pub fn parse(head: Bytes, head_request: bool, response: &mut Response) -> Result
         Version::Http10 => keep_alive && !close && codings == 0,
         _ => !close,
     };
-    Ok(Answered { framing, length, keep_alive: keep_alive && framing != Framing::Close, version, hop_by_hop })
+    let keep_alive = keep_alive && framing != Framing::Close;
+    Ok(Some((Answered { framing, length: declared, keep_alive, version, hop_by_hop, sifted }, length)))
 }
 
 #[cfg(test)]

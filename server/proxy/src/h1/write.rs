@@ -23,7 +23,11 @@ pub enum Length {
 }
 
 /// Writes a decimal number.
+#[inline]
 pub fn number(out: &mut Vec<u8>, value: u64) {
+    if value < 10 {
+        return out.push(b'0' + value as u8);
+    }
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut rest = value;
@@ -200,7 +204,10 @@ fn forwarded<'a>(out: &mut Vec<u8>, exchange: &Exchange, given: &Forwarded<'a>) 
     out.extend_from_slice(b"\r\nX-Forwarded-Path: ");
     match believed(given.path) {
         Some(value) => out.extend_from_slice(value),
-        None => out.extend_from_slice(super::target::split(&request.target).0),
+        None => {
+            let end = memchr::memchr2(b'?', b'#', &request.target).unwrap_or(request.target.len());
+            out.extend_from_slice(&request.target[..end]);
+        }
     }
     out.extend_from_slice(b"\r\n");
     match believed(given.prefix) {
@@ -258,6 +265,11 @@ pub fn response_head(out: &mut Vec<u8>, response: &Response, length: Length, per
     let mut dated = false;
     let mut own_connection = false;
     for (name, value) in response.headers.iter() {
+        // The names that matter begin with these letters, most names do not.
+        if !matches!(name, [b'C' | b'c' | b'D' | b'd' | b'K' | b'k' | b'P' | b'p' | b'T' | b't', ..]) {
+            line(out, name, value);
+            continue;
+        }
         match names::classify(name) {
             Name::ContentLength | Name::TransferEncoding | Name::KeepAlive | Name::ProxyConnection => {}
             Name::Connection => {

@@ -27,10 +27,13 @@ fn sent(exchange: &Exchange, length: Length) -> Vec<String> {
     request_head(&mut out, exchange, b"up.test:81", length, &ProxySettings::default());
     let text = String::from_utf8(out).unwrap();
     assert!(text.ends_with("\r\n\r\n"));
-    text.trim_end().split("\r\n").map(|line| match line.split_once(": ") {
-        Some((name, value)) => format!("{}: {value}", name.to_ascii_lowercase()),
-        None => line.to_owned(),
-    }).collect()
+    text.trim_end()
+        .split("\r\n")
+        .map(|line| match line.split_once(": ") {
+            Some((name, value)) => format!("{}: {value}", name.to_ascii_lowercase()),
+            None => line.to_owned(),
+        })
+        .collect()
 }
 
 fn value<'a>(lines: &'a [String], name: &str) -> Option<&'a str> {
@@ -132,14 +135,19 @@ fn upgrades_pass_unless_they_concern_this_hop() {
         let exchange = exchange(&[("Connection", connection), ("Upgrade", protocol)]);
         let lines = sent(&exchange, Length::None);
         assert_eq!(value(&lines, "upgrade"), passed, "{protocol}");
-        assert_eq!(value(&lines, "connection"), Some(if passed.is_some() { "keep-alive, Upgrade" } else { "keep-alive" }));
+        assert_eq!(
+            value(&lines, "connection"),
+            Some(if passed.is_some() { "keep-alive, Upgrade" } else { "keep-alive" })
+        );
     }
 }
 
 #[test]
 fn the_client_gets_one_framing() {
     let mut response = Response { status: 200, ..Response::default() };
-    for (name, value) in [("Content-Length", "9"), ("transfer-encoding", "chunked"), ("Server", "origin"), ("Date", "then")] {
+    for (name, value) in
+        [("Content-Length", "9"), ("transfer-encoding", "chunked"), ("Server", "origin"), ("Date", "then")]
+    {
         response.headers.append(name, value);
     }
     for (length, persistence, expected) in [

@@ -74,7 +74,7 @@ pub(super) fn read(
         None if ended => Framing::Length(0),
         None => Framing::Chunked,
     };
-    Answered { framing, length, keep_alive: true, version: Version::Http2, hop_by_hop: SmallVec::new() }
+    Answered { framing, length, keep_alive: true, version: Version::Http2, hop_by_hop: SmallVec::new(), sifted: true }
 }
 
 /// The head of a request as HTTP/1 would write it (see `h1::write`), as the map HTTP/2 sends. What HTTP/2 says

@@ -62,10 +62,15 @@ pub(super) async fn send<C: Client>(
     // A gRPC method may answer before all of its messages have come.
     if matches!(exchange.request.body, Body::Stream(_)) && route.entity.request_buffering && !service.grpc {
         gather(&mut exchange.request, worker.settings.body_gather_limit).await.map_err(of_body)?;
+        exchange.timeline.mark(Stamp::Balanced);
     }
-    exchange.timeline.mark(Stamp::Balanced);
+    // Where nothing was waited for since access, its end is the beginning of this.
+    match exchange.timeline.at(Stamp::Accessed) {
+        Some(at) => exchange.timeline.mark_at(Stamp::Balanced, at),
+        None => exchange.timeline.mark(Stamp::Balanced),
+    }
     let mut cookie = None;
-    let mut peers = Peers::find(exchange, snapshot, worker, &mut cookie).await.map_err(made)?;
+    let mut peers = Peers::find(exchange, service, snapshot, worker, &mut cookie).await.map_err(made)?;
     let mut retries = service.retries;
     loop {
         let peer = peers.pick(exchange.forward.port).map_err(made)?;
@@ -123,7 +128,7 @@ async fn one<C: Client>(
     pooled: bool,
     worker: &Worker,
 ) -> Result<(Call, Answered), (TryFailure, Sent)> {
-    let mut host: smallvec::SmallVec<[u8; 64]> = smallvec::SmallVec::new();
+    let mut host = worker.buffers.take_text();
     host_value(&mut host, exchange, peers, peer);
     let tls = match exchange.forward.scheme {
         Scheme::Http => None,
@@ -150,8 +155,9 @@ async fn one<C: Client>(
     write::request_head(&mut head, exchange, &host, length, &worker.settings);
     let mut wire = match service.grpc {
         false => {
+            worker.buffers.give_text(host);
             let connection = connection(client, exchange, service, (key, tls), pooled, worker).await?;
-            Call::H1(Wire::new(connection, worker.buffers.clone(), head, at_hand, pulled))
+            Call::H1(Box::new(Wire::new(connection, worker.buffers.clone(), head, at_hand, pulled)))
         }
         true => {
             let at = multiplexed::At { key, tls, host: &host, head, at_hand, pulls: pulled.is_some() };
@@ -186,7 +192,10 @@ async fn connection<C: Client>(
     pooled: bool,
     worker: &Worker,
 ) -> Result<Connection, (TryFailure, Sent)> {
-    let start = exchange.timeline.now();
+    let start = match exchange.timeline.at(Stamp::Balanced) {
+        Some(at) if exchange.timeline.tries.is_empty() => at,
+        _ => exchange.timeline.now(),
+    };
     let mut taken = None;
     if pooled {
         taken = poll_fn(|context| Poll::Ready(worker.pool.take(&key, context))).await;
@@ -327,14 +336,14 @@ fn expired(deadline: &Deadline, wire: &Call) -> bool {
 }
 
 /// The value of `Host`: what the Route or a plugin fixed, else the peer's name, with a port that is not the default.
-fn host_value(out: &mut smallvec::SmallVec<[u8; 64]>, exchange: &Exchange, peers: &Peers, peer: &Peer) {
-    if let Some(host) = &exchange.forward.host_header {
-        out.extend_from_slice(host);
-        return;
+fn host_value(out: &mut Vec<u8>, exchange: &Exchange, peers: &Peers, peer: &Peer) {
+    match &exchange.forward.host_header {
+        Some(host) => out.extend_from_slice(host),
+        None => {
+            let host = peers.hostname(peer, exchange);
+            write::host_value(out, host, peer.address.port(), exchange.forward.scheme);
+        }
     }
-    let mut text = Vec::with_capacity(64);
-    write::host_value(&mut text, peers.hostname(peer, exchange), peer.address.port(), exchange.forward.scheme);
-    out.extend_from_slice(&text);
 }
 
 fn made(answer: Box<Answer>) -> Failure {

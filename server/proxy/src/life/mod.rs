@@ -16,7 +16,7 @@ pub use client::Client;
 
 use crate::h1::refusal::Refusal;
 use crate::worker::Worker;
-use exchange::{Answer, Exchange, Flow, Instance, Phases, Stamp, Step};
+use exchange::{Answer, Directory, Exchange, Flow, Instance, Phases, Stamp, Step};
 use smallvec::SmallVec;
 use snapshot::{Chain, CompiledRoute, CompiledService, Snapshot};
 use std::sync::Arc;
@@ -47,7 +47,10 @@ pub(crate) enum End {
 /// Serves one request from its head to its log entry. `refused` tells that the head was none that may go on.
 pub async fn live<C: Client>(client: &mut C, exchange: &mut Exchange, refused: Option<Refusal>, worker: &Worker) {
     let snapshot = worker.snapshot();
-    exchange.directory = snapshot.clone();
+    // An Exchange that served a request before knows this Snapshot most often.
+    if !std::ptr::addr_eq(Arc::as_ptr(&exchange.directory), Arc::as_ptr(&snapshot)) {
+        exchange.directory = Arc::clone(&snapshot) as Arc<dyn Directory>;
+    }
     if let Some(tracer) = &worker.shared.tracer {
         tracer.begin(exchange);
     }

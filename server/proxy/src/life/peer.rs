@@ -3,8 +3,8 @@
 use super::access;
 use super::hashing::Hashable;
 use crate::dns::{Answer as Found, DnsError};
-use crate::worker::Worker;
 use crate::targets::Peers as Targets;
+use crate::worker::Worker;
 use balancer::{Active, Address, Balancer, Outcome, Tried};
 use exchange::timeline::Look;
 use exchange::{Answer, Exchange, TryError};
@@ -43,12 +43,15 @@ impl Peers {
     /// Finds out who can be asked. The error is the answer to the client.
     pub async fn find(
         exchange: &mut Exchange,
+        service: &CompiledService,
         snapshot: &Snapshot,
         worker: &Worker,
         cookie: &mut Option<String>,
     ) -> Result<Self, Box<Answer>> {
         let forward = &exchange.forward;
-        if let Some(ip) = literal(&forward.host) {
+        // A plugin may have chosen another host than the Service's.
+        let own = forward.host.as_slice() == service.entity.host.as_bytes();
+        if let Some(ip) = if own { service.ip } else { literal(&forward.host) } {
             return Ok(Self::Fixed(SocketAddr::new(ip, forward.port)));
         }
         let Ok(name) = std::str::from_utf8(&forward.host) else { return Err(unresolved()) };
@@ -67,7 +70,8 @@ impl Peers {
                 });
                 (hash, setup.host_header.clone())
             };
-            let balanced = Balanced { upstream: upstream.clone(), targets, balancer, host_header, hash, tried: Tried::new() };
+            let balanced =
+                Balanced { upstream: upstream.clone(), targets, balancer, host_header, hash, tried: Tried::new() };
             return Ok(Self::Balanced(Box::new(balanced)));
         }
         let start = access::begin(exchange);
@@ -92,9 +96,7 @@ impl Peers {
     pub fn pick(&self, port: u16) -> Result<Peer, Box<Answer>> {
         match self {
             Self::Fixed(address) => Ok(Peer { address: *address, target: None }),
-            Self::Named(found) => {
-                found.next(port).map(|address| Peer { address, target: None }).ok_or_else(unresolved)
-            }
+            Self::Named(found) => found.next(port).map(|address| Peer { address, target: None }).ok_or_else(unresolved),
             Self::Balanced(balanced) => match balanced.balancer.pick(balanced.hash, &balanced.tried) {
                 Ok(address) => Ok(Peer { address: address.socket, target: Some(address.clone()) }),
                 Err(_) => Err(no_peer()),

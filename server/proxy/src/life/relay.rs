@@ -49,13 +49,18 @@ pub(super) async fn respond<C: Client>(
         return whole(client, exchange, true, collected, worker).await;
     }
     add_headers(exchange, worker.settings.headers, true, worker.settings.allow_debug_header);
-    let (length, bodiless) = length(exchange, &answered);
+    let (length, bodiless) = length(exchange, &answered, collected);
     client.head(exchange, length, bodiless);
-    exchange.timeline.mark(Stamp::Headed);
+    match exchange.timeline.at(Stamp::Answered) {
+        // Nothing happened in between that is worth a look at the clock.
+        Some(at) if collected.is_empty() => exchange.timeline.mark_at(Stamp::Headed, at),
+        _ => exchange.timeline.mark(Stamp::Headed),
+    }
     let mut relay = Relay {
         filters: filters_bodies(collected),
         bodiless,
         over: false,
+        waited: false,
         waits_for: Waits::Nothing,
         read_timeout: service.read_timeout,
         send_timeout: worker.settings.send_timeout,
@@ -69,12 +74,16 @@ pub(super) async fn respond<C: Client>(
 }
 
 /// How the content goes to the client, and whether none does.
-fn length(exchange: &Exchange, answered: &Answered) -> (Length, bool) {
+fn length(exchange: &Exchange, answered: &Answered, collected: &Collected<'_>) -> (Length, bool) {
     let response = &exchange.response;
     if matches!(response.status, 100..=199 | 204) {
         return (Length::None, true);
     }
-    let known = response.headers.get("content-length").and_then(content_length);
+    // Only a plugin can have changed it.
+    let known = match collected.is_empty() {
+        true => answered.length,
+        false => response.headers.get("content-length").and_then(content_length),
+    };
     match answered.framing {
         Framing::None => (known.map_or(Length::None, Length::Known), true),
         Framing::Length(length) if known == Some(length) => (Length::Known(length), false),
@@ -82,11 +91,15 @@ fn length(exchange: &Exchange, answered: &Answered) -> (Length, bool) {
     }
 }
 
-/// Removes what was meant for the upstream's connection alone (RFC 9110 §7.6.1).
+/// Removes what was meant for the upstream's connection alone (RFC 9110 §7.6.1), as far as reading the head has left
+/// it: what depends on the request, and what the upstream lists.
 fn remove_hop_by_hop(exchange: &mut Exchange, answered: &Answered) {
     let request = &exchange.request.headers;
     let switches = exchange.response.status == 101;
     let headers = &mut exchange.response.headers;
+    if !answered.sifted {
+        return;
+    }
     headers.retain(|name, value| match names::classify(name) {
         Name::Connection | Name::KeepAlive | Name::ProxyConnection | Name::TransferEncoding | Name::Te => false,
         Name::Upgrade => switches || request.get("upgrade").is_some_and(|asked| asked.eq_ignore_ascii_case(value)),
@@ -110,6 +123,8 @@ struct Relay {
     filters: bool,
     bodiless: bool,
     over: bool,
+    /// Whether either side was waited for.
+    waited: bool,
     waits_for: Waits,
     read_timeout: Duration,
     send_timeout: Duration,
@@ -146,10 +161,14 @@ impl Relay {
                     }
                 }
                 Poll::Ready(None) => {
-                    exchange.timeline.mark(Stamp::Received);
+                    match exchange.timeline.at(Stamp::Headed) {
+                        // All of it came with the head.
+                        Some(at) if !self.waited => exchange.timeline.mark_at(Stamp::Received, at),
+                        _ => exchange.timeline.mark(Stamp::Received),
+                    }
                     let passed = !self.filters || self.pass(Bytes::new(), true, client, exchange, collected);
                     let trailers = wire.take_trailers();
-                    if !passed || !(client.finish(trailers.as_ref()) || self.bodiless) {
+                    if !passed || !(client.finish(trailers.as_deref()) || self.bodiless) {
                         return Poll::Ready(End::Gone);
                     }
                     self.over = true;
@@ -194,6 +213,7 @@ impl Relay {
 
     fn wait<C: Client>(&mut self, whom: Waits, client: &C) -> Poll<End> {
         let deadline = client.deadline();
+        self.waited = true;
         if self.waits_for != whom {
             self.waits_for = whom;
             deadline.arm(if whom == Waits::Client { self.send_timeout } else { self.read_timeout });
@@ -272,7 +292,7 @@ async fn switch<C: Client>(
     let Call::H1(wire) = wire else { return End::Gone };
     client.switch(exchange);
     exchange.timeline.mark(Stamp::Headed);
-    exchange.response.body_sent = client.tunnel(wire, service.read_timeout).await;
+    exchange.response.body_sent = client.tunnel(*wire, service.read_timeout).await;
     exchange.timeline.mark(Stamp::Received);
     End::Sent
 }

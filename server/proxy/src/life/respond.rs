@@ -2,12 +2,11 @@
 
 use super::client::Client;
 use super::{Collected, End, access};
-use crate::h1::write::{self, Length};
-use crate::product::PRODUCT;
+use crate::h1::write::Length;
+use crate::product::{PRODUCT, VIA_1_1, VIA_2};
 use crate::settings::HeaderTokens;
 use crate::worker::Worker;
-use bytes::Bytes;
-use exchange::{Answer, Chunk, Exchange, Flow, Phases, Stamp};
+use exchange::{Answer, Chunk, Exchange, Flow, Headers, Phases, Stamp};
 use std::future::poll_fn;
 use std::task::Poll;
 
@@ -99,46 +98,94 @@ pub(super) fn body_filter(exchange: &mut Exchange, collected: &Collected<'_>, ch
 
 /// Adds what the gateway says of itself and of the time it took.
 pub(super) fn add_headers(exchange: &mut Exchange, tokens: HeaderTokens, proxied: bool, debug: bool) {
-    let upstream_ms = if proxied { exchange.timeline.upstream_ms() } else { 0 };
-    let kong_ms = if proxied { exchange.timeline.proxy_ms() } else { exchange.timeline.elapsed_ms() };
-    let grpc = exchange.service.as_ref().is_some_and(|service| service.protocol.starts_with("grpc"));
-    let headers = &mut exchange.response.headers;
-    let mut digits = Vec::with_capacity(10);
-    let mut number = |value: u32| {
-        digits.clear();
-        write::number(&mut digits, u64::from(value));
-        Bytes::copy_from_slice(&digits)
-    };
-    if tokens.server && !headers.contains("server") {
-        headers.append("Server", PRODUCT);
+    let seen = Seen::of(&exchange.response.headers);
+    if tokens.server && !seen.server {
+        exchange.response.headers.append_known("Server", PRODUCT.as_bytes());
     }
-    if proxied {
-        if tokens.via {
-            let mut value = headers.joined("via").unwrap_or_default();
-            if !value.is_empty() {
-                value.extend_from_slice(b", ");
-            }
-            value.extend_from_slice(if grpc { b"2 " } else { b"1.1 " });
-            value.extend_from_slice(PRODUCT.as_bytes());
-            headers.set("Via", value);
+    let mut add = |name, value: &[u8]| {
+        // An upstream that is such a gateway itself has sent the same lines; they describe another hop.
+        if seen.own {
+            exchange.response.headers.remove(name);
         }
+        exchange.response.headers.append_known(name, value);
+    };
+    if proxied {
         if tokens.upstream_latency {
-            headers.set("X-Kong-Upstream-Latency", number(upstream_ms));
+            add("X-Kong-Upstream-Latency", Decimal::of(exchange.timeline.upstream_ms()).text());
         }
         if tokens.proxy_latency {
-            headers.set("X-Kong-Proxy-Latency", number(kong_ms));
+            add("X-Kong-Proxy-Latency", Decimal::of(exchange.timeline.proxy_ms()).text());
         }
         if tokens.upstream_status && exchange.response.upstream_status != 0 {
-            headers.set("X-Kong-Upstream-Status", number(u32::from(exchange.response.upstream_status)));
+            add("X-Kong-Upstream-Status", Decimal::of(u32::from(exchange.response.upstream_status)).text());
         }
     } else if tokens.response_latency {
-        headers.set("X-Kong-Response-Latency", number(kong_ms));
+        add("X-Kong-Response-Latency", Decimal::of(exchange.timeline.elapsed_ms()).text());
     }
     if tokens.request_id {
-        headers.set("X-Kong-Request-Id", exchange.id.as_bytes());
+        add("X-Kong-Request-Id", exchange.id.as_bytes());
+    }
+    if proxied && tokens.via {
+        let grpc = exchange.service.as_ref().is_some_and(|service| service.protocol.starts_with("grpc"));
+        let own = if grpc { VIA_2 } else { VIA_1_1 };
+        let headers = &mut exchange.response.headers;
+        match seen.via.then(|| headers.joined("via")).flatten() {
+            Some(before) => drop(headers.set("Via", [&before, b", ".as_slice(), own.as_bytes()].concat())),
+            None => headers.append_known("Via", own.as_bytes()),
+        }
     }
     if debug && exchange.request.headers.contains("kong-debug") {
         add_debug(exchange);
+    }
+}
+
+/// Which lines that the gateway adds a response has already.
+#[derive(Default)]
+struct Seen {
+    server: bool,
+    via: bool,
+    /// One that begins `X-Kong-`.
+    own: bool,
+}
+
+impl Seen {
+    fn of(headers: &Headers) -> Self {
+        let mut seen = Self::default();
+        for (name, _) in headers.iter() {
+            match name {
+                [b'x' | b'X', b'-', b'k' | b'K', ..] => seen.own = true,
+                [b'v' | b'V', _, _] => seen.via |= name.eq_ignore_ascii_case(b"via"),
+                [b's' | b'S', _, _, _, _, _] => seen.server |= name.eq_ignore_ascii_case(b"server"),
+                _ => {}
+            }
+        }
+        seen
+    }
+}
+
+/// A number as text, without an allocation.
+struct Decimal {
+    digits: [u8; 10],
+    from: usize,
+}
+
+impl Decimal {
+    fn of(value: u32) -> Self {
+        let mut digits = [0; 10];
+        let mut from = digits.len();
+        let mut rest = value;
+        loop {
+            from -= 1;
+            digits[from] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                return Self { digits, from };
+            }
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.digits[self.from..]
     }
 }
 

@@ -47,7 +47,9 @@ pub(super) fn refuse(route: &CompiledRoute, exchange: &Exchange) -> Option<Answe
         }
         if request.version < Version::Http2 {
             return Some(
-                Answer::error(426, "Please use HTTP2 protocol").header("Connection", "Upgrade").header("Upgrade", "HTTP/2"),
+                Answer::error(426, "Please use HTTP2 protocol")
+                    .header("Connection", "Upgrade")
+                    .header("Upgrade", "HTTP/2"),
             );
         }
         if !protocols.grpc && request.scheme != Scheme::Https {

@@ -9,10 +9,9 @@ use exchange::{Body, Headers, Response};
 use std::task::{Context, Poll};
 
 /// A request on its way. Dropped before its end, it leaves the upstream without a reader.
-#[expect(clippy::large_enum_variant, reason = "nearly all requests take the large one, and a box would cost each")]
 pub enum Call {
     /// HTTP/1.1, on a connection of its own.
-    H1(wire::Wire),
+    H1(Box<wire::Wire>),
     /// HTTP/2, on a stream of a connection that is shared.
     H2(Box<h2::wire::Wire>),
 }
@@ -104,10 +103,10 @@ impl Call {
     }
 
     /// The answer's trailers, after its end.
-    pub fn take_trailers(&mut self) -> Option<Headers> {
+    pub fn take_trailers(&mut self) -> Option<Box<Headers>> {
         match self {
             Self::H1(wire) => wire.take_trailers(),
-            Self::H2(wire) => wire.take_trailers(),
+            Self::H2(wire) => wire.take_trailers().map(Box::new),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use super::connect::UpstreamIo;
 use foldhash::fast::RandomState;
-use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -16,7 +15,7 @@ pub struct Key {
     /// Where it goes.
     pub address: SocketAddr,
     /// For TLS: the way of speaking it (authorities, client certificate) and the server name.
-    pub tls: Option<(u64, SmallVec<[u8; 48]>)>,
+    pub tls: Option<(u64, Box<[u8]>)>,
 }
 
 /// A connection with what is counted of it.

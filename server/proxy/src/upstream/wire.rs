@@ -94,7 +94,7 @@ pub struct Wire {
     scanned: usize,
     inbound: Inbound,
     keep: bool,
-    trailers: Option<Headers>,
+    trailers: Option<Box<Headers>>,
     /// Bytes of the answer read so far, in all.
     pub received: u64,
 }
@@ -102,7 +102,13 @@ pub struct Wire {
 impl Wire {
     /// A request whose head is `head`. Its body is `at_hand`, or (`pulled`) what the client's body source gives: so
     /// many bytes (`Some(Some(n))`) or in chunks (`Some(None)`).
-    pub fn new(mut connection: Connection, buffers: Rc<Buffers>, head: Vec<u8>, at_hand: Bytes, pulled: Option<Option<u64>>) -> Self {
+    pub fn new(
+        mut connection: Connection,
+        buffers: Rc<Buffers>,
+        head: Vec<u8>,
+        at_hand: Bytes,
+        pulled: Option<Option<u64>>,
+    ) -> Self {
         let reused = connection.requests > 0;
         connection.requests += 1;
         let mut wire = Self {
@@ -177,7 +183,12 @@ impl Wire {
         }
     }
 
-    fn pull(&mut self, next: Option<Result<Bytes, BodyError>>, left: Option<u64>, body: &mut Body) -> Result<(), UploadError> {
+    fn pull(
+        &mut self,
+        next: Option<Result<Bytes, BodyError>>,
+        left: Option<u64>,
+        body: &mut Body,
+    ) -> Result<(), UploadError> {
         match next {
             Some(Ok(data)) => {
                 self.pulled = true;
@@ -276,22 +287,16 @@ impl Wire {
     }
 
     /// The next head: an interim one or the answer's. The body that follows is [`Wire::poll_body`].
-    pub fn poll_head(&mut self, context: &mut Context<'_>, head_request: bool, response: &mut Response) -> Poll<Result<Answered, WireError>> {
+    pub fn poll_head(
+        &mut self,
+        context: &mut Context<'_>,
+        head_request: bool,
+        response: &mut Response,
+    ) -> Poll<Result<Answered, WireError>> {
         loop {
             if !self.input.is_empty()
-                && let Some(length) = response_head::end(&self.input, &mut self.scanned)?
+                && let Some(answered) = response_head::take(&mut self.input, &mut self.scanned, head_request, response)?
             {
-                self.scanned = 0;
-                // The head lives as long as the response. Where much more follows it is copied out, so that the
-                // buffer can be used again and again for the body.
-                let head = if self.input.len() > BUFFER_SIZE / 2 {
-                    let head = Bytes::copy_from_slice(&self.input[..length]);
-                    self.input.advance(length);
-                    head
-                } else {
-                    self.input.split_to(length).freeze()
-                };
-                let answered = response_head::parse(head, head_request, response)?;
                 if response.status >= 200 {
                     self.keep = answered.keep_alive;
                     self.inbound = match answered.framing {
@@ -359,7 +364,7 @@ impl Wire {
     }
 
     /// The answer's trailers, after its end.
-    pub fn take_trailers(&mut self) -> Option<Headers> {
+    pub fn take_trailers(&mut self) -> Option<Box<Headers>> {
         self.trailers.take()
     }
 
