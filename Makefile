@@ -11,7 +11,7 @@ export RUST_BACKTRACE ?= 1
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: setup build ## install what is missing, build, start the gateway and say where it is
+run: setup ui build ## install what is missing, build, start the gateway and say where it is
 	@deploy/quickstart/run $(BINARY)
 
 build: ## the gateway, optimised, quick to link

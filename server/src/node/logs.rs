@@ -14,6 +14,7 @@ pub struct Logs {
     proxy: Option<telemetry::AccessLog>,
     admin: Option<telemetry::AccessLog>,
     status: Option<telemetry::AccessLog>,
+    manager: Option<telemetry::AccessLog>,
 }
 
 /// Writes the proxy's access log.
@@ -28,7 +29,7 @@ impl Observer for ProxyAccess {
 impl Logs {
     /// Opens what the settings name.
     pub fn open(settings: &Settings) -> Result<Self, String> {
-        let mut logs = Self { sinks: HashMap::new(), errors: None, proxy: None, admin: None, status: None };
+        let mut logs = Self { sinks: HashMap::new(), errors: None, proxy: None, admin: None, status: None, manager: None };
         let given = &settings.logs;
         let level = level(given.proxy_error.as_ref().and_then(|log| log.level).unwrap_or(settings.node.log_level));
         if let Some(error_log) = &given.proxy_error {
@@ -38,7 +39,13 @@ impl Logs {
         logs.proxy = logs.access(&given.proxy_access, "logs/access.log", settings)?;
         logs.admin = logs.access(&given.admin_access, "logs/admin_access.log", settings)?;
         logs.status = logs.access(&given.status_access, "logs/status_access.log", settings)?;
+        logs.manager = logs.access(&given.manager_access, "logs/admin_gui_access.log", settings)?;
         Ok(logs)
+    }
+
+    /// The manager's access log; `None` = off.
+    pub fn manager(&self) -> Option<telemetry::AccessLog> {
+        self.manager.clone()
     }
 
     /// Where errors go, and from which level on; `None` = off.

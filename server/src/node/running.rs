@@ -12,6 +12,7 @@ use super::translate;
 use crate::supervise::Supervised;
 use actix::Arbiter;
 use actix_web::dev::{ServerHandle, Service};
+use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 use admin::{AdminState, HeaderPolicy, Limits, NodeFacts, Parts};
 use config::{Loaded, Workers};
@@ -90,6 +91,7 @@ impl Node {
         let proxy_sockets = bind(&translate::listeners(&settings.listeners.proxy, settings)?)?;
         let admin_sockets = bind(&translate::listeners(&settings.listeners.admin, settings)?)?;
         let status_sockets = bind(&translate::listeners(&settings.listeners.status, settings)?)?;
+        let manager_sockets = bind(&translate::listeners(&settings.listeners.manager, settings)?)?;
         let core = Arc::new(Core::new(settings, node_id)?);
         let source = match (&settings.storage.declarative.file, &settings.storage.declarative.text) {
             (Some(path), _) => Some(Source::File(path.clone())),
@@ -127,12 +129,15 @@ impl Node {
         let state = admin_state(loaded, &core, &actors);
         let mut http = Vec::new();
         let admin = addresses(&admin_sockets);
-        for (bound, api) in admin_sockets.into_iter().map(|bound| (bound, Api::Admin)).chain(
-            status_sockets.into_iter().map(|bound| (bound, Api::Status)),
-        ) {
+        let manager = Arc::new(translate::manager(settings));
+        let admin_doors = admin_sockets.into_iter().map(|bound| (bound, Api::Admin));
+        let status_doors = status_sockets.into_iter().map(|bound| (bound, Api::Status));
+        let manager_doors = manager_sockets.into_iter().map(|bound| (bound, Api::Manager(manager.clone())));
+        for (bound, api) in admin_doors.chain(status_doors).chain(manager_doors) {
             let (tls, log) = match api {
                 Api::Admin => (&settings.admin_tls, logs.admin()),
                 Api::Status => (&settings.status_tls, logs.status()),
+                Api::Manager(_) => (&settings.manager_tls, logs.manager()),
             };
             http.push(serve_http(bound, (api, state.clone()), log, tls, &settings.prefix, &core)?);
         }
@@ -304,10 +309,11 @@ fn serve_proxy(bound: Vec<Bound>, loaded: &Loaded, core: &Core, shared: Arc<Shar
 }
 
 /// What is served over actix-web.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Api {
     Admin,
     Status,
+    Manager(Arc<manager::Settings>),
 }
 
 fn serve_http(
@@ -322,7 +328,7 @@ fn serve_http(
     let explain = |error: std::io::Error| StartError(format!("cannot listen on {place}: {error}"));
     let ssl = bound.listener().ssl;
     let server = HttpServer::new(move || {
-        let (state, log) = (state.clone(), log.clone());
+        let (api, state, log) = (api.clone(), state.clone(), log.clone());
         let app = App::new().wrap_fn(move |request, service| {
             let observation = Observation::of(&request, log.clone());
             observation.during(service.call(request))
@@ -330,6 +336,10 @@ fn serve_http(
         app.configure(move |app| match api {
             Api::Admin => admin::configure(app, state.clone()),
             Api::Status => admin::configure_status(app, state.clone()),
+            Api::Manager(settings) => {
+                let below = move |api: &mut ServiceConfig| admin::configure(api, state);
+                app.configure(manager::configure(&settings, below));
+            }
         })
     })
     .workers(1)

@@ -193,3 +193,26 @@ pub fn dns(given: &config::Dns) -> DnsSettings {
         ..DnsSettings::default()
     }
 }
+
+/// The manager.
+pub fn manager(settings: &Settings) -> manager::Settings {
+    let admin = &settings.listeners.admin;
+    let port = |ssl: bool| admin.iter().find(|listener| listener.ssl == ssl).and_then(|listener| listener.address.port());
+    // Whoever may not reach the Admin API by itself may not reach it through the manager.
+    let loopback = admin.iter().all(|listener| match &listener.address {
+        ListenAddress::Socket(address) => address.ip().is_loopback(),
+        ListenAddress::Name { host, .. } => host == "localhost",
+        ListenAddress::Unix(_) => true,
+    });
+    manager::Settings {
+        path: settings.manager.path.clone(),
+        urls: settings.manager.urls.clone(),
+        api_url: settings.manager.api_url.clone(),
+        api_port: port(false),
+        api_ssl_port: port(true),
+        reach: if loopback { manager::Reach::Loopback } else { manager::Reach::Anyone },
+        content_security_policy: None,
+        anonymous_reports: false,
+        version: schema::KONG_VERSION.into(),
+    }
+}
