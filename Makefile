@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BINARY := target/ci/silverback
 CONFORMANCE := $(if $(wildcard e2e/conformance/run),e2e/conformance,../shared/conformance)
+# Modes of the conformance runner whose storage exists.
+MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing
 export RUST_BACKTRACE ?= 1
 
 .PHONY: help run build ui browser dist test lint unit system conformance adversarial bench setup setup-test clean
@@ -39,7 +41,7 @@ system: build ## the real binary from outside
 	cargo test --profile ci -p e2e -- --test-threads=1
 
 conformance: build ## Kong's observable behaviour; what passed keeps passing
-	python3 $(CONFORMANCE)/run --start '$(BINARY) start' --baseline e2e/conformance-passing.txt --report target/conformance.json
+	python3 $(CONFORMANCE)/run --start '$(BINARY) start' $(MODES) --baseline e2e/conformance-passing.txt --report target/conformance.json
 
 browser: ui ## the manager in Chromium; SILVERBACK_BINARY=… takes the real gateway, otherwise a stand-in
 	cd e2e/browser && npx playwright test

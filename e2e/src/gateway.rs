@@ -1,7 +1,7 @@
 //! The real binary, on ports and a prefix of its own.
 
-use crate::http::{Reply, get, request};
 use crate::eventually;
+use crate::http::{Reply, get, request};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -77,7 +77,8 @@ impl Gateway {
     /// POSTs a declarative configuration.
     pub fn configure(&self, configuration: &serde_json::Value) -> Reply {
         let lines = [("Content-Type", "application/json")];
-        request(self.admin, "POST", "/config", &lines, configuration.to_string().as_bytes()).expect("the Admin API answers")
+        request(self.admin, "POST", "/config", &lines, configuration.to_string().as_bytes())
+            .expect("the Admin API answers")
     }
 
     /// Its process id.

@@ -52,7 +52,13 @@ impl Session {
     }
 
     /// Sends a request and reads its response.
-    pub fn exchange(&mut self, method: &str, path: &str, lines: &[(&str, &str)], body: &[u8]) -> std::io::Result<Reply> {
+    pub fn exchange(
+        &mut self,
+        method: &str,
+        path: &str,
+        lines: &[(&str, &str)],
+        body: &[u8],
+    ) -> std::io::Result<Reply> {
         let mut head = format!("{method} {path} HTTP/1.1\r\n");
         if !lines.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             head.push_str("Host: localhost\r\n");
@@ -136,7 +142,13 @@ impl Session {
 }
 
 /// One request on a connection of its own.
-pub fn request(address: SocketAddr, method: &str, path: &str, lines: &[(&str, &str)], body: &[u8]) -> std::io::Result<Reply> {
+pub fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    lines: &[(&str, &str)],
+    body: &[u8],
+) -> std::io::Result<Reply> {
     let mut all = lines.to_vec();
     all.push(("Connection", "close"));
     Session::open(address)?.exchange(method, path, &all, body)

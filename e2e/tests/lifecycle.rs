@@ -15,7 +15,8 @@ fn configuration(backend: SocketAddr) -> serde_json::Value {
 fn refused(settings: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let off = [("KONG_PROXY_LISTEN", "off"), ("KONG_ADMIN_LISTEN", "off"), ("KONG_STATUS_LISTEN", "off")];
-    let output = Gateway::command(folder.path(), &off).envs(settings.iter().copied()).output().expect("the binary runs");
+    let output =
+        Gateway::command(folder.path(), &off).envs(settings.iter().copied()).output().expect("the binary runs");
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     output
 }
@@ -106,7 +107,8 @@ fn an_invalid_file_is_refused_with_every_error() {
 
 #[test]
 fn every_wrong_setting_is_told_at_once() {
-    let output = refused(&[("KONG_LOG_LEVEL", "loud"), ("KONG_PROXY_LISTEN", "nowhere"), ("KONG_MEM_CACHE_SIZE", "much")]);
+    let output =
+        refused(&[("KONG_LOG_LEVEL", "loud"), ("KONG_PROXY_LISTEN", "nowhere"), ("KONG_MEM_CACHE_SIZE", "much")]);
     let text = String::from_utf8_lossy(&output.stderr);
     for part in ["KONG_LOG_LEVEL", "KONG_PROXY_LISTEN", "KONG_MEM_CACHE_SIZE"] {
         assert!(text.contains(part), "{part}: {text}");

@@ -47,7 +47,9 @@ fn post(address: SocketAddr, path: &str, body: &Value) -> u16 {
         let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         let body = body.to_string();
-        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        );
         write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len())?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
@@ -57,7 +59,8 @@ fn post(address: SocketAddr, path: &str, body: &Value) -> u16 {
 }
 
 fn configuration(backend: SocketAddr, comment: &str) -> Value {
-    let limit = json!({ "name": "rate-limiting", "config": { "year": 1_000_000, "policy": "local", "limit_by": "service" } });
+    let limit =
+        json!({ "name": "rate-limiting", "config": { "year": 1_000_000, "policy": "local", "limit_by": "service" } });
     json!({
         "_format_version": "3.0", "_comment": comment,
         "upstreams": [{
@@ -121,9 +124,8 @@ fn actors_that_panic_cost_no_request_and_no_count() {
             let checker = node.actors.health_checkers.of(upstream).expect("it is probed");
             checker.tell(proxy::health::Panic);
             let deadline = Instant::now() + Duration::from_secs(10);
-            let restarts = || {
-                [node.actors.route_table.restarts(), node.actors.rate_limiter.restarts(), checker.restarts()]
-            };
+            let restarts =
+                || [node.actors.route_table.restarts(), node.actors.rate_limiter.restarts(), checker.restarts()];
             while restarts().iter().any(|count| *count < round) {
                 assert!(Instant::now() < deadline, "not restarted: {:?}", restarts());
                 tokio::time::sleep(Duration::from_millis(10)).await;

@@ -188,11 +188,17 @@ mod tests {
         for (kind, body, expected) in [
             ("application/json; charset=utf-8", "{\"a\":1}", Body::Json(json!({"a": 1}).as_object().unwrap().clone())),
             ("application/json", "[1]", Body::Json(Map::new())),
-            ("application/x-www-form-urlencoded", "a.b=1", Body::Form(json!({"a": {"b": "1"}}).as_object().unwrap().clone())),
+            (
+                "application/x-www-form-urlencoded",
+                "a.b=1",
+                Body::Form(json!({"a": {"b": "1"}}).as_object().unwrap().clone()),
+            ),
             (
                 "multipart/form-data; boundary=b",
                 multipart,
-                Body::Form(json!({"config": {"a": "one\r\ntwo"}, "file": "PEM", "j": {"k": 1}}).as_object().unwrap().clone()),
+                Body::Form(
+                    json!({"config": {"a": "one\r\ntwo"}, "file": "PEM", "j": {"k": 1}}).as_object().unwrap().clone(),
+                ),
             ),
             ("text/yaml", "a: 1", Body::Yaml),
         ] {

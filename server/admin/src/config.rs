@@ -63,7 +63,12 @@ enum Early {
 }
 
 /// `POST /config`
-pub(crate) async fn post(shared: Arc<Shared>, headers: HeaderMap, query: Vec<Argument>, body: Bytes) -> Result<Answer, Answer> {
+pub(crate) async fn post(
+    shared: Arc<Shared>,
+    headers: HeaderMap,
+    query: Vec<Argument>,
+    body: Bytes,
+) -> Result<Answer, Answer> {
     if shared.kinds.definitions().database() {
         return Err(errors::plain(400, NEEDS_NO_DATABASE));
     }
@@ -77,7 +82,8 @@ pub(crate) async fn post(shared: Arc<Shared>, headers: HeaderMap, query: Vec<Arg
     let prepared = web::block(move || -> Result<_, Early> {
         let request = read(&headers, &query, &body, &current)?;
         let flatten = request.flatten;
-        let loaded = declarative::load(&request.document, &kinds, now()).map_err(|invalid| Early::Invalid { invalid, flatten })?;
+        let loaded = declarative::load(&request.document, &kinds, now())
+            .map_err(|invalid| Early::Invalid { invalid, flatten })?;
         let answer = export::by_id(&loaded.records);
         let hash = if loaded.empty { EMPTY_HASH.to_owned() } else { request.hash };
         Ok((loaded.records, hash, flatten, answer))

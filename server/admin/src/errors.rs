@@ -122,7 +122,8 @@ pub(crate) fn body_too_large() -> Answer {
 /// An id that is no id.
 pub(crate) fn invalid_primary_key() -> Answer {
     let fields = one("id", "expected a valid UUID");
-    Code::InvalidPrimaryKey.answer(format!("invalid primary key: '{}'", key_text(&fields)), Some(("fields", Value::Object(fields))))
+    Code::InvalidPrimaryKey
+        .answer(format!("invalid primary key: '{}'", key_text(&fields)), Some(("fields", Value::Object(fields))))
 }
 
 /// A body that breaks the rules of its entity.
@@ -134,14 +135,18 @@ pub(crate) fn schema_violation(errors: Errors) -> Answer {
 /// An id that is taken.
 pub(crate) fn primary_key_violation(id: &str) -> Answer {
     let fields = one("id", id);
-    Code::PrimaryKeyViolation
-        .answer(format!("primary key violation on key '{}'", key_text(&fields)), Some(("fields", Value::Object(fields))))
+    Code::PrimaryKeyViolation.answer(
+        format!("primary key violation on key '{}'", key_text(&fields)),
+        Some(("fields", Value::Object(fields))),
+    )
 }
 
 /// Values that are taken.
 pub(crate) fn unique_violation(fields: Map<String, Value>) -> Answer {
-    Code::UniqueViolation
-        .answer(format!("UNIQUE violation detected on '{}'", key_text(&fields)), Some(("fields", Value::Object(fields))))
+    Code::UniqueViolation.answer(
+        format!("UNIQUE violation detected on '{}'", key_text(&fields)),
+        Some(("fields", Value::Object(fields))),
+    )
 }
 
 /// A reference to what does not exist.
@@ -168,7 +173,8 @@ pub(crate) fn foreign_unresolved(found: &[(String, String, Value, String)]) -> A
         );
         texts.push(format!("{field}.{key}: {reason}"));
         let inner = one("name", "foreign key unresolved");
-        let inner: Map<String, Value> = inner.into_iter().chain(one("message", reason)).chain(one("parent", entity.as_str())).collect();
+        let inner: Map<String, Value> =
+            inner.into_iter().chain(one("message", reason)).chain(one("parent", entity.as_str())).collect();
         fields.insert(field.clone(), Value::Object(one(key, Value::Object(inner))));
     }
     let text = match texts.len() {

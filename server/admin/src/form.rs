@@ -154,7 +154,8 @@ fn into_list(place: &mut Value) {
 /// Turns the texts of a form into what the fields of `record` are.
 pub(crate) fn infer(members: &mut Map<String, Value>, record: &Record) {
     for (name, value) in members {
-        let shorthand = || record.shorthands().iter().find(|shorthand| shorthand.name() == name).map(schema::Shorthand::field);
+        let shorthand =
+            || record.shorthands().iter().find(|shorthand| shorthand.name() == name).map(schema::Shorthand::field);
         if let Some(field) = record.get(name).or_else(shorthand) {
             infer_value(value, field);
         }

@@ -32,7 +32,12 @@ fn serve(cfg: &mut ServiceConfig, state: AdminState, paths: fn(&Shared) -> &Path
     }));
 }
 
-async fn respond(shared: Arc<Shared>, paths: fn(&Shared) -> &Paths, request: HttpRequest, payload: Payload) -> HttpResponse {
+async fn respond(
+    shared: Arc<Shared>,
+    paths: fn(&Shared) -> &Paths,
+    request: HttpRequest,
+    payload: Payload,
+) -> HttpResponse {
     let started = Instant::now();
     let answer = match answer(shared.clone(), paths, &request, payload).await {
         Ok(answer) | Err(answer) => answer,
@@ -61,7 +66,10 @@ fn allowed(methods: Methods) -> String {
 }
 
 async fn answer(
-    shared: Arc<Shared>, paths: fn(&Shared) -> &Paths, request: &HttpRequest, payload: Payload,
+    shared: Arc<Shared>,
+    paths: fn(&Shared) -> &Paths,
+    request: &HttpRequest,
+    payload: Payload,
 ) -> Result<Answer, Answer> {
     let path = request.uri().path();
     let segments = segments(path);
@@ -86,7 +94,8 @@ async fn answer(
     if !found.methods.contains(&method) {
         return Err(errors::method_not_allowed());
     }
-    let query = form::arguments(request.uri().query().unwrap_or_default().as_bytes()).ok_or_else(errors::too_many_arguments)?;
+    let query =
+        form::arguments(request.uri().query().unwrap_or_default().as_bytes()).ok_or_else(errors::too_many_arguments)?;
     let is_config = *found.endpoint == Endpoint::Config;
     let mut bytes = web::Bytes::new();
     let mut sent = Body::None;
@@ -139,7 +148,9 @@ impl Call<'_> {
             Endpoint::CacheKey if self.method == "DELETE" => Ok(Answer::empty(204)),
             Endpoint::CacheKey => Err(errors::not_found()),
             Endpoint::LogLevel => Ok(shared.log_level()),
-            Endpoint::SetLogLevel | Endpoint::ClusterLogLevel => Ok(shared.set_log_level(parameter(0), self.query, body)),
+            Endpoint::SetLogLevel | Endpoint::ClusterLogLevel => {
+                Ok(shared.set_log_level(parameter(0), self.query, body))
+            }
             Endpoint::Schema => Ok(shared.schema(parameter(0))),
             // "plugins" and "vaults" are literal there.
             Endpoint::SchemaValidate => shared.validate_only(self.segments.get(1).map_or(&[], Vec::as_slice), body),
@@ -202,26 +213,42 @@ impl Call<'_> {
             _ => match (shared.find(kind, &key).await?, &key) {
                 (Some(record), _) => shared.shown(&record).await,
                 // A Certificate may be looked for by a name too, so its answer says what was looked for.
-                (None, Key::Id(id)) if shared.kinds.get(kind).name == "certificates" => Err(errors::no_such_id(&id.to_string())),
+                (None, Key::Id(id)) if shared.kinds.get(kind).name == "certificates" => {
+                    Err(errors::no_such_id(&id.to_string()))
+                }
                 (None, _) => Err(errors::not_found()),
             },
         }
     }
 
     /// `/{parent}/{key}/{kind}`
-    async fn nested(&self, parent: usize, kind: usize, field: &'static str, segment: &[u8], body: Body) -> Result<Answer, Answer> {
+    async fn nested(
+        &self,
+        parent: usize,
+        kind: usize,
+        field: &'static str,
+        segment: &[u8],
+        body: Body,
+    ) -> Result<Answer, Answer> {
         let shared = self.shared;
         let parent = shared.existing(parent, segment).await?;
         match self.method {
             "POST" => shared.create(kind, body, Some((field, &parent))).await,
-            _ if shared.kinds.get(kind).name == "targets" => shared.targets(kind, field, &parent, self.path, self.query).await,
+            _ if shared.kinds.get(kind).name == "targets" => {
+                shared.targets(kind, field, &parent, self.path, self.query).await
+            }
             _ => shared.nested(kind, field, &parent, self.path, self.query).await,
         }
     }
 
     /// `/{parent}/{key}/{kind}/{key}`
     async fn nested_entity(
-        &self, parent: usize, kind: usize, field: &'static str, segments: (&[u8], &[u8]), body: Body,
+        &self,
+        parent: usize,
+        kind: usize,
+        field: &'static str,
+        segments: (&[u8], &[u8]),
+        body: Body,
     ) -> Result<Answer, Answer> {
         let shared = self.shared;
         let parent = shared.existing(parent, segments.0).await?;
@@ -239,7 +266,14 @@ impl Call<'_> {
     }
 
     /// `/{kind}/{key}/{field}`
-    async fn foreign(&self, kind: usize, field: &'static str, target: usize, segment: &[u8], body: Body) -> Result<Answer, Answer> {
+    async fn foreign(
+        &self,
+        kind: usize,
+        field: &'static str,
+        target: usize,
+        segment: &[u8],
+        body: Body,
+    ) -> Result<Answer, Answer> {
         let shared = self.shared;
         match self.method {
             "PUT" => {

@@ -21,5 +21,6 @@ mod write;
 pub use handle::{configure, configure_status};
 pub use respond::HeaderPolicy;
 pub use state::{
-    AdminState, Counters, Eventually, HealthFault, HealthView, Limits, LoadError, NodeFacts, NodeView, Parts, Publisher, Readiness,
+    AdminState, Counters, Eventually, HealthFault, HealthView, Limits, LoadError, NodeFacts, NodeView, Parts,
+    Publisher, Readiness,
 };

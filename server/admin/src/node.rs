@@ -66,7 +66,8 @@ impl Shared {
     /// `GET /status`
     pub(crate) fn status(&self, query: &[Argument]) -> Result<Answer, Answer> {
         let unit = query::first(query, "unit").and_then(Value::as_str).unwrap_or("m");
-        let scale = query::first(query, "scale").and_then(Value::as_str).and_then(|text| text.trim().parse::<f64>().ok());
+        let scale =
+            query::first(query, "scale").and_then(Value::as_str).and_then(|text| text.trim().parse::<f64>().ok());
         let scale = scale.unwrap_or(2.0);
         if scale < 0.0 {
             return Err(errors::plain(400, "scale must be equal or greater than 0"));
@@ -79,7 +80,10 @@ impl Shared {
             .iter()
             .map(|(name, capacity, used)| {
                 let (capacity, used) = (u64::from(*capacity) << 20, u64::from(*used) << 10);
-                ((*name).to_owned(), json!({"capacity": unit.text(capacity, scale), "allocated_slabs": unit.text(used, scale)}))
+                (
+                    (*name).to_owned(),
+                    json!({"capacity": unit.text(capacity, scale), "allocated_slabs": unit.text(used, scale)}),
+                )
             })
             .collect();
         let memory = unit.text(resident(), scale);
@@ -179,7 +183,8 @@ impl Shared {
         }
         let (members, _) = body.into_members();
         let timeout = query::first(query, "timeout").or(members.get("timeout"));
-        let seconds = timeout.and_then(|value| value.as_f64().or_else(|| value.as_str()?.parse().ok())).unwrap_or(LEVEL_LASTS);
+        let seconds =
+            timeout.and_then(|value| value.as_f64().or_else(|| value.as_str()?.parse().ok())).unwrap_or(LEVEL_LASTS);
         if seconds < 0.0 {
             return errors::plain(400, "timeout must be greater than or equal to 0");
         }
@@ -195,16 +200,24 @@ impl Shared {
         let view = self.store.view().await.map_err(|error| errors::store(&error))?;
         #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
         let now = now() as i64;
-        let all = self.kinds.iter().flat_map(|kind| view.all(kind.name)).filter(|record| !record.expired(now)).flat_map(|record| {
-            record.tags().map(move |tag| json!({"entity_name": record.entity, "entity_id": record.id.to_string(), "tag": tag}))
-        });
+        let all = self
+            .kinds
+            .iter()
+            .flat_map(|kind| view.all(kind.name))
+            .filter(|record| !record.expired(now))
+            .flat_map(|record| {
+                record.tags().map(
+                    move |tag| json!({"entity_name": record.entity, "entity_id": record.id.to_string(), "tag": tag}),
+                )
+            });
         let skip = paging.after.as_ref().and_then(|after| after.to_string().parse::<usize>().ok()).unwrap_or(0);
         let mut wanted = all.filter(|entry| tag.is_none_or(|tag| entry["tag"] == tag)).skip(skip);
         let data: Vec<Value> = wanted.by_ref().take(paging.size).collect();
         let mut body = json!({"data": data, "next": null});
         if wanted.next().is_some() {
             let path = tag.map_or_else(|| "/tags".to_owned(), |tag| format!("/tags/{}", query::escape(tag)));
-            let (offset, next) = paging.next(&path, &store::Id::Text((skip + paging.size).to_string().into()), None, false);
+            let (offset, next) =
+                paging.next(&path, &store::Id::Text((skip + paging.size).to_string().into()), None, false);
             body["offset"] = offset.into();
             body["next"] = next.into();
         }
@@ -257,9 +270,12 @@ mod tests {
 
     #[test]
     fn memory_is_shown_in_its_unit() {
-        for (unit, scale, expected) in
-            [("b", 2, json!(1_572_864)), ("k", 2, json!("1536.00 KiB")), ("M", 3, json!("1.500 MiB")), ("g", 0, json!("0 GiB"))]
-        {
+        for (unit, scale, expected) in [
+            ("b", 2, json!(1_572_864)),
+            ("k", 2, json!("1536.00 KiB")),
+            ("M", 3, json!("1.500 MiB")),
+            ("g", 0, json!("0 GiB")),
+        ] {
             assert_eq!(Unit::read(unit).unwrap().text(1_572_864, scale), expected);
         }
         assert!(Unit::read("V").is_none());

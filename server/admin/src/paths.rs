@@ -43,21 +43,49 @@ pub(crate) enum Endpoint {
     /// In the list of endpoints, and nothing else.
     Disabled,
     /// `/services`
-    Collection { kind: usize },
+    Collection {
+        kind: usize,
+    },
     /// `/services/{id}`
-    Entity { kind: usize },
+    Entity {
+        kind: usize,
+    },
     /// `/services/{id}/routes`: entities whose `field` points to the parent.
-    Nested { parent: usize, kind: usize, field: &'static str },
+    Nested {
+        parent: usize,
+        kind: usize,
+        field: &'static str,
+    },
     /// `/services/{id}/routes/{id}`
-    NestedEntity { parent: usize, kind: usize, field: &'static str },
+    NestedEntity {
+        parent: usize,
+        kind: usize,
+        field: &'static str,
+    },
     /// `/routes/{id}/service`: what `field` points to.
-    Foreign { kind: usize, field: &'static str, target: usize },
+    Foreign {
+        kind: usize,
+        field: &'static str,
+        target: usize,
+    },
     /// `/upstreams/{id}/health`
-    UpstreamHealth { kind: usize },
+    UpstreamHealth {
+        kind: usize,
+    },
     /// `/upstreams/{id}/targets/all`
-    AllTargets { parent: usize, kind: usize, field: &'static str },
+    AllTargets {
+        parent: usize,
+        kind: usize,
+        field: &'static str,
+    },
     /// `/upstreams/{id}/targets/{id}[/{address}]/healthy|unhealthy`
-    TargetHealth { parent: usize, kind: usize, field: &'static str, healthy: bool, address: bool },
+    TargetHealth {
+        parent: usize,
+        kind: usize,
+        field: &'static str,
+        healthy: bool,
+        address: bool,
+    },
 }
 
 /// A place in the tree of paths.

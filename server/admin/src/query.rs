@@ -115,8 +115,9 @@ pub(crate) fn tags(query: &[Argument]) -> Result<Option<(TagFilter, &str)>, Answ
 
 /// What is wrong with a tag in a path.
 pub(crate) fn check_tag(tag: &[u8]) -> Result<&str, String> {
-    let text = std::str::from_utf8(tag)
-        .map_err(|error| format!("invalid utf-8 character sequence detected at position {}", error.valid_up_to() + 1))?;
+    let text = std::str::from_utf8(tag).map_err(|error| {
+        format!("invalid utf-8 character sequence detected at position {}", error.valid_up_to() + 1)
+    })?;
     let allowed = text.chars().all(|c| !c.is_ascii() || ((' '..='~').contains(&c) && c != ',' && c != '/'));
     if allowed {
         return Ok(text);

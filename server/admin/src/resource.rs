@@ -75,7 +75,9 @@ impl Shared {
         let found = match key {
             Key::Id(id) => self.store.get(name, id).await,
             Key::Field("snis", sni) => return self.certificate_by_sni(sni).await.map(Some),
-            Key::Field(field, value) => self.store.by_unique(name, self.ws(kind), field, &Value::from(value.as_str())).await,
+            Key::Field(field, value) => {
+                self.store.by_unique(name, self.ws(kind), field, &Value::from(value.as_str())).await
+            }
         };
         found.map_err(|error| errors::store(&error))
     }
@@ -96,7 +98,11 @@ impl Shared {
 
     /// The entity with this key below a parent.
     pub(crate) async fn child(
-        &self, kind: usize, field: &'static str, parent: &Record, key: &Key,
+        &self,
+        kind: usize,
+        field: &'static str,
+        parent: &Record,
+        key: &Key,
     ) -> Result<Option<Arc<Record>>, Answer> {
         let definition = self.kinds.get(kind);
         let found = match key {
@@ -166,7 +172,8 @@ impl Shared {
         let Some(custom_id) = custom_id.as_str().filter(|text| !text.trim().is_empty()) else {
             return Err(errors::plain(400, "custom_id must be an unempty string"));
         };
-        let found = self.store.by_unique("consumers", Some(DEFAULT_WORKSPACE), "custom_id", &Value::from(custom_id)).await;
+        let found =
+            self.store.by_unique("consumers", Some(DEFAULT_WORKSPACE), "custom_id", &Value::from(custom_id)).await;
         let mut data = Vec::new();
         if let Some(consumer) = found.map_err(|error| errors::store(&error))? {
             data.push(Value::Object(self.show(&consumer).await?));
@@ -176,7 +183,12 @@ impl Shared {
 
     /// `GET /{parent}/{id}/{kind}`
     pub(crate) async fn nested(
-        &self, kind: usize, field: &'static str, parent: &Record, path: &str, query: &[Argument],
+        &self,
+        kind: usize,
+        field: &'static str,
+        parent: &Record,
+        path: &str,
+        query: &[Argument],
     ) -> Result<Answer, Answer> {
         let paging = Paging::read(query)?;
         let filter = Filter { reference: Some((field, parent.id.clone())), tags: None };
@@ -184,10 +196,21 @@ impl Shared {
     }
 
     async fn page(
-        &self, kind: usize, paging: &Paging, filter: Filter, path: &str, tags: Option<&str>, nested: bool,
+        &self,
+        kind: usize,
+        paging: &Paging,
+        filter: Filter,
+        path: &str,
+        tags: Option<&str>,
+        nested: bool,
     ) -> Result<Answer, Answer> {
-        let wanted =
-            Query { entity: self.name(kind), ws: self.ws(kind), after: paging.after.clone(), size: paging.size, filter };
+        let wanted = Query {
+            entity: self.name(kind),
+            ws: self.ws(kind),
+            after: paging.after.clone(),
+            size: paging.size,
+            filter,
+        };
         let page = self.store.page(&wanted).await.map_err(|error| errors::store(&error))?;
         let next = page.next.map(|last| paging.next(path, &last, tags, nested));
         self.list(&page.records, next).await
@@ -208,14 +231,25 @@ impl Shared {
     }
 
     /// `GET /{kind}/{id}/{field}`: what a foreign field points to.
-    pub(crate) async fn pointed_to(&self, kind: usize, field: &str, target: usize, segment: &[u8]) -> Result<Arc<Record>, Answer> {
+    pub(crate) async fn pointed_to(
+        &self,
+        kind: usize,
+        field: &str,
+        target: usize,
+        segment: &[u8],
+    ) -> Result<Arc<Record>, Answer> {
         let record = self.existing(kind, segment).await?;
         let id = record.reference(field).ok_or_else(errors::not_found)?;
         self.find(target, &Key::Id(id)).await?.ok_or_else(errors::not_found)
     }
 
     /// The Targets of an Upstream as they count: the newest for each address, newest first.
-    pub(crate) async fn active_targets(&self, kind: usize, field: &'static str, upstream: &Record) -> Result<Vec<Arc<Record>>, Answer> {
+    pub(crate) async fn active_targets(
+        &self,
+        kind: usize,
+        field: &'static str,
+        upstream: &Record,
+    ) -> Result<Vec<Arc<Record>>, Answer> {
         let mut targets = self.children(kind, field, &upstream.id).await?;
         let created = |record: &Record| record.value.get("created_at").and_then(Value::as_f64).unwrap_or(0.0);
         targets.sort_by(|a, b| created(b).total_cmp(&created(a)).then_with(|| b.id.cmp(&a.id)));
@@ -226,7 +260,12 @@ impl Shared {
 
     /// `GET /upstreams/{id}/targets`
     pub(crate) async fn targets(
-        &self, kind: usize, field: &'static str, upstream: &Record, path: &str, query: &[Argument],
+        &self,
+        kind: usize,
+        field: &'static str,
+        upstream: &Record,
+        path: &str,
+        query: &[Argument],
     ) -> Result<Answer, Answer> {
         let paging = Paging::read(query)?;
         let targets = self.active_targets(kind, field, upstream).await?;
@@ -237,7 +276,9 @@ impl Shared {
 
 /// A page of a list that has its own order.
 pub(crate) fn window<'l>(
-    records: &'l [Arc<Record>], paging: &Paging, path: &str,
+    records: &'l [Arc<Record>],
+    paging: &Paging,
+    path: &str,
 ) -> (&'l [Arc<Record>], Option<(String, String)>) {
     let start = match &paging.after {
         Some(after) => records.iter().position(|record| record.id == *after).map_or(records.len(), |at| at + 1),

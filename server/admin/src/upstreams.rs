@@ -11,7 +11,12 @@ use store::Record;
 
 impl Shared {
     /// `GET /upstreams/{id}/health`
-    pub(crate) async fn upstream_health(&self, upstream: &Record, path: &str, query: &[Argument]) -> Result<Answer, Answer> {
+    pub(crate) async fn upstream_health(
+        &self,
+        upstream: &Record,
+        path: &str,
+        query: &[Argument],
+    ) -> Result<Answer, Answer> {
         let node_id = &self.facts.node_id;
         let whole = query::first(query, "balancer_health").is_some_and(|value| match value {
             Value::String(text) => text == "1" || text.eq_ignore_ascii_case("true"),
@@ -44,7 +49,11 @@ impl Shared {
 
     /// `PUT /upstreams/{id}/targets/{id}[/{address}]/healthy|unhealthy`
     pub(crate) fn set_health(
-        &self, upstream: &Record, target: &Record, address: Option<&[u8]>, healthy: bool,
+        &self,
+        upstream: &Record,
+        target: &Record,
+        address: Option<&[u8]>,
+        healthy: bool,
     ) -> Result<Answer, Answer> {
         let address = address.map(std::str::from_utf8).transpose().map_err(|_| errors::not_found())?;
         match self.health.set(upstream, target, address, healthy) {

@@ -21,9 +21,11 @@ impl Shared {
         let (mut members, texts) = body.into_members();
         if texts {
             let definition = self.kinds.entity(kind);
-            let chosen = definition.and_then(|entity| entity.subschema_key).is_some_and(|key| members.contains_key(key));
+            let chosen =
+                definition.and_then(|entity| entity.subschema_key).is_some_and(|key| members.contains_key(key));
             let by = if chosen { None } else { chooser };
-            let record = self.kinds.record_for(kind, by.unwrap_or(&members)).or(definition.map(|entity| &*entity.record));
+            let record =
+                self.kinds.record_for(kind, by.unwrap_or(&members)).or(definition.map(|entity| &*entity.record));
             if let Some(record) = record {
                 form::infer(&mut members, record);
             }
@@ -43,7 +45,8 @@ impl Shared {
             let Some(key) = target.endpoint.filter(|_| target.endpoint_unique) else { continue };
             let Some(value) = reference.get(key).filter(|value| value.is_string()) else { continue };
             let ws = target.workspaced.then_some(DEFAULT_WORKSPACE);
-            let found = self.store.by_unique(target.name, ws, key, value).await.map_err(|error| errors::store(&error))?;
+            let found =
+                self.store.by_unique(target.name, ws, key, value).await.map_err(|error| errors::store(&error))?;
             match found {
                 Some(found) => {
                     members.insert(field.to_owned(), reference_to(&found.id));
@@ -55,27 +58,31 @@ impl Shared {
     }
 
     /// Validates a new entity.
-    pub(crate) async fn validate_new(&self, kind: usize, mut members: Map<String, Value>) -> Result<Map<String, Value>, Answer> {
+    pub(crate) async fn validate_new(
+        &self,
+        kind: usize,
+        mut members: Map<String, Value>,
+    ) -> Result<Map<String, Value>, Answer> {
         self.resolve(kind, &mut members).await?;
+        self.kinds.definitions().check_write(self.kinds.get(kind).name, &members).map_err(fault)?;
         self.validate(kind, members)
     }
 
     /// Validates a new entity by its fields alone.
-    pub(crate) fn validate(&self, kind: usize, mut members: Map<String, Value>) -> Result<Map<String, Value>, Answer> {
+    pub(crate) fn validate(&self, kind: usize, members: Map<String, Value>) -> Result<Map<String, Value>, Answer> {
         let name = self.kinds.get(kind).name;
-        if name == "certificates" {
-            // Names of a certificate are entities of their own.
-            members.shift_remove("snis");
-        }
         self.kinds.definitions().process_insert(name, members, now()).map_err(fault)
     }
 
-    async fn validate_change(&self, kind: usize, existing: &Record, mut members: Map<String, Value>) -> Result<(), Answer> {
+    async fn validate_change(
+        &self,
+        kind: usize,
+        existing: &Record,
+        mut members: Map<String, Value>,
+    ) -> Result<(), Answer> {
         self.resolve(kind, &mut members).await?;
         let name = self.kinds.get(kind).name;
-        if name == "certificates" {
-            members.shift_remove("snis");
-        }
+        self.kinds.definitions().check_write(name, &members).map_err(fault)?;
         self.kinds.definitions().process_update(name, &existing.value, members, now()).map(drop).map_err(fault)
     }
 
@@ -87,7 +94,12 @@ impl Shared {
     }
 
     /// `POST` on a collection, or below `parent`.
-    pub(crate) async fn create(&self, kind: usize, body: Body, parent: Option<(&'static str, &Record)>) -> Result<Answer, Answer> {
+    pub(crate) async fn create(
+        &self,
+        kind: usize,
+        body: Body,
+        parent: Option<(&'static str, &Record)>,
+    ) -> Result<Answer, Answer> {
         let mut sent = self.sent(kind, body, None);
         if let Some((field, parent)) = parent {
             sent.members.insert(field.to_owned(), reference_to(&parent.id));
@@ -98,7 +110,11 @@ impl Shared {
 
     /// `PUT` on an entity, or below `parent`.
     pub(crate) async fn upsert(
-        &self, kind: usize, key: &Key, body: Body, parent: Option<(&'static str, &Record)>,
+        &self,
+        kind: usize,
+        key: &Key,
+        body: Body,
+        parent: Option<(&'static str, &Record)>,
     ) -> Result<Answer, Answer> {
         let mut sent = self.sent(kind, body, None);
         match key {
@@ -114,7 +130,13 @@ impl Shared {
     }
 
     /// `PATCH` on an entity that exists.
-    pub(crate) async fn update(&self, kind: usize, existing: &Record, by: Option<&str>, body: Body) -> Result<Answer, Answer> {
+    pub(crate) async fn update(
+        &self,
+        kind: usize,
+        existing: &Record,
+        by: Option<&str>,
+        body: Body,
+    ) -> Result<Answer, Answer> {
         let sent = self.sent(kind, body, Some(&existing.value));
         self.validate_change(kind, existing, sent.members).await?;
         Err(self.refuse(Write::Update, kind, by))

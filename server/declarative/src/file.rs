@@ -65,7 +65,10 @@ impl Source {
 }
 
 fn read_file(path: &Path) -> Result<String, SourceError> {
-    let known = path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| matches!(ending, "yaml" | "yml" | "json"));
+    let known = path
+        .extension()
+        .and_then(|ending| ending.to_str())
+        .is_some_and(|ending| matches!(ending, "yaml" | "yml" | "json"));
     if !known {
         return Err(SourceError::Kind(path.to_owned()));
     }

@@ -36,7 +36,8 @@ impl Invalid {
                 let names = fields.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
                 let shown = |value: &Value| lua::to_string(value.get("id").unwrap_or(value));
                 let values = fields.values().map(shown).collect::<Vec<_>>().join(", ");
-                let message = format!("uniqueness violation: '{entity}' entity with {names} set to '{values}' already declared");
+                let message =
+                    format!("uniqueness violation: '{entity}' entity with {names} set to '{values}' already declared");
                 invalid.loose(entity, json!([message]));
             }
             other => invalid.loose("error", other.to_string().into()),
@@ -75,7 +76,9 @@ impl Invalid {
                 entry.as_object_mut().map(|members| members.entry(name).or_insert_with(|| json!([])))
             }
             Err(index) => match tree.get_mut(key) {
-                Some(Value::Object(members)) => Some(members.entry((index + 1).to_string()).or_insert_with(|| json!([]))),
+                Some(Value::Object(members)) => {
+                    Some(members.entry((index + 1).to_string()).or_insert_with(|| json!([])))
+                }
                 _ => Some(slot(tree, (key, index))),
             },
         };
@@ -208,7 +211,9 @@ fn flatten_into(out: &mut Vec<Value>, prefix: &str, errors: &Map<String, Value>)
                 Value::Array(messages) => messages.as_slice(),
                 other => std::slice::from_ref(other),
             };
-            out.extend(messages.iter().filter(|text| !text.is_null()).map(|text| json!({"type": "entity", "message": text})));
+            out.extend(
+                messages.iter().filter(|text| !text.is_null()).map(|text| json!({"type": "entity", "message": text})),
+            );
             continue;
         }
         let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
@@ -268,8 +273,14 @@ mod tests {
         let mut invalid = Invalid::default();
         let errors = json!({"paths": [null, "bad"]});
         invalid.entity(&[("services", 1), ("routes", 0)], errors.as_object().unwrap());
-        assert_eq!(Value::Object(invalid.fields.clone()), json!({"services": [null, {"routes": [{"paths": [null, "bad"]}]}]}));
-        assert_eq!(invalid.to_string(), "declarative config is invalid: {services={[2]={routes={{paths={[2]=\"bad\"}}}}}}");
+        assert_eq!(
+            Value::Object(invalid.fields.clone()),
+            json!({"services": [null, {"routes": [{"paths": [null, "bad"]}]}]})
+        );
+        assert_eq!(
+            invalid.to_string(),
+            "declarative config is invalid: {services={[2]={routes={{paths={[2]=\"bad\"}}}}}}"
+        );
         assert_eq!(
             invalid.tree(),
             "- in entry 2 of 'services':\n  - in entry 1 of 'routes':\n    - in entry 2 of 'paths': bad\n"
@@ -278,7 +289,8 @@ mod tests {
 
     #[test]
     fn entity_errors_flatten_to_dotted_paths() {
-        let errors = json!({"config": {"redis": {"host": "h"}, "@entity": ["e"]}, "paths": [null, "p"], "@entity": ["t"]});
+        let errors =
+            json!({"config": {"redis": {"host": "h"}, "@entity": ["e"]}, "paths": [null, "p"], "@entity": ["t"]});
         let flat = flatten(&Errors::new(errors.as_object().unwrap().clone()));
         assert_eq!(
             Value::Array(flat),

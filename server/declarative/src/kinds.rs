@@ -86,8 +86,11 @@ impl Kinds {
         let mut kinds: Vec<Kind> = Vec::new();
         for rules in catalog.rules() {
             let Some(entity) = definitions.entity(rules.entity) else { continue };
-            let references =
-                rules.references.iter().filter_map(|found| Some((found.field, catalog.position(found.entity)?))).collect();
+            let references = rules
+                .references
+                .iter()
+                .filter_map(|found| Some((found.field, catalog.position(found.entity)?)))
+                .collect();
             kinds.push(kind(entity, references));
         }
         for index in 0..kinds.len() {
@@ -161,7 +164,11 @@ impl Kinds {
 
     /// A new entity, complete and valid; see [`Definitions::process_insert`].
     pub(crate) fn complete(
-        &self, position: usize, value: Map<String, Value>, transform: bool, now: f64,
+        &self,
+        position: usize,
+        value: Map<String, Value>,
+        transform: bool,
+        now: f64,
     ) -> Result<Map<String, Value>, Errors> {
         let name = self.kinds[position].name;
         let done = if transform {

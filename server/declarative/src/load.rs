@@ -197,7 +197,11 @@ impl<'a> Loader<'a> {
     }
 
     fn add(
-        &mut self, kind: usize, step: Step<'a>, parent: Option<(usize, Option<&'static str>)>, input: Input<'a>,
+        &mut self,
+        kind: usize,
+        step: Step<'a>,
+        parent: Option<(usize, Option<&'static str>)>,
+        input: Input<'a>,
     ) -> usize {
         let definition = self.kinds.get(kind);
         let given_ws = if definition.workspaced { input.get("ws_id").and_then(Value::as_str) } else { None };
@@ -340,7 +344,11 @@ impl<'a> Loader<'a> {
                 Err(Some(errors)) => {
                     let path = self.path(index);
                     invalid.entity(&path, errors.fields());
-                    invalid.flattened(self.kinds.get(self.nodes[index].kind).name, self.shown(index, false), flatten(&errors));
+                    invalid.flattened(
+                        self.kinds.get(self.nodes[index].kind).name,
+                        self.shown(index, false),
+                        flatten(&errors),
+                    );
                 }
                 Err(None) => invalid.at(&self.path(index), "expected a record"),
             }
@@ -405,7 +413,8 @@ impl<'a> Loader<'a> {
         }
         match self.kinds.complete(node.kind, value, self.header.transform, self.now) {
             Ok(value) if errors.is_empty() => {
-                let id = Id::of(&kind.primary_key, &value).ok_or_else(|| Some(Errors::of("id", "required field missing")))?;
+                let id = Id::of(&kind.primary_key, &value)
+                    .ok_or_else(|| Some(Errors::of("id", "required field missing")))?;
                 Ok(Record { entity: kind.name, id, ws: kind.workspaced.then_some(node.ws), value, expires })
             }
             Ok(_) => Err(Some(Errors::new(errors))),
@@ -419,7 +428,12 @@ impl<'a> Loader<'a> {
 
     /// A foreign field as validation wants it. A reference that leads nowhere is told later.
     fn foreign(
-        &self, node: &Node<'a>, name: &str, field: &Value, reference: usize, errors: &mut Map<String, Value>,
+        &self,
+        node: &Node<'a>,
+        name: &str,
+        field: &Value,
+        reference: usize,
+        errors: &mut Map<String, Value>,
     ) -> Option<Value> {
         if node.parent.is_some_and(|(_, via)| via == Some(name)) {
             if !field.is_null() {
@@ -548,7 +562,10 @@ impl<'a> Loader<'a> {
             };
             shown.insert(name.clone(), cut);
         }
-        if with_ids && node.origin == Origin::Key && let Some(id) = &node.id {
+        if with_ids
+            && node.origin == Origin::Key
+            && let Some(id) = &node.id
+        {
             shown.insert("id".to_owned(), Value::String(id.clone()));
         }
         if let Some((parent, Some(field))) = node.parent {

@@ -77,7 +77,10 @@ fn integer(negative: bool, digits: &str, radix: u32) -> Option<Number> {
     let beyond = if radix == 10 {
         digits.replace('_', "").parse().ok()?
     } else {
-        digits.chars().filter_map(|c| c.to_digit(radix)).fold(0f64, |sum, digit| sum * f64::from(radix) + f64::from(digit))
+        digits
+            .chars()
+            .filter_map(|c| c.to_digit(radix))
+            .fold(0f64, |sum, digit| sum * f64::from(radix) + f64::from(digit))
     };
     Number::from_f64(if negative { -beyond } else { beyond })
 }
@@ -127,7 +130,8 @@ pub fn quoted(text: &str) -> String {
         }
         return out;
     }
-    let plain = text.starts_with(|first: char| first.is_ascii_alphanumeric() || matches!(first, '/' | '_' | '(' | '$' | '.'))
+    let plain = text
+        .starts_with(|first: char| first.is_ascii_alphanumeric() || matches!(first, '/' | '_' | '(' | '$' | '.'))
         && !text.ends_with([' ', ':'])
         && !text.contains(": ")
         && !text.contains(" #")
@@ -182,9 +186,15 @@ mod tests {
 
     #[test]
     fn text_is_quoted_where_it_would_change() {
-        for (text, written) in
-            [("plain", "plain"), ("3.0", "'3.0'"), ("it's", "it's"), ("'x'", "'''x'''"), ("a: b", "'a: b'"), ("", "''"), ("a\nb", "\"a\\nb\"")]
-        {
+        for (text, written) in [
+            ("plain", "plain"),
+            ("3.0", "'3.0'"),
+            ("it's", "it's"),
+            ("'x'", "'''x'''"),
+            ("a: b", "'a: b'"),
+            ("", "''"),
+            ("a\nb", "\"a\\nb\""),
+        ] {
             assert_eq!(quoted(text), written);
         }
     }

@@ -24,11 +24,8 @@ pub fn parse(text: &str) -> Result<Value, YamlError> {
     options.set_emit_comments(false);
     options.flow_nesting_limit = DEPTH;
     options.block_nesting_limit = DEPTH;
-    let mut reader = Reader {
-        events: Parser::new_from_str_with_options(text, options),
-        anchors: HashMap::new(),
-        aliased: 0,
-    };
+    let mut reader =
+        Reader { events: Parser::new_from_str_with_options(text, options), anchors: HashMap::new(), aliased: 0 };
     loop {
         let Some((event, span)) = reader.next()? else { return Ok(Value::Null) };
         match event {
@@ -88,7 +85,9 @@ impl<'t> Reader<'t> {
     }
 
     fn alias(&mut self, id: usize, span: Span) -> Result<Counted, YamlError> {
-        let Some((value, count)) = self.anchors.get(&id) else { return Err(wrong("alias to an unfinished value", span)) };
+        let Some((value, count)) = self.anchors.get(&id) else {
+            return Err(wrong("alias to an unfinished value", span));
+        };
         self.aliased = self.aliased.saturating_add(*count);
         if self.aliased > ALIASED {
             return Err(wrong("aliases expand to too many values", span));
@@ -152,7 +151,10 @@ impl<'t> Reader<'t> {
 }
 
 fn scalar_value(
-    text: Cow<'_, str>, style: ScalarStyle, tag: Option<Cow<'_, Tag>>, span: Span,
+    text: Cow<'_, str>,
+    style: ScalarStyle,
+    tag: Option<Cow<'_, Tag>>,
+    span: Span,
 ) -> Result<Value, YamlError> {
     match tag.as_deref().and_then(Tag::core_suffix) {
         None if style == ScalarStyle::Plain && tag.is_none() => Ok(scalar::read(&text)),
@@ -237,7 +239,10 @@ mod tests {
     fn documents_read_as_kong_reads_them() {
         for (text, expected) in [
             ("a: no\nb: ~\nc: 8080\nd: y\ne:", json!({"a": false, "b": null, "c": 8080, "d": "y", "e": null})),
-            ("base: &b {x: 1, y: 2}\nuse:\n  <<: *b\n  y: 3", json!({"base": {"x": 1, "y": 2}, "use": {"y": 3, "x": 1}})),
+            (
+                "base: &b {x: 1, y: 2}\nuse:\n  <<: *b\n  y: 3",
+                json!({"base": {"x": 1, "y": 2}, "use": {"y": 3, "x": 1}}),
+            ),
             ("- <<: [{a: 1}, {a: 2, b: 2}]", json!([{"a": 1, "b": 2}])),
             ("a: 1\na: 2", json!({"a": 2})),
             ("k: &v text\nl: *v", json!({"k": "text", "l": "text"})),
@@ -258,9 +263,13 @@ mod tests {
         let deep = "[".repeat(100_000);
         let blocks: String = (0..5_000).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
         let laughs = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned()
-            + &(1..10).map(|i| format!("a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 10].join(","))).collect::<String>();
+            + &(1..10)
+                .map(|i| format!("a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 10].join(",")))
+                .collect::<String>();
         let itself = "a: &a [*a]";
-        for text in [&deep, &blocks, &laughs, itself, "services: [unclosed", "a: *nowhere", "{a: b", "? [x]\n: y", "a: \"\\q\""] {
+        for text in
+            [&deep, &blocks, &laughs, itself, "services: [unclosed", "a: *nowhere", "{a: b", "? [x]\n: y", "a: \"\\q\""]
+        {
             assert!(parse(text).is_err(), "{}", &text[..text.len().min(60)]);
         }
         assert!(parse("a: [b").unwrap_err().to_string().contains("line "));
@@ -274,13 +283,29 @@ mod tests {
             (-1e9f64..1e9).prop_map(Value::from),
             "\\PC{0,12}".prop_map(Value::from),
             "[ -~\n\t\r]{0,12}".prop_map(Value::from),
-            prop::sample::select(vec!["yes", "~", "1_0", "0x1", "- a", "a: b", "#", "", " ", "1:30", ".inf", "''", "\u{85}", "\u{2028}x"])
-                .prop_map(Value::from),
+            prop::sample::select(vec![
+                "yes",
+                "~",
+                "1_0",
+                "0x1",
+                "- a",
+                "a: b",
+                "#",
+                "",
+                " ",
+                "1:30",
+                ".inf",
+                "''",
+                "\u{85}",
+                "\u{2028}x"
+            ])
+            .prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 40, 5, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..5).prop_map(Value::Array),
-                prop::collection::vec(("[a-z~ :#-]{0,6}", inner), 0..5).prop_map(|members| members.into_iter().collect()),
+                prop::collection::vec(("[a-z~ :#-]{0,6}", inner), 0..5)
+                    .prop_map(|members| members.into_iter().collect()),
             ]
         })
     }

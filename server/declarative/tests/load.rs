@@ -30,7 +30,12 @@ fn plugin_schemas() -> PluginSchemas {
 }
 
 fn kinds() -> Kinds {
-    Kinds::new(Arc::new(Definitions::new(plugin_schemas(), VaultSchemas::default(), Flavor::TraditionalCompatible, false)))
+    Kinds::new(Arc::new(Definitions::new(
+        plugin_schemas(),
+        VaultSchemas::default(),
+        Flavor::TraditionalCompatible,
+        false,
+    )))
 }
 
 fn read(text: &str) -> Result<Loaded, Invalid> {
@@ -72,8 +77,14 @@ fn wrong_configurations_are_told_as_kong_tells_them() {
             r#"{"_format_version":"3.0","services":[{"port":-12}]}"#,
             r#"{services={{host="required field missing",port="value should be between 0 and 65535"}}}"#,
         ),
-        (r#"{"_format_version":"3.0","services":[{"name":"s","host":null}]}"#, r#"{services={{host="required field missing"}}}"#),
-        (r#"{"_format_version":"3.0","services":[{"id":"nope","host":"h.x"}]}"#, r#"{services={{id="expected a valid UUID"}}}"#),
+        (
+            r#"{"_format_version":"3.0","services":[{"name":"s","host":null}]}"#,
+            r#"{services={{host="required field missing"}}}"#,
+        ),
+        (
+            r#"{"_format_version":"3.0","services":[{"id":"nope","host":"h.x"}]}"#,
+            r#"{services={{id="expected a valid UUID"}}}"#,
+        ),
         (
             r#"{"_format_version":"3.0","services":[{"name":"s","host":"h.x","protocol":"http","tls_verify":true}]}"#,
             r#"{services={{["@entity"]={"failed conditional validation given value of field 'protocol'"},tls_verify="value must be null"}}}"#,
@@ -82,7 +93,10 @@ fn wrong_configurations_are_told_as_kong_tells_them() {
             r#"{"_format_version":"3.0","plugins":[{"name":"unicorn"}]}"#,
             r#"{plugins={{name="plugin 'unicorn' not enabled; add it to the 'plugins' configuration property"}}}"#,
         ),
-        (r#"{"_format_version":"3.0","vaults":[{"name":"safe","prefix":"my-safe"}]}"#, r#"{vaults={{name="vault 'safe' is not installed"}}}"#),
+        (
+            r#"{"_format_version":"3.0","vaults":[{"name":"safe","prefix":"my-safe"}]}"#,
+            r#"{vaults={{name="vault 'safe' is not installed"}}}"#,
+        ),
         (
             r#"{"_format_version":"3.0","upstreams":[{"name":"u","targets":[{"target":"bad host"}]}]}"#,
             r#"{upstreams={{targets={{target="Invalid target ('bad host'); not a valid hostname or ip address"}}}}}"#,
@@ -190,8 +204,10 @@ fn older_formats_mark_their_regular_expressions() {
 #[test]
 fn values_are_transformed_unless_told_otherwise() {
     for (transform, hashed) in [(true, true), (false, false)] {
-        let records = loaded(json!({"_format_version": "3.0", "_transform": transform, "_comment": "x", "_ignore": [1],
-            "consumers": [{"username": "c", "_comment": "y", "basicauth_credentials": [{"username": "u", "password": "as-is"}]}]}));
+        let records = loaded(
+            json!({"_format_version": "3.0", "_transform": transform, "_comment": "x", "_ignore": [1],
+            "consumers": [{"username": "c", "_comment": "y", "basicauth_credentials": [{"username": "u", "password": "as-is"}]}]}),
+        );
         let password = only(&records, "basicauth_credentials").value["password"].as_str().unwrap();
         assert_eq!(password.len() == 40, hashed, "{password}");
     }
@@ -206,7 +222,8 @@ fn workspaces_and_lives_are_kept_beside_the_fields() {
     assert_eq!((key.ws.unwrap().to_string().as_str(), key.expires), (ws, Some(1_700_000_060)));
     assert!(!key.value.contains_key("ttl") && !key.value.contains_key("ws_id"));
     assert_eq!(records.iter().filter(|record| record.entity == "workspaces").count(), 2);
-    let elsewhere = r#"{"_format_version":"3.0","consumers":[{"username":"c","ws_id":"5c0f0a8e-0b1e-4c1e-9b39-3f1f2d1d0009"}]}"#;
+    let elsewhere =
+        r#"{"_format_version":"3.0","consumers":[{"username":"c","ws_id":"5c0f0a8e-0b1e-4c1e-9b39-3f1f2d1d0009"}]}"#;
     assert!(message(elsewhere).contains("no such entry in 'workspaces'"));
     // The same name in two workspaces is no clash.
     loaded(json!({"_format_version": "3.0", "workspaces": [{"id": ws, "name": "team"}],
@@ -273,7 +290,12 @@ fn an_export_loads_to_the_same_records() {
     store.commit(store::Batch::replace_all(records)).unwrap();
     let now = 1_700_000_000;
     let text = declarative::export::text(&store.current(), &kinds(), now);
-    assert!(text.contains("_format_version: '3.0'\n") && text.contains("_transform: false\n") && text.contains("name: trip\n"), "{text}");
+    assert!(
+        text.contains("_format_version: '3.0'\n")
+            && text.contains("_transform: false\n")
+            && text.contains("name: trip\n"),
+        "{text}"
+    );
     let again = read(&text).unwrap_or_else(|invalid| panic!("{invalid}\n{text}")).records;
     let view = store.current();
     assert_eq!(again.len(), view.len());

@@ -11,9 +11,8 @@ use std::sync::Arc;
 
 /// Checks a declarative file, down to whether it can be compiled.
 pub fn parse(file: Option<PathBuf>, arguments: &SettingsArguments) -> Result<(), Failure> {
-    let file = file.ok_or_else(|| {
-        Failure("expected a declarative configuration file; see `silverback config --help`".into())
-    })?;
+    let file = file
+        .ok_or_else(|| Failure("expected a declarative configuration file; see `silverback config --help`".into()))?;
     compile(file, arguments)?;
     println!("parse successful");
     Ok(())
@@ -39,7 +38,9 @@ pub fn test(file: &Path, cases: &Path, arguments: &SettingsArguments) -> Result<
         };
         let request = request_of(case).map_err(|error| Failure(format!("case {number}: {error}")))?;
         let found = snapshot.find(&request);
-        let name = found.as_ref().map(|found| found.route.entity.name.clone().unwrap_or_else(|| found.route.entity.id.to_string()));
+        let name = found
+            .as_ref()
+            .map(|found| found.route.entity.name.clone().unwrap_or_else(|| found.route.entity.id.to_string()));
         if name.as_deref() != expected {
             wrong += 1;
             let shown = |name: Option<&str>| name.map_or("no Route".to_owned(), |name| format!("Route '{name}'"));
@@ -70,7 +71,9 @@ fn compile(file: PathBuf, arguments: &SettingsArguments) -> Result<Arc<Snapshot>
     let source = Source::File(file);
     let failed = |error: &dyn std::fmt::Display| Failure(format!("Failed parsing:\n{error}"));
     let (document, _) = source.read().map_err(|error| failed(&error))?;
-    let records = declarative::load(&document, &core.kinds, crate::node::now()).map_err(|invalid| failed(&invalid.tree()))?.records;
+    let records = declarative::load(&document, &core.kinds, crate::node::now())
+        .map_err(|invalid| failed(&invalid.tree()))?
+        .records;
     core.dry_run(records).map_err(|error| failed(&error))
 }
 

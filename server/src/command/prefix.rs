@@ -19,7 +19,8 @@ impl PidFile {
         }
         let path = Self::path(prefix);
         let folder = path.parent().unwrap_or(prefix);
-        let explain = |error: std::io::Error| Failure(format!("could not prepare the prefix at {}: {error}", prefix.display()));
+        let explain =
+            |error: std::io::Error| Failure(format!("could not prepare the prefix at {}: {error}", prefix.display()));
         std::fs::create_dir_all(folder).map_err(explain)?;
         std::fs::write(&path, format!("{}\n", std::process::id())).map_err(explain)?;
         Ok(Self(path))

@@ -44,7 +44,8 @@ fn found(arguments: &SettingsArguments) -> Result<(std::path::PathBuf, u32), Fai
     if !prefix.exists() {
         return Err(Failure(format!("no such prefix: {}", prefix.display())));
     }
-    let pid = running(&prefix).ok_or_else(|| Failure(format!("silverback not running in prefix: {}", prefix.display())))?;
+    let pid =
+        running(&prefix).ok_or_else(|| Failure(format!("silverback not running in prefix: {}", prefix.display())))?;
     Ok((prefix, pid))
 }
 

@@ -23,7 +23,9 @@ pub fn settings(arguments: &SettingsArguments) -> Result<Loaded, Failure> {
 pub fn start(arguments: &SettingsArguments) -> Result<(), Failure> {
     let loaded = settings(arguments)?;
     if loaded.settings.cluster.role != config::Role::Traditional {
-        return Err(Failure("role: control_plane and data_plane are not available yet; leave it at 'traditional'".into()));
+        return Err(Failure(
+            "role: control_plane and data_plane are not available yet; leave it at 'traditional'".into(),
+        ));
     }
     if loaded.settings.storage.database != config::Database::Off {
         return Err(Failure(format!(

@@ -4,8 +4,8 @@ use super::redis::Outside;
 use super::translate;
 use arc_swap::ArcSwap;
 use config::{RouterFlavor, Settings};
-use declarative::keep::{self, Kept};
 use declarative::Kinds;
+use declarative::keep::{self, Kept};
 use entities::{Definitions, PluginSchemas, VaultSchema, VaultSchemas};
 use exchange::counters::Counters;
 use exchange::{Registry, Services};
@@ -81,11 +81,13 @@ impl Core {
         let vaults: VaultSchemas = [VaultSchema::env()].into_iter().collect();
         let definitions = Arc::new(Definitions::new(schemas, vaults, flavor, false));
         let kinds = Arc::new(Kinds::new(definitions.clone()));
-        let counters = Arc::new(Counters::new(usize::try_from(settings.storage.mem_cache_size / 8).unwrap_or(16 << 20)));
+        let counters =
+            Arc::new(Counters::new(usize::try_from(settings.storage.mem_cache_size / 8).unwrap_or(16 << 20)));
         let registry = Arc::new(registry);
         let trust = Arc::new(translate::trust(&settings.outgoing_tls)?);
         let resolver = Resolver::start(&translate::dns(&settings.dns)).map_err(|error| error.to_string())?;
-        let redis = Arc::new(redis_client::Client::new(Arc::new(Outside { resolver: resolver.clone(), trust: trust.clone() })));
+        let redis =
+            Arc::new(redis_client::Client::new(Arc::new(Outside { resolver: resolver.clone(), trust: trust.clone() })));
         let services = Services { counters: counters.clone(), redis: redis.clone(), node_id };
         Ok(Self {
             builder: Builder::new(definitions.clone(), registry.clone(), services, flavor, trust.clone()),
@@ -126,7 +128,9 @@ impl Core {
             match staged.map(|staged| staged.and_then(keep::Staged::commit)) {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::error!("{error}; the next start begins with the one before"),
-                Err(_) => tracing::error!("writing the last good configuration failed; the next start begins with the one before"),
+                Err(_) => tracing::error!(
+                    "writing the last good configuration failed; the next start begins with the one before"
+                ),
             }
         }
         Ok(())

@@ -29,7 +29,8 @@ impl Observer for ProxyAccess {
 impl Logs {
     /// Opens what the settings name.
     pub fn open(settings: &Settings) -> Result<Self, String> {
-        let mut logs = Self { sinks: HashMap::new(), errors: None, proxy: None, admin: None, status: None, manager: None };
+        let mut logs =
+            Self { sinks: HashMap::new(), errors: None, proxy: None, admin: None, status: None, manager: None };
         let given = &settings.logs;
         let level = level(given.proxy_error.as_ref().and_then(|log| log.level).unwrap_or(settings.node.log_level));
         if let Some(error_log) = &given.proxy_error {
@@ -99,7 +100,13 @@ impl Logs {
         Ok(Some(telemetry::AccessLog::new(sink, format)))
     }
 
-    fn sink(&mut self, given: &LogSink, default: &str, terminal: SinkTarget, settings: &Settings) -> Result<Sink, String> {
+    fn sink(
+        &mut self,
+        given: &LogSink,
+        default: &str,
+        terminal: SinkTarget,
+        settings: &Settings,
+    ) -> Result<Sink, String> {
         let target = match given {
             LogSink::Stdout => SinkTarget::Stdout,
             LogSink::Stderr => SinkTarget::Stderr,

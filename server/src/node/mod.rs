@@ -12,8 +12,8 @@ mod running;
 mod tracing;
 mod translate;
 
-pub use self::core::{Core, LoadError};
 pub(crate) use self::core::now;
+pub use self::core::{Core, LoadError};
 pub use health_checkers::HealthCheckers;
 pub use rate_limiter::RateLimiter;
 pub use route_table::{Replace, RouteTable};

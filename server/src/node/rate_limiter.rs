@@ -3,8 +3,8 @@
 //! Requests count in the table itself, which belongs to the node; if this actor dies no count is lost, and old windows
 //! only stay a little longer.
 
-use crate::supervise::Life;
 use super::Panic;
+use crate::supervise::Life;
 use actix::{Actor, AsyncContext, Context, Handler};
 use exchange::counters::Counters;
 use std::sync::Arc;

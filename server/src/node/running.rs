@@ -248,7 +248,10 @@ async fn load_source(core: Arc<Core>, route_table: Supervised<RouteTable>, sourc
         let (document, hash) = source.read().map_err(|error| error.to_string())?;
         let loaded = declarative::load(&document, &kinds, super::core::now());
         let records = loaded.map_err(|invalid| source.wrong(invalid).to_string())?.records;
-        Ok::<_, String>((store::Batch { author: "declarative_config".into(), ..store::Batch::replace_all(records) }, hash))
+        Ok::<_, String>((
+            store::Batch { author: "declarative_config".into(), ..store::Batch::replace_all(records) },
+            hash,
+        ))
     });
     let done = match read.await {
         Ok(Ok((batch, hash))) => {
@@ -298,8 +301,8 @@ fn serve_proxy(bound: Vec<Bound>, loaded: &Loaded, core: &Core, shared: Arc<Shar
         }
     };
     let options = Options { workers, tls, handshake_timeout: given.handshake_timeout, patience: PATIENCE };
-    let (listening, server) =
-        listen::start(bound, &options, Engine::new(shared)).map_err(|error| StartError(format!("cannot serve: {error}")))?;
+    let (listening, server) = listen::start(bound, &options, Engine::new(shared))
+        .map_err(|error| StartError(format!("cannot serve: {error}")))?;
     actix_rt::spawn(async move {
         if let Err(error) = server.await {
             ::tracing::error!(%error, "the proxy's listeners ended");

@@ -1,6 +1,8 @@
 //! From settings to what each room is told.
 
-use config::{self, DefaultErrorType, ListenAddress, RecordKind, Settings, TlsListener, TlsVersion, TrustedPeer, Trusted};
+use config::{
+    self, DefaultErrorType, ListenAddress, RecordKind, Settings, TlsListener, TlsVersion, Trusted, TrustedPeer,
+};
 use exchange::ErrorTemplates;
 use proxy::dns::{DnsSettings, Order};
 use proxy::listen::{self, Place};
@@ -33,7 +35,9 @@ pub fn proxy(settings: &Settings) -> Result<ProxySettings, String> {
         keepalive_timeout: limits.keepalive_timeout,
         keepalive_requests: limits.keepalive_requests,
         upstream_keepalive_pool_size: usize::try_from(keepalive.pool_size).unwrap_or(usize::MAX),
-        upstream_keepalive_max_requests: keepalive.max_requests.map_or(0, |most| u32::try_from(most).unwrap_or(u32::MAX)),
+        upstream_keepalive_max_requests: keepalive
+            .max_requests
+            .map_or(0, |most| u32::try_from(most).unwrap_or(u32::MAX)),
         upstream_keepalive_idle_timeout: keepalive.idle_timeout.unwrap_or(Duration::ZERO),
         trusted_ips: nets.collect(),
         trust_unix: proxying.forwarded.trusted.iter().any(|peer| matches!(peer, TrustedPeer::Unix)),
@@ -62,7 +66,9 @@ fn error_templates(settings: &Settings) -> Result<ErrorTemplates, String> {
     let given = &settings.proxying.error_templates;
     let read = |path: &Option<std::path::PathBuf>, name: &str, built_in: String| match path {
         None => Ok(built_in),
-        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("error_template_{name}: {}: {error}", path.display())),
+        Some(path) => {
+            std::fs::read_to_string(path).map_err(|error| format!("error_template_{name}: {}: {error}", path.display()))
+        }
     };
     let built_in = ErrorTemplates::default();
     Ok(ErrorTemplates {
@@ -150,10 +156,14 @@ pub fn trust(given: &config::TlsOutgoing) -> Result<Trust, String> {
     for trusted in &given.trusted {
         let pem = match trusted {
             Trusted::Pem(pem) => pem.text.reveal().to_owned(),
-            Trusted::System(path) => std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?,
+            Trusted::System(path) => {
+                std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?
+            }
             Trusted::SystemMissing => continue,
         };
-        for certificate in snapshot::certificates_in(&pem).map_err(|error| format!("lua_ssl_trusted_certificate: {error}"))? {
+        for certificate in
+            snapshot::certificates_in(&pem).map_err(|error| format!("lua_ssl_trusted_certificate: {error}"))?
+        {
             // A system's list may hold authorities that are no longer acceptable; they vouch for nobody.
             let _ = roots.add(certificate);
         }
@@ -197,7 +207,8 @@ pub fn dns(given: &config::Dns) -> DnsSettings {
 /// The manager.
 pub fn manager(settings: &Settings) -> manager::Settings {
     let admin = &settings.listeners.admin;
-    let port = |ssl: bool| admin.iter().find(|listener| listener.ssl == ssl).and_then(|listener| listener.address.port());
+    let port =
+        |ssl: bool| admin.iter().find(|listener| listener.ssl == ssl).and_then(|listener| listener.address.port());
     // Whoever may not reach the Admin API by itself may not reach it through the manager.
     let loopback = admin.iter().all(|listener| match &listener.address {
         ListenAddress::Socket(address) => address.ip().is_loopback(),

@@ -82,7 +82,11 @@ impl Rules {
             .collect();
         // The field stands in the records of the plugins that allow it, not in the common one.
         if entity.name == "plugins" && names.contains(&"consumer_groups") {
-            references.push(Reference { field: "consumer_group", entity: "consumer_groups", on_delete: OnDelete::Cascade });
+            references.push(Reference {
+                field: "consumer_group",
+                entity: "consumer_groups",
+                on_delete: OnDelete::Cascade,
+            });
         }
         Rules {
             entity: entity.name,
@@ -137,7 +141,8 @@ impl Catalog {
 
     /// The rules that the definitions of a node give. Tags are not stored: they are read off the entities.
     pub fn of(definitions: &Definitions) -> Catalog {
-        let names: Vec<&'static str> = definitions.entities().map(|entity| entity.name).filter(|name| *name != "tags").collect();
+        let names: Vec<&'static str> =
+            definitions.entities().map(|entity| entity.name).filter(|name| *name != "tags").collect();
         let rules = definitions.entities().filter(|entity| entity.name != "tags");
         Catalog::new(rules.map(|entity| Rules::of(entity, &names)).collect())
     }

@@ -64,8 +64,22 @@ impl Level {
 
 /// The crates of this workspace. Others are heard from when they warn, and when someone debugs.
 const OURS: &[&str] = &[
-    "admin", "declarative", "entities", "exchange", "manager", "migration", "plugins", "proxy", "redis_client", "router",
-    "schema", "silverback", "snapshot", "store", "store_sql", "telemetry",
+    "admin",
+    "declarative",
+    "entities",
+    "exchange",
+    "manager",
+    "migration",
+    "plugins",
+    "proxy",
+    "redis_client",
+    "router",
+    "schema",
+    "silverback",
+    "snapshot",
+    "store",
+    "store_sql",
+    "telemetry",
 ];
 
 fn is_worth_a_line(metadata: &Metadata<'_>) -> bool {
