@@ -200,16 +200,14 @@ impl Shared {
         let view = self.store.view().await.map_err(|error| errors::store(&error))?;
         #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
         let now = now() as i64;
-        let all = self
-            .kinds
-            .iter()
-            .flat_map(|kind| view.all(kind.name))
-            .filter(|record| !record.expired(now))
-            .flat_map(|record| {
-                record.tags().map(
+        let all =
+            self.kinds.iter().flat_map(|kind| view.all(kind.name)).filter(|record| !record.expired(now)).flat_map(
+                |record| {
+                    record.tags().map(
                     move |tag| json!({"entity_name": record.entity, "entity_id": record.id.to_string(), "tag": tag}),
                 )
-            });
+                },
+            );
         let skip = paging.after.as_ref().and_then(|after| after.to_string().parse::<usize>().ok()).unwrap_or(0);
         let mut wanted = all.filter(|entry| tag.is_none_or(|tag| entry["tag"] == tag)).skip(skip);
         let data: Vec<Value> = wanted.by_ref().take(paging.size).collect();
