@@ -92,10 +92,10 @@ pub(crate) enum Endpoint {
 #[derive(Debug, Default)]
 struct Place {
     literal: BTreeMap<String, Place>,
-    parameter: Option<(String, Box<Place>)>,
+    parameter: Option<Box<Place>>,
     endpoint: Option<(Endpoint, Methods)>,
-    // Not in `GET /endpoints`.
-    hidden: bool,
+    // The path as `GET /endpoints` shows it; absent when it does not.
+    shown: Option<Vec<String>>,
 }
 
 /// All paths.
@@ -219,20 +219,19 @@ impl Paths {
     fn add(&mut self, path: &str, endpoint: Endpoint, methods: Methods) -> &mut Place {
         let mut place = &mut self.top;
         for segment in path.split('/').filter(|segment| !segment.is_empty()) {
-            place = match segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-                Some(name) => {
-                    let (_, next) = place.parameter.get_or_insert_with(|| (name.to_owned(), Box::default()));
-                    next
-                }
-                None => place.literal.entry(segment.to_owned()).or_default(),
+            place = if segment.starts_with('{') {
+                place.parameter.get_or_insert_default()
+            } else {
+                place.literal.entry(segment.to_owned()).or_default()
             };
         }
         place.endpoint = Some((endpoint, methods));
+        place.shown = Some(path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect());
         place
     }
 
     fn hide(&mut self, path: &str, endpoint: Endpoint, methods: Methods) {
-        self.add(path, endpoint, methods).hidden = true;
+        self.add(path, endpoint, methods).shown = None;
     }
 
     /// Where decoded segments lead. A literal segment wins over a parameter.
@@ -246,7 +245,7 @@ impl Paths {
     /// The paths as people write them, sorted by segments.
     pub(crate) fn list(&self) -> Vec<String> {
         let mut out = Vec::new();
-        collect(&self.top, &mut Vec::new(), &mut out);
+        collect(&self.top, &mut out);
         out.sort();
         out.into_iter().map(|segments| format!("/{}", segments.join("/"))).collect()
     }
@@ -258,7 +257,7 @@ fn descend<'p, 's>(place: &'p Place, segments: &'s [Vec<u8>], parameters: &mut V
     if let Some(found) = literal.and_then(|next| descend(next, rest, parameters)) {
         return Some(found);
     }
-    let (_, next) = place.parameter.as_ref()?;
+    let next = place.parameter.as_ref()?;
     let depth = parameters.len();
     parameters.push(segment);
     let found = descend(next, rest, parameters);
@@ -268,18 +267,7 @@ fn descend<'p, 's>(place: &'p Place, segments: &'s [Vec<u8>], parameters: &mut V
     found
 }
 
-fn collect(place: &Place, segments: &mut Vec<String>, out: &mut Vec<Vec<String>>) {
-    if place.endpoint.is_some() && !place.hidden {
-        out.push(segments.clone());
-    }
-    for (name, next) in &place.literal {
-        segments.push(name.clone());
-        collect(next, segments, out);
-        segments.pop();
-    }
-    if let Some((name, next)) = &place.parameter {
-        segments.push(format!("{{{name}}}"));
-        collect(next, segments, out);
-        segments.pop();
-    }
+fn collect<'p>(place: &'p Place, out: &mut Vec<&'p [String]>) {
+    out.extend(place.shown.as_deref());
+    place.literal.values().chain(place.parameter.as_deref()).for_each(|next| collect(next, out));
 }

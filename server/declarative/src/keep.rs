@@ -126,6 +126,7 @@ pub fn load(prefix: &Path) -> Result<Option<Kept>, KeepError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn kept(hash: &str) -> Kept {
         Kept { hash: hash.into(), document: Map::from_iter([("services".to_owned(), json!([{"name": hash}]))]) }

@@ -91,6 +91,7 @@ pub struct Worker {
     /// What this worker counts.
     pub traffic: Arc<WorkerTraffic>,
     snapshot: RefCell<Cache<Published, Arc<Snapshot>>>,
+    #[expect(clippy::redundant_allocation, reason = "requests of one worker count without a locked instruction")]
     held: RefCell<Rc<Arc<Snapshot>>>,
     stopping: Cell<bool>,
     /// One moment on both clocks, read anew by each sweep.

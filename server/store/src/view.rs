@@ -2,6 +2,7 @@
 
 use crate::Revision;
 use crate::catalog::{Catalog, Rules};
+use crate::changes::{Change, ChangeKind};
 use crate::engine::{Page, Query};
 use crate::error::Error;
 use crate::record::{Id, Record};
@@ -31,6 +32,40 @@ impl View {
         view.fill(records)?;
         view.revision = revision;
         Ok(view)
+    }
+
+    /// A state as an engine has kept it: the records were checked when they were written.
+    pub fn kept(catalog: Arc<Catalog>, records: impl IntoIterator<Item = Arc<Record>>, revision: Revision) -> View {
+        let mut view = View::empty(catalog);
+        for record in records {
+            view.set(record.entity, Some(record), None);
+        }
+        view.revision = revision;
+        view
+    }
+
+    /// The state at `revision`, after `changes`, which must be all from this state's revision to that one. `None` when
+    /// everything was replaced: whoever needs the state then reads it anew.
+    pub fn followed(&self, changes: &[Change], revision: Revision) -> Option<View> {
+        let mut view = self.clone();
+        view.revision = revision;
+        for change in changes {
+            let ChangeKind::Record { entity, id, after, .. } = &change.kind else { return None };
+            view.set(entity, after.clone(), Some(id));
+        }
+        Some(view)
+    }
+
+    /// Puts or removes one record without checks.
+    fn set(&mut self, entity: &str, record: Option<Arc<Record>>, id: Option<&Id>) {
+        let Some(index) = self.catalog.position(entity) else { return };
+        let rules = &self.catalog.rules()[index];
+        let table = Arc::make_mut(&mut self.tables[index]);
+        match (record, id) {
+            (Some(record), _) => drop(table.put(rules, record)),
+            (None, Some(id)) => drop(table.remove(rules, id)),
+            (None, None) => {}
+        }
     }
 
     /// The rules the records keep.

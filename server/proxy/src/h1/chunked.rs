@@ -17,7 +17,6 @@ const MAX_TRAILER_LINES: usize = 64;
 
 /// What a decoder found.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it lives for a moment, and nearly always on the way to its reader")]
 pub enum Piece {
     /// Content; never empty.
     Data(Bytes),

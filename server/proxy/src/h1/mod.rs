@@ -11,3 +11,6 @@ pub mod response_head;
 pub mod target;
 pub(crate) mod tunnel;
 pub mod write;
+
+#[cfg(test)]
+mod tests;

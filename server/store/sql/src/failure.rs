@@ -4,6 +4,7 @@ use crate::blueprint::Blueprint;
 use migration::{Table, Unique};
 use sea_orm::{DbErr, RuntimeErr};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use store::{Error, Id, Record};
 
 /// Why a store was not opened.
@@ -128,7 +129,7 @@ pub(crate) fn values(fields: &[&'static str], record: &Record) -> Map<String, Va
 
 /// The store's error for a constraint that the database held when the engine's own checks did not: someone wrote past it.
 /// `written` are the records of the batch.
-pub(crate) fn violation(blueprint: &Blueprint, error: DbErr, written: &[Record]) -> Error {
+pub(crate) fn violation(blueprint: &Blueprint, error: DbErr, written: &[Arc<Record>]) -> Error {
     let Some(broken) = broken(blueprint, &error) else { return unavailable(error) };
     let (Broken::Key(table) | Broken::Unique(table, _) | Broken::Foreign(table, _)) = broken;
     let culprit = written.iter().rev().find(|record| record.entity == table.name);

@@ -250,8 +250,8 @@ pub(crate) async fn view(db: &DatabaseConnection, blueprint: &Blueprint, catalog
     for rules in catalog.rules() {
         let (layout, rules) = blueprint.layout(rules.entity)?;
         let found = records(&transaction, layout, rules, &rows(layout)).await.map_err(unavailable)?;
-        all.extend(found.into_iter().filter_map(Arc::into_inner));
+        all.extend(found);
     }
     transaction.commit().await.map_err(unavailable)?;
-    View::of(catalog, all, revision)
+    Ok(View::kept(catalog, all, revision))
 }

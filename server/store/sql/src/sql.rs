@@ -41,6 +41,9 @@ struct Inner {
     latest: Mutex<Weak<View>>,
 }
 
+/// How many changes a view is brought forward by; after more, it is read anew.
+const CATCH_UP: usize = 5_000;
+
 fn unix_now() -> i64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |past| past.as_secs() as i64)
 }
@@ -146,17 +149,32 @@ impl Inner {
         Ok(revision)
     }
 
+    /// The newest view: the one in use brought forward by the change log where that is enough, or else read anew.
     async fn view(&self) -> Result<Arc<View>, Error> {
         let held = || self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let known = held().upgrade();
+        let (db, catalog) = (&self.pools.read, self.blueprint.catalog());
+        let mut newer = None;
         if let Some(view) = known {
-            let (revision, _) = log::revision(&self.pools.read).await.map_err(unavailable)?;
+            // Read before the changes: these then hold all up to here, and perhaps more.
+            let (revision, _) = log::revision(db).await.map_err(unavailable)?;
             if revision == view.revision() {
                 return Ok(view);
             }
+            match log::after(db, catalog, view.revision(), CATCH_UP, self.channel.is_some()).await {
+                Ok(changes) if changes.len() < CATCH_UP => {
+                    let last = changes.last().map_or(revision, |change| Ord::max(change.revision, revision));
+                    newer = view.followed(&changes, last);
+                }
+                Ok(_) | Err(Error::Forgotten { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
-        let catalog = self.blueprint.catalog().clone();
-        let view = Arc::new(read::view(&self.pools.read, &self.blueprint, catalog).await?);
+        let view = match newer {
+            Some(view) => view,
+            None => read::view(db, &self.blueprint, catalog.clone()).await?,
+        };
+        let view = Arc::new(view);
         *held() = Arc::downgrade(&view);
         Ok(view)
     }

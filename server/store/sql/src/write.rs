@@ -47,36 +47,35 @@ pub(crate) async fn apply(context: &Context<'_>, batch: Batch) -> Result<Revisio
         blueprint: context.blueprint,
         now: context.now,
         done: Vec::new(),
+        writing: None,
     };
     match writer.run(context, batch).await {
         Ok(revision) => {
             let done = writer.done;
-            transaction.commit().await.map_err(|error| refused(context, error, &done))?;
+            transaction.commit().await.map_err(|error| refused(context, error, &done, None))?;
             Ok(revision)
         }
         Err(failure) => {
-            let done = writer.done;
+            let (done, writing) = (writer.done, writer.writing);
             if let Err(error) = transaction.rollback().await {
                 // Nothing can be done: the connection is gone, and the transaction with it.
                 tracing::debug!(cause = sentence(&error), "a transaction was not rolled back in order");
             }
             Err(match failure {
                 Failure::Refused(error) => error,
-                Failure::Database(error) => refused(context, error, &done),
+                Failure::Database(error) => refused(context, error, &done, writing),
             })
         }
     }
 }
 
-fn refused(context: &Context<'_>, error: DbErr, done: &[ChangeKind]) -> Error {
-    let written: Vec<Record> = done
-        .iter()
-        .filter_map(|change| match change {
-            ChangeKind::Record { after: Some(record), .. } => Some(Record::clone(record)),
-            _ => None,
-        })
-        .collect();
-    violation(context.blueprint, error, &written)
+/// `writing`: the record whose row was being written, if it came to that.
+fn refused(context: &Context<'_>, error: DbErr, done: &[ChangeKind], writing: Option<Arc<Record>>) -> Error {
+    let written = done.iter().filter_map(|change| match change {
+        ChangeKind::Record { after: Some(record), .. } => Some(record.clone()),
+        _ => None,
+    });
+    violation(context.blueprint, error, &written.chain(writing).collect::<Vec<_>>())
 }
 
 /// Why a step did not succeed.
@@ -103,6 +102,7 @@ struct Writer<'a> {
     blueprint: &'a Blueprint,
     now: i64,
     done: Vec<ChangeKind>,
+    writing: Option<Arc<Record>>,
 }
 
 impl Writer<'_> {
@@ -202,6 +202,7 @@ impl Writer<'_> {
         before: Option<Arc<Record>>,
     ) -> Result<(), Failure> {
         let cells = cells(layout, rules, &record)?;
+        self.writing = Some(record.clone());
         if before.is_some() {
             let mut update = Query::update().table(layout.entity).take();
             if let Some(key) = cells.first() {

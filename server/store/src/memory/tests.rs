@@ -35,6 +35,32 @@ async fn expired_records_are_gone_and_give_their_values_back() {
     assert_eq!(found.id, Id::Uuid(Uuid::from_u128(2)));
 }
 
+#[tokio::test]
+async fn a_view_follows_changes() {
+    let store = Memory::new(conformance::catalog());
+    let commit = |operations| store.commit(Batch { operations, ..Batch::default() }).unwrap();
+    commit(vec![Operation::Insert(conformance::parent(1, "one")), Operation::Insert(conformance::parent(2, "two"))]);
+    let first = store.current();
+    let gone = Operation::Delete { entity: "parents", id: Id::Uuid(Uuid::from_u128(1)) };
+    commit(vec![
+        gone,
+        Operation::Update(conformance::parent(2, "one")),
+        Operation::Insert(conformance::parent(3, "two")),
+    ]);
+    let now = store.current();
+    let changes = store.changes(first.revision(), 100).await.unwrap();
+    let followed = first.followed(&changes, now.revision()).unwrap();
+    assert_eq!(followed.revision(), now.revision());
+    assert!(followed.all("parents").eq(now.all("parents")));
+    let kept = View::kept(now.catalog().clone(), now.all("parents").cloned(), now.revision());
+    for view in [followed, kept] {
+        let found = view.by_unique("parents", None, "name", &json!("one"));
+        assert_eq!(found, now.by_unique("parents", None, "name", &json!("one")));
+    }
+    store.commit(Batch::replace_all(vec![])).unwrap();
+    assert!(first.followed(&store.changes(1, 100).await.unwrap(), 3).is_none());
+}
+
 /// What the indexes must agree with: a plain map that is searched from end to end.
 #[derive(Default)]
 struct Naive(BTreeMap<u8, (Option<u8>, u8, Option<u8>)>);

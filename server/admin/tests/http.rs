@@ -1,0 +1,532 @@
+//! The Admin API over HTTP: requests in, status, headers and bodies out.
+
+use actix_web::App;
+use actix_web::dev::{Service, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::test as served;
+use admin::{
+    AdminState, Counters, Eventually, HealthFault, HealthView, Limits, LoadError, NodeFacts, NodeView, Parts,
+    Publisher, Readiness,
+};
+use declarative::{EMPTY_HASH, Kinds};
+use entities::{Definitions, Flavor, PluginSchema, PluginSchemas, VaultSchemas};
+use proptest::prelude::*;
+use schema::{Field, Record};
+use serde_json::{Map, Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use store::{Batch, Memory};
+
+/// A node that takes what it is given, unless it is told not to.
+struct Node {
+    store: Arc<Memory>,
+    hash: Mutex<String>,
+    refuse: Mutex<Option<LoadError>>,
+}
+
+impl Publisher for Node {
+    fn load(&self, batch: Batch, hash: String) -> Eventually<'_, Result<(), LoadError>> {
+        Box::pin(async move {
+            if let Some(error) = self.refuse.lock().unwrap().take() {
+                return Err(error);
+            }
+            self.store.commit(batch)?;
+            *self.hash.lock().unwrap() = hash;
+            Ok(())
+        })
+    }
+}
+
+impl NodeView for Node {
+    fn counters(&self) -> Counters {
+        Counters { requests: 7, ..Counters::default() }
+    }
+    fn configuration_hash(&self) -> String {
+        self.hash.lock().unwrap().clone()
+    }
+    fn readiness(&self) -> Readiness {
+        Readiness::Ready
+    }
+    fn log_level(&self) -> String {
+        "notice".into()
+    }
+    fn set_log_level(&self, _: &str, _: Duration) {}
+}
+
+/// Health that is known of Upstreams whose name starts with `checked`.
+struct Health;
+
+impl HealthView for Health {
+    fn targets(&self, _: &store::Record, targets: &[Arc<store::Record>]) -> Vec<Map<String, Value>> {
+        targets.iter().map(|_| Map::from_iter([("health".to_owned(), json!("HEALTHY"))])).collect()
+    }
+    fn upstream(&self, upstream: &store::Record) -> Value {
+        json!({"id": upstream.id.to_string(), "health": "HEALTHY"})
+    }
+    fn set(
+        &self,
+        upstream: &store::Record,
+        _: &store::Record,
+        address: Option<&str>,
+        _: bool,
+    ) -> Result<(), HealthFault> {
+        match (upstream.text("name").is_some_and(|name| name.starts_with("checked")), address) {
+            (false, _) => Err(HealthFault::NoChecker),
+            (true, Some("none:1")) => Err(HealthFault::NoTarget),
+            (true, _) => Ok(()),
+        }
+    }
+}
+
+fn plugin_schemas() -> PluginSchemas {
+    let names = Field::array("key_names", Field::string("").required(true)).required(true).default(json!(["apikey"]));
+    let config = Record::new().field(names).field(Field::boolean("hide").default(false)).sealed();
+    [PluginSchema::with_config("key-auth", config).priority(1250)].into_iter().collect()
+}
+
+fn node() -> (AdminState, Arc<Node>) {
+    let definitions = Definitions::new(plugin_schemas(), VaultSchemas::default(), Flavor::TraditionalCompatible, false);
+    let kinds = Arc::new(Kinds::new(Arc::new(definitions)));
+    let store = Arc::new(Memory::new(kinds.catalog().clone()));
+    let node = Arc::new(Node { store: store.clone(), hash: Mutex::new(EMPTY_HASH.into()), refuse: Mutex::default() });
+    let state = AdminState::new(Parts {
+        kinds,
+        store,
+        publish: node.clone(),
+        health: Arc::new(Health),
+        node: node.clone(),
+        facts: NodeFacts {
+            node_id: "5c0f0a8e-0b1e-4c1e-9b39-3f1f2d1d0004".into(),
+            hostname: "here".into(),
+            configuration: Map::from_iter([("database".to_owned(), json!("off"))]),
+            workers: 1,
+        },
+        headers: Default::default(),
+        limits: Limits { body: 64 << 10, configuration: 1 << 20 },
+    });
+    (state, node)
+}
+
+macro_rules! app {
+    ($state:expr, $configure:path) => {{
+        let state = $state.clone();
+        served::init_service(App::new().configure(move |cfg| $configure(cfg, state))).await
+    }};
+    ($state:expr) => {
+        app!($state, admin::configure)
+    };
+}
+
+async fn call<S>(
+    app: &S,
+    method: &str,
+    path: &str,
+    kind: Option<&str>,
+    body: &[u8],
+) -> (u16, Vec<u8>, Map<String, Value>)
+where
+    S: Service<actix_http::Request, Response = ServiceResponse, Error = actix_web::Error>,
+{
+    let mut request = served::TestRequest::with_uri(path).method(Method::from_bytes(method.as_bytes()).unwrap());
+    if let Some(kind) = kind {
+        request = request.insert_header(("Content-Type", kind));
+    }
+    let response = app.call(request.set_payload(body.to_vec()).to_request()).await.unwrap();
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), json!(value.to_str().unwrap())))
+        .collect();
+    (response.status().as_u16(), served::read_body(response).await.to_vec(), headers)
+}
+
+const JSON: Option<&str> = Some("application/json");
+const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
+const YAML: Option<&str> = Some("application/yaml");
+
+fn example() -> Value {
+    json!({"_format_version": "3.0",
+        "services": [{"id": "5c0f0a8e-0b1e-4c1e-9b39-3f1f2d1d0001", "name": "s", "host": "h", "tags": ["x", "one"],
+            "routes": [{"name": "r", "paths": ["/a"]}, {"name": "q", "paths": ["/b"]}]}, {"name": "t", "host": "h", "tags": ["x"]}],
+        "consumers": [{"username": "two words", "custom_id": "c1", "acls": [{"group": "staff"}], "keyauth_credentials": [{"key": "k", "ttl": 600}]}],
+        "plugins": [{"name": "key-auth", "instance_name": "i"}],
+        "upstreams": [{"name": "checked", "targets": [{"target": "a:1"}]}, {"name": "free", "targets": [{"target": "a:1"}]}]})
+}
+
+/// Members of `expected` must be in `found` with the same value; other members are free.
+fn agrees(found: &Value, expected: &Value) -> bool {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => {
+            expected.iter().all(|(key, value)| found.get(key).is_some_and(|found| agrees(found, value)))
+        }
+        (found, expected) => found == expected,
+    }
+}
+
+#[actix_web::test]
+async fn requests_get_their_answers() {
+    let (state, _) = node();
+    let app = app!(state);
+    let (status, ..) = call(&app, "POST", "/config", JSON, example().to_string().as_bytes()).await;
+    assert_eq!(status, 201);
+    let not_found = json!({"message": "Not found"});
+    let not_allowed = json!({"message": "Method not allowed"});
+    let cannot = |verb: &str, entity: &str, by: &str| json!({"code": 12, "name": "operation unsupported", "message": format!("cannot {verb} '{entity}' entities{by} when not using a database")});
+    let many: String = "a=1&".repeat(1001);
+    for (method, path, kind, body, status, expected) in [
+        (
+            "GET",
+            "/",
+            None,
+            "",
+            200,
+            json!({"version": "3.9.1", "tagline": "Welcome to kong", "configuration": {"database": "off"},
+            "plugins": {"enabled_in_cluster": ["key-auth"], "available_on_server": {"key-auth": {"priority": 1250}}}}),
+        ),
+        ("POST", "/", JSON, "{}", 405, not_allowed.clone()),
+        ("FROB", "/services", None, "", 405, not_allowed.clone()),
+        ("GET", "/no/such", None, "", 404, not_found.clone()),
+        ("OPTIONS", "/no-such", None, "", 404, not_found.clone()),
+        ("GET", "/targets", None, "", 404, not_found.clone()),
+        ("GET", "/consumer_groups", None, "", 404, not_found.clone()),
+        (
+            "GET",
+            "/filter-chains",
+            None,
+            "",
+            400,
+            json!({"message": "this endpoint is only available when wasm is enabled"}),
+        ),
+        ("GET", "/status", None, "", 200, json!({"server": {"total_requests": 7}})),
+        (
+            "GET",
+            "/status?unit=V",
+            None,
+            "",
+            400,
+            json!({"message": "invalid unit 'V' (expected 'k/K', 'm/M', or 'g/G')"}),
+        ),
+        ("GET", "/services/s", None, "", 200, json!({"name": "s", "port": 80, "path": null})),
+        ("GET", "/services/s/", None, "", 200, json!({"name": "s"})),
+        ("GET", "/services/5C0F0A8E-0B1E-4C1E-9B39-3F1F2D1D0001", None, "", 200, json!({"name": "s"})),
+        ("GET", "/services/none", None, "", 404, not_found.clone()),
+        ("GET", "/services?tags=x,one&size=1", None, "", 200, json!({"next": null})),
+        (
+            "GET",
+            "/services?tags=a,b/c",
+            None,
+            "",
+            400,
+            json!({"code": 11, "options": {"tags": "invalid filter syntax"}}),
+        ),
+        ("GET", "/services?offset=x", None, "", 400, json!({"code": 7})),
+        ("GET", "/consumers/two+words", None, "", 200, json!({"custom_id": "c1"})),
+        ("GET", "/consumers?custom_id=none", None, "", 200, json!({"data": [], "next": null})),
+        ("GET", "/consumers/two%20words/acls/staff", None, "", 200, json!({"group": "staff"})),
+        ("GET", "/consumers/two%20words/key-auth/k", None, "", 200, json!({"key": "k"})),
+        ("GET", "/key-auths/k/consumer", None, "", 200, json!({"username": "two words"})),
+        (
+            "GET",
+            "/acls/staff",
+            None,
+            "",
+            400,
+            json!({"code": 1, "message": "invalid primary key: '{id=\"expected a valid UUID\"}'"}),
+        ),
+        ("GET", "/routes/r/service", None, "", 200, json!({"name": "s"})),
+        ("GET", "/services/t/routes/r", None, "", 404, not_found.clone()),
+        ("GET", "/plugins/i", None, "", 200, json!({"config": {"key_names": ["apikey"]}})),
+        ("GET", "/certificates/a.example", None, "", 404, json!({"message": "SNI not found"})),
+        ("GET", "/upstreams/checked/targets/a:1", None, "", 200, json!({"weight": 100})),
+        ("GET", "/upstreams/checked/targets/a", None, "", 404, not_found.clone()),
+        ("GET", "/upstreams/checked/health?balancer_health=1", None, "", 200, json!({"data": {"health": "HEALTHY"}})),
+        (
+            "PUT",
+            "/upstreams/free/targets/a:1/healthy",
+            None,
+            "",
+            400,
+            json!({"message": "no healthchecker found for free"}),
+        ),
+        ("PUT", "/upstreams/checked/targets/a:1/none:1/healthy", None, "", 404, not_found.clone()),
+        ("GET", "/schemas/unicorns", None, "", 404, json!({"message": "No entity named 'unicorns'"})),
+        ("GET", "/schemas/plugins/unicorn", None, "", 404, json!({"message": "No plugin named 'unicorn'"})),
+        ("GET", "/schemas/services/validate", None, "", 405, not_allowed.clone()),
+        (
+            "POST",
+            "/schemas/services/validate",
+            FORM,
+            "host=h&port=80",
+            200,
+            json!({"message": "schema validation successful"}),
+        ),
+        ("POST", "/schemas/services/validate", FORM, "host=h&port=x", 400, json!({"code": 2})),
+        ("GET", "/tags/a%2Cb", None, "", 400, json!({"code": 10, "name": "invalid unique tag"})),
+        (
+            "GET",
+            "/tags/%FF",
+            None,
+            "",
+            400,
+            json!({"message": "invalid utf-8 character sequence detected at position 1"}),
+        ),
+        ("POST", "/tags", JSON, "{}", 400, json!({"code": 2})),
+        (
+            "POST",
+            "/services",
+            JSON,
+            "{\"port\":\"x\"}",
+            400,
+            json!({"message": "2 schema violations (host: required field missing; port: expected an integer)"}),
+        ),
+        ("POST", "/services", JSON, "{\"host\": \"h\"", 400, json!({"message": "Cannot parse JSON body"})),
+        ("POST", "/services", JSON, "[]", 400, json!({"message": "schema violation (host: required field missing)"})),
+        ("POST", "/services", FORM, many.as_str(), 400, json!({"message": "Too many arguments"})),
+        ("POST", "/services", JSON, "{\"host\":\"h\"}", 405, cannot("create", "services", "")),
+        ("POST", "/consumers/nobody/key-auth", JSON, "{\"key\":\"x\"}", 404, not_found.clone()),
+        (
+            "POST",
+            "/plugins",
+            FORM,
+            "name=key-auth&config.key_names=k&config.hide=true",
+            405,
+            cannot("create", "plugins", ""),
+        ),
+        ("POST", "/routes", JSON, "{\"paths\":[\"/x\"],\"service\":{\"name\":\"none\"}}", 400, json!({"code": 13})),
+        ("PUT", "/services/s", JSON, "{\"host\":\"h\"}", 405, cannot("create or update", "services", " by 'name'")),
+        (
+            "PUT",
+            "/services/5c0f0a8e-0b1e-4c1e-9b39-3f1f2d1d0002",
+            JSON,
+            "{\"host\":\"h\"}",
+            405,
+            cannot("create or update", "services", ""),
+        ),
+        (
+            "PATCH",
+            "/services/none",
+            JSON,
+            "{}",
+            404,
+            json!({"code": 6, "message": "could not find the entity with '{name=\"none\"}'"}),
+        ),
+        ("PATCH", "/services/s", JSON, "{\"port\":-1}", 400, json!({"code": 2})),
+        ("PATCH", "/services/s", JSON, "{\"port\":1}", 405, cannot("update", "services", " by 'name'")),
+        ("PATCH", "/upstreams/free/targets/a:1", JSON, "{\"weight\":1}", 405, cannot("update", "targets", "")),
+        ("DELETE", "/services/s", None, "", 405, cannot("remove", "services", " by 'name'")),
+        ("DELETE", "/routes/r/service", None, "", 405, not_allowed.clone()),
+        ("DELETE", "/upstreams/free/targets/b:1", None, "", 404, not_found.clone()),
+        ("GET", "/cache/x", None, "", 404, not_found.clone()),
+        (
+            "PUT",
+            "/debug/node/log-level/debug",
+            JSON,
+            "{}",
+            405,
+            json!({"message": "cannot change log level when not using a database"}),
+        ),
+    ] {
+        let (found, bytes, headers) = call(&app, method, path, kind, body.as_bytes()).await;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        assert_eq!(found, status, "{method} {path}: {text}");
+        assert_eq!(headers["content-type"], "application/json; charset=utf-8", "{method} {path}");
+        assert_eq!((&headers["server"], &headers["access-control-allow-origin"]), (&json!("kong/3.9.1"), &json!("*")));
+        let body: Value = serde_json::from_str(&text).unwrap();
+        assert!(agrees(&body, &expected), "{method} {path}: {text}");
+    }
+    for (method, path) in
+        [("DELETE", "/services/none"), ("DELETE", "/cache"), ("PUT", "/upstreams/checked/targets/a:1/unhealthy")]
+    {
+        assert_eq!(call(&app, method, path, None, b"").await.0, 204, "{method} {path}");
+    }
+}
+
+#[actix_web::test]
+async fn media_types_lengths_and_methods_are_checked() {
+    let (state, _) = node();
+    let app = app!(state);
+    for (kind, path, status) in [
+        (Some("text/plain"), "/services", 415),
+        (Some("text/plain"), "/config", 415),
+        (YAML, "/services", 415),
+        (None, "/services", 415),
+    ] {
+        let (found, body, headers) = call(&app, "POST", path, kind, b"a").await;
+        assert_eq!((found, body.len()), (status, 144), "{kind:?} {path}");
+        assert_eq!(headers["content-type"], "text/html; charset=UTF-8");
+    }
+    let long = vec![b' '; (64 << 10) + 1];
+    assert_eq!(call(&app, "POST", "/services", JSON, &long).await.0, 413);
+    let (status, body, headers) = call(&app, "OPTIONS", "/services/x", None, b"").await;
+    assert_eq!((status, body.len(), &headers["allow"]), (204, 0, &json!("DELETE, GET, HEAD, OPTIONS, PATCH, PUT")));
+    assert_eq!(headers["access-control-allow-headers"], "Content-Type");
+    let (status, body, _) = call(&app, "GET", "/endpoints", None, b"").await;
+    let list: Value = serde_json::from_slice(&body).unwrap();
+    let list = list["data"].as_array().unwrap();
+    assert_eq!((status, &list[0]), (200, &json!("/")));
+    for path in [
+        "/consumers/{consumers}/key-auth/{keyauth_credentials}",
+        "/upstreams/{upstreams}/targets/all",
+        "/schemas/{db_entity_name}/validate",
+    ] {
+        assert!(list.contains(&json!(path)), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn pages_lead_through_a_list() {
+    let (state, _) = node();
+    let app = app!(state);
+    let consumers: Vec<Value> = (0..7).map(|index| json!({"username": format!("c{index}"), "tags": ["t"]})).collect();
+    let document = json!({"_format_version": "3.0", "consumers": consumers});
+    call(&app, "POST", "/config", JSON, document.to_string().as_bytes()).await;
+    let (mut path, mut seen) = ("/consumers?size=3&tags=t".to_owned(), Vec::new());
+    loop {
+        let (_, body, _) = call(&app, "GET", &path, None, b"").await;
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        seen.extend(
+            body["data"].as_array().unwrap().iter().map(|consumer| consumer["id"].as_str().unwrap().to_owned()),
+        );
+        assert_eq!(body["next"].is_null(), body.get("offset").is_none());
+        match body["next"].as_str() {
+            Some(next) => path = next.to_owned(),
+            None => break,
+        }
+        assert!(path.starts_with("/consumers?offset=") && path.ends_with("&tags=t&size=3"), "{path}");
+    }
+    assert_eq!(seen.len(), 7);
+    assert!(seen.is_sorted());
+}
+
+#[actix_web::test]
+async fn configurations_come_in_every_form() {
+    let (state, node) = node();
+    let app = app!(state);
+    let expected = json!({"message": "expected a declarative configuration"});
+    let text = "_format_version: \"3.0\"\nconsumers:\n- username: c\n";
+    let quoted = json!({"config": text}).to_string();
+    let form = "config=_format_version%3A+%223.0%22%0Aconsumers%3A%0A-+username%3A+c%0A";
+    for (path, kind, body, status, answer) in [
+        ("/config", None, "", 400, Some(&expected)),
+        ("/config", YAML, "", 400, Some(&expected)),
+        ("/config", FORM, "a=b", 400, Some(&expected)),
+        ("/config", YAML, text, 201, None),
+        ("/config?check_hash=1", YAML, text, 304, None),
+        ("/config?check_hash=1", JSON, quoted.as_str(), 304, None),
+        ("/config", JSON, quoted.as_str(), 201, None),
+        ("/config", FORM, form, 201, None),
+        ("/config", JSON, "{\"_format_version\":\"3.0\",\"check_hash\":1}", 201, Some(&json!({}))),
+        ("/config?check_hash=1", JSON, "{\"_format_version\":\"3.0\"}", 201, Some(&json!({}))),
+    ] {
+        let (found, bytes, _) = call(&app, "POST", path, kind, body.as_bytes()).await;
+        assert_eq!(found, status, "{path} {body}: {}", String::from_utf8_lossy(&bytes));
+        if let Some(answer) = answer {
+            assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap(), *answer, "{path} {body}");
+        }
+    }
+    assert_eq!(node.configuration_hash(), EMPTY_HASH);
+    let good = json!({"_format_version": "3.0", "consumers": [{"username": "stays"}]}).to_string();
+    call(&app, "POST", "/config", JSON, good.as_bytes()).await;
+    for (error, status, message) in [
+        (LoadError::TimedOut, 504, "Timed out while loading configuration"),
+        (LoadError::Exiting, 503, "Kong currently exiting"),
+        (LoadError::Refused("no".into()), 400, "declarative config is invalid: {error=\"no\"}"),
+    ] {
+        *node.refuse.lock().unwrap() = Some(error);
+        let (found, body, _) = call(&app, "POST", "/config", YAML, text.as_bytes()).await;
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((found, &body["message"]), (status, &json!(message)));
+    }
+    assert_eq!(call(&app, "GET", "/consumers/stays", None, b"").await.0, 200);
+}
+
+#[actix_web::test]
+async fn a_second_configuration_waits_for_the_first() {
+    /// Loads only when it is let.
+    struct Slow(tokio::sync::Semaphore, tokio::sync::Notify);
+    impl Publisher for Slow {
+        fn load(&self, _: Batch, _: String) -> Eventually<'_, Result<(), LoadError>> {
+            Box::pin(async move {
+                self.1.notify_one();
+                self.0.acquire().await.unwrap().forget();
+                Ok(())
+            })
+        }
+    }
+    let (_, node) = node();
+    let definitions = Definitions::new(plugin_schemas(), VaultSchemas::default(), Flavor::TraditionalCompatible, false);
+    let slow = Arc::new(Slow(tokio::sync::Semaphore::new(0), tokio::sync::Notify::new()));
+    let state = AdminState::new(Parts {
+        kinds: Arc::new(Kinds::new(Arc::new(definitions))),
+        store: node.store.clone(),
+        publish: slow.clone(),
+        health: Arc::new(Health),
+        node: node.clone(),
+        facts: NodeFacts::default(),
+        headers: Default::default(),
+        limits: Limits::default(),
+    });
+    let app = app!(state);
+    let text = b"{\"_format_version\":\"3.0\"}";
+    let first = call(&app, "POST", "/config", JSON, text);
+    let second = async {
+        slow.1.notified().await;
+        let busy = call(&app, "POST", "/config", JSON, text).await;
+        slow.0.add_permits(1);
+        busy
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!((first.0, second.0), (201, 429));
+    assert!(second.2.contains_key("retry-after"));
+}
+
+#[actix_web::test]
+async fn the_status_listener_knows_when_to_send_traffic() {
+    let (state, node) = node();
+    let app = app!(state, admin::configure_status);
+    let ready = |status: u16, text: &'static str| (status, json!({"message": text}));
+    let now = async || {
+        let (status, body, _) = call(&app, "GET", "/status/ready", None, b"").await;
+        (status, serde_json::from_slice::<Value>(&body).unwrap())
+    };
+    assert_eq!(now().await, ready(503, "no configuration available (empty configuration present)"));
+    *node.hash.lock().unwrap() = "00000000000000000000000000000001".into();
+    assert_eq!(now().await, ready(200, "ready"));
+    assert_eq!(call(&app, "POST", "/status/ready", JSON, b"{\"status\":\"x\"}").await.0, 400);
+    assert_eq!(call(&app, "POST", "/status/ready", JSON, b"{\"status\":\"draining\"}").await.0, 204);
+    assert_eq!(now().await, ready(503, "draining"));
+    assert_eq!(call(&app, "GET", "/services", None, b"").await.0, 404);
+    assert_eq!(call(&app, "POST", "/status", JSON, b"{}").await.0, 405);
+}
+
+fn bodies() -> impl Strategy<Value = (usize, Vec<u8>)> {
+    let json = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..60),
+        "\\{(\"(_format_version|services|routes|name|id|config|tags|ttl|service|ws_id)\":(\"3.0\"|\"x\"|1|-1.5|null|true|\\[\\]|\\{\\}|\\[\\[1\\]\\]|\\{\"id\":1\\}|\\[\\{\"name\":\"s\",\"id\":null\\}\\])(,|)){0,5}\\}"
+            .prop_map(String::into_bytes),
+        "(_format_version: '3.0'\n)?([a-z_]{1,8}: ?(\\[|\\{|x|- y|&a|\\*a|~|\n){0,3}\n){0,5}".prop_map(String::into_bytes),
+        "((name|config|tags|id|service)(\\.|\\[|\\]|[a-z]){0,6}=[a-z0-9%+]{0,6}&){0,8}".prop_map(String::into_bytes),
+    ];
+    (0usize..5, json)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn no_request_is_answered_with_a_failure_of_ours(
+        (kind, body) in bodies(),
+        method in prop::sample::select(vec!["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]),
+        path in "(/(config|services|routes|plugins|s|r|tags|upstreams|free|targets|a:1|schemas|validate|consumers|acls|%FF|%2F|certificates|snis|[a-z%+]{0,4})){0,4}(\\?(size|offset|tags|flatten_errors|custom_id)=[a-z0-9,/%=]{0,8})?",
+    ) {
+        let kinds = [JSON, FORM, YAML, Some("multipart/form-data; boundary=b"), None];
+        let path = if path.starts_with('/') { path } else { format!("/{path}") };
+        let Ok(uri) = path.parse::<actix_web::http::Uri>() else { return Ok(()) };
+        let status = actix_web::rt::System::new().block_on(async {
+            let (state, _) = node();
+            let app = app!(state);
+            call(&app, "POST", "/config", JSON, example().to_string().as_bytes()).await;
+            call(&app, method, &uri.to_string(), kinds[kind], &body).await.0
+        });
+        prop_assert!(status < 500, "{method} {path}: {status}");
+    }
+}

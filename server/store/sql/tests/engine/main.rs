@@ -1,0 +1,12 @@
+//! The SQL engine on real databases: SQLite, and a PostgreSQL server that the tests start.
+
+mod commands;
+mod definitions;
+mod durability;
+mod equivalence;
+mod failures;
+mod many;
+mod nodes;
+mod postgres;
+mod suite;
+mod support;
