@@ -46,9 +46,4 @@ impl HealthCheckers {
     pub fn of(&self, upstream: Uuid) -> Option<Supervised<HealthChecker>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&upstream).cloned()
     }
-
-    /// How often actors were restarted, in all.
-    pub fn restarts(&self) -> u64 {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).values().map(Supervised::restarts).sum()
-    }
 }

@@ -286,10 +286,7 @@ fn addresses(bound: &[Bound]) -> Vec<SocketAddr> {
 
 fn serve_proxy(bound: Vec<Bound>, loaded: &Loaded, core: &Core, shared: Arc<Shared>) -> Result<Listening, StartError> {
     let settings = &loaded.settings;
-    let workers = match settings.node.workers {
-        Workers::Auto => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        Workers::Fixed(number) => number.get(),
-    };
+    let workers = workers(settings.node.workers);
     let wants_tls = bound.iter().any(|bound| bound.listener().ssl);
     let given = translate::tls(&settings.tls);
     let tls = match wants_tls {
@@ -381,10 +378,7 @@ fn admin_state(loaded: &Loaded, core: &Arc<Core>, actors: &Actors) -> AdminState
             node_id: core.node_id.to_string(),
             hostname: hostname(),
             configuration: loaded.configuration(names),
-            workers: match settings.node.workers {
-                Workers::Auto => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-                Workers::Fixed(number) => number.get(),
-            },
+            workers: workers(settings.node.workers),
         },
         headers: HeaderPolicy {
             server: settings.proxying.headers.server,
@@ -396,6 +390,14 @@ fn admin_state(loaded: &Loaded, core: &Arc<Core>, actors: &Actors) -> AdminState
             ..Limits::default()
         },
     })
+}
+
+/// `nginx_worker_processes` as a number: `auto` is one per core.
+fn workers(given: Workers) -> usize {
+    match given {
+        Workers::Auto => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        Workers::Fixed(number) => number.get(),
+    }
 }
 
 fn hostname() -> String {
