@@ -8,7 +8,7 @@ use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::{Acquire, Relaxed, Release}};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
@@ -61,16 +61,19 @@ impl<A: Actor<Context = Context<A>>> Supervised<A> {
         let keeper = shared.clone();
         arbiter.spawn(async move {
             let mut pause = FIRST_PAUSE;
+            let mut first = true;
             loop {
                 let (life, end) = oneshot::channel();
                 let born = Instant::now();
                 keeper.current.store(Some(Arc::new(make(Life(life)).start())));
+                // Counted once the new one takes messages: who sees the count can reach it.
+                keeper.restarts.fetch_add(u64::from(!first), Release);
+                first = false;
                 keeper.started.notify_waiters();
                 let _ = end.await;
                 if keeper.stopping.load(Relaxed) {
                     return;
                 }
-                keeper.restarts.fetch_add(1, Relaxed);
                 tracing::error!(actor = keeper.name, "an actor died; starting it anew");
                 pause = if born.elapsed() > HEALTHY_LIFE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
                 tokio::time::sleep(pause).await;
@@ -79,9 +82,9 @@ impl<A: Actor<Context = Context<A>>> Supervised<A> {
         Self { shared }
     }
 
-    /// How often it was restarted.
+    /// How often it was restarted; the one counted last takes messages.
     pub fn restarts(&self) -> u64 {
-        self.shared.restarts.load(Relaxed)
+        self.shared.restarts.load(Acquire)
     }
 
     /// Lets the next death be the last.
