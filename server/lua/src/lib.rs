@@ -1,0 +1,1 @@
+//! Lua where Kong takes Lua.
