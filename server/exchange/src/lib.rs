@@ -10,6 +10,7 @@ pub mod counters;
 
 pub mod directory;
 mod exchange;
+pub mod form;
 pub mod headers;
 pub mod plugin;
 pub mod redis;

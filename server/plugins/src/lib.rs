@@ -6,7 +6,6 @@
 pub mod auth;
 pub mod basic_auth;
 pub mod correlation_id;
-pub mod form;
 pub mod key_auth;
 pub mod number;
 pub mod rate_limiting;
@@ -24,6 +23,7 @@ pub use rate_limiting::RateLimiting;
 pub use request_termination::RequestTermination;
 pub use response_transformer::ResponseTransformer;
 
+pub use exchange::form;
 use exchange::{PluginType, Registry};
 
 /// Every bundled plugin.

@@ -1,7 +1,7 @@
 //! Names and values that clients send: queries, and bodies that are forms or JSON.
 
+use crate::{Answer, Body, BodyError, Exchange};
 use bytes::Bytes;
-use exchange::{Answer, Body, BodyError, Exchange};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::ops::Range;
