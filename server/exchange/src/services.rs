@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::counters::Counters;
-use crate::redis::Redis;
+use crate::http_client::{HttpClient, NoHttp};
+use crate::redis::{NoRedis, Redis};
+use crate::shipping::{NoShipping, Shipping};
 use uuid::Uuid;
 
 /// Handles that outlive every configuration. Cheap to clone.
@@ -13,6 +15,35 @@ pub struct Services {
     pub counters: Arc<Counters>,
     /// Redis servers that nodes share.
     pub redis: Arc<dyn Redis>,
+    /// Other servers, asked over HTTP.
+    pub http: Arc<dyn HttpClient>,
+    /// Queues of what loggers send.
+    pub shipping: Arc<dyn Shipping>,
+    /// What requests are traced by default.
+    pub tracing: TracingDefaults,
     /// This node's id, as `GET /` of the Admin API tells it.
     pub node_id: Uuid,
+}
+
+/// What the node's settings say of tracing, for plugins that trace.
+#[derive(Clone, Debug, Default)]
+pub struct TracingDefaults {
+    /// What is instrumented, by the names of `tracing_instrumentations`; empty = off.
+    pub instrumentations: Vec<&'static str>,
+    /// Share of the traces that are recorded, `tracing_sampling_rate`.
+    pub sampling_rate: f64,
+}
+
+impl Services {
+    /// Those of a node that knows nobody: for tests.
+    pub fn alone(node_id: Uuid) -> Self {
+        Self {
+            counters: Arc::new(Counters::new(1 << 20)),
+            redis: Arc::new(NoRedis),
+            http: Arc::new(NoHttp),
+            shipping: Arc::new(NoShipping),
+            tracing: TracingDefaults::default(),
+            node_id,
+        }
+    }
 }

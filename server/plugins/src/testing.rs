@@ -154,8 +154,7 @@ pub(crate) fn with_body(mut exchange: Exchange, kind: &str, body: impl Into<Byte
 
 /// What plugins are given.
 pub(crate) fn services() -> Services {
-    let counters = Arc::new(Counters::new(1 << 20));
-    Services { counters, redis: Arc::new(NoRedis), node_id: Uuid::from_u128(99) }
+    Services::alone(Uuid::from_u128(99))
 }
 
 /// Redis servers in memory, one per host; `gone` has none.

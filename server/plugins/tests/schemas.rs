@@ -132,12 +132,7 @@ fn scopes_are_those_of_the_documentation() {
 
 #[test]
 fn every_complete_configuration_can_be_built() {
-    let counters = std::sync::Arc::new(exchange::counters::Counters::new(1 << 16));
-    let services = exchange::Services {
-        counters,
-        redis: std::sync::Arc::new(exchange::redis::NoRedis),
-        node_id: uuid::Uuid::nil(),
-    };
+    let services = exchange::Services::alone(uuid::Uuid::nil());
     let definitions = definitions(true);
     for plugin in plugins::registry().iter() {
         let config = if plugin.name == "rate-limiting" { json!({ "hour": 1 }) } else { json!({}) };

@@ -10,8 +10,6 @@ use crate::traffic::Traffic;
 use crate::worker::{Observer, Shared};
 use declarative::Kinds;
 use entities::{Definitions, PluginSchemas, VaultSchemas};
-use exchange::counters::Counters;
-use exchange::redis::NoRedis;
 use exchange::{Exchange, Registry, Services};
 use serde_json::Value;
 use snapshot::{Builder, Pair, Snapshot, Trust, certified_key};
@@ -56,8 +54,7 @@ impl Node {
         let loaded = declarative::load(&document, &kinds, 1.0).map_err(|invalid| invalid.tree()).unwrap();
         let view = View::of(kinds.catalog().clone(), loaded.records, 1).unwrap();
         let trust = Arc::new(Trust::default());
-        let services =
-            Services { counters: Arc::new(Counters::new(1 << 20)), redis: Arc::new(NoRedis), node_id: Uuid::nil() };
+        let services = Services::alone(Uuid::nil());
         let builder = Builder::new(definitions, Arc::new(Registry::default()), services, flavor, trust.clone());
         let snapshot = builder.build(&view, &Snapshot::empty(flavor)).unwrap();
         let nowhere = "/nonexistent";

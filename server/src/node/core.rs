@@ -88,7 +88,7 @@ impl Core {
         let resolver = Resolver::start(&translate::dns(&settings.dns)).map_err(|error| error.to_string())?;
         let redis =
             Arc::new(redis_client::Client::new(Arc::new(Outside { resolver: resolver.clone(), trust: trust.clone() })));
-        let services = Services { counters: counters.clone(), redis: redis.clone(), node_id };
+        let services = Services { counters: counters.clone(), redis: redis.clone(), ..Services::alone(node_id) };
         Ok(Self {
             builder: Builder::new(definitions.clone(), registry.clone(), services, flavor, trust.clone()),
             store: Arc::new(Memory::new(kinds.catalog().clone())),
