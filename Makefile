@@ -8,7 +8,7 @@ CONFORMANCE := $(if $(wildcard e2e/conformance/run),e2e/conformance,../shared/co
 MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run build ui browser dist test lint unit system conformance adversarial bench setup setup-test clean
+.PHONY: help run build ui browser dist test lint unit system conformance adversarial image image-steps bench setup setup-test clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ ui: ## the manager, for the gateway to embed; prints its size
 dist: ## the gateway as it ships: fat LTO
 	cargo build --profile dist -p silverback
 
-test: setup-test lint unit build system conformance adversarial ## everything: lints, unit tests, the real binary from outside
+test: setup-test lint unit build system image-steps conformance adversarial ## everything: lints, unit tests, the real binary from outside
 	@echo "all tests passed"
 
 lint: ## format, clippy, licences and bans
@@ -48,6 +48,12 @@ browser: ui ## the manager in Chromium; SILVERBACK_BINARY=… takes the real gat
 
 adversarial: build ## hostile clients and upstreams
 	python3 $(CONFORMANCE)/adversarial.py --start '$(BINARY) start' $(addprefix --without ,$(shell grep -v '^\#' e2e/adversarial-later.txt))
+
+image: ## the container image, where there is a Docker daemon
+	docker build -t silverback .
+
+image-steps: build ## the steps of the image and its life, without Docker
+	deploy/image-steps --binary $(BINARY)
 
 bench: dist ## processor time per request beside nginx
 	../shared/bench/run --start 'target/dist/silverback start'

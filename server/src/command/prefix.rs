@@ -38,5 +38,6 @@ pub fn running(prefix: &Path) -> Option<u32> {
     let text = std::fs::read_to_string(PidFile::path(prefix)).ok()?;
     let pid: u32 = text.trim().parse().ok()?;
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    name.trim().starts_with("silverback").then_some(pid)
+    // `kong` is what images call it.
+    (name.starts_with("silverback") || name.trim_end() == "kong").then_some(pid)
 }

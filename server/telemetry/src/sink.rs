@@ -4,7 +4,7 @@ use crate::Level;
 use crate::syslog::{Syslog, SyslogTarget};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -90,6 +90,10 @@ impl Sink {
     }
 }
 
+fn linked(path: &Path, target: &str) -> bool {
+    std::fs::read_link(path).is_ok_and(|found| found == Path::new(target))
+}
+
 enum Output {
     Stdout(io::Stdout),
     Stderr(io::Stderr),
@@ -103,6 +107,9 @@ impl Output {
             SinkTarget::Stdout => Self::Stdout(io::stdout()),
             SinkTarget::Stderr => Self::Stderr(io::stderr()),
             SinkTarget::Syslog(target) => Self::Syslog(Syslog::open(target)?),
+            // Images link their log files there; a standard stream that is a socket or another user's cannot be opened.
+            SinkTarget::File(path) if linked(path, "/dev/stdout") => Self::Stdout(io::stdout()),
+            SinkTarget::File(path) if linked(path, "/dev/stderr") => Self::Stderr(io::stderr()),
             SinkTarget::File(path) => {
                 let explain = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
                 if let Some(folder) = path.parent() {
