@@ -33,6 +33,8 @@ pub use plugin::{About, Chunk, Flow, Instance, Phases, Plugin, PluginType, Regis
 pub use request::{Forward, Request, Scheme, TlsSession, Version};
 pub use request_id::RequestId;
 pub use response::{Response, Source};
+/// A regular expression over bytes, as plugins are configured with.
+pub use router::Pattern;
 pub use services::{Services, TracingDefaults};
 pub use shipping::{Destination, Outbox, Pack, QueueLimits, Shipment, Shipping};
 pub use timeline::{Look, Stamp, Timeline, Try, TryError};

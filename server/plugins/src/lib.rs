@@ -5,23 +5,35 @@
 
 pub mod auth;
 pub mod basic_auth;
+pub mod bot_detection;
 pub mod correlation_id;
+pub mod cors;
+pub mod ip_restriction;
 pub mod key_auth;
 pub mod number;
 pub mod rate_limiting;
+pub mod redirect;
 pub mod redis;
+pub mod request_size_limiting;
 pub mod request_termination;
 pub mod response_transformer;
+pub mod standard_webhooks;
 
 #[cfg(test)]
 mod testing;
 
 pub use basic_auth::BasicAuth;
+pub use bot_detection::BotDetection;
 pub use correlation_id::CorrelationId;
+pub use cors::Cors;
+pub use ip_restriction::IpRestriction;
 pub use key_auth::KeyAuth;
 pub use rate_limiting::RateLimiting;
+pub use redirect::Redirect;
+pub use request_size_limiting::RequestSizeLimiting;
 pub use request_termination::RequestTermination;
 pub use response_transformer::ResponseTransformer;
+pub use standard_webhooks::StandardWebhooks;
 
 pub use exchange::form;
 use exchange::{PluginType, Registry};
@@ -30,10 +42,16 @@ use exchange::{PluginType, Registry};
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
     registry.add(PluginType::of::<BasicAuth>());
+    registry.add(PluginType::of::<BotDetection>());
     registry.add(PluginType::of::<CorrelationId>());
+    registry.add(PluginType::of::<Cors>());
+    registry.add(PluginType::of::<IpRestriction>());
     registry.add(PluginType::of::<KeyAuth>());
     registry.add(PluginType::of::<RateLimiting>());
+    registry.add(PluginType::of::<Redirect>());
+    registry.add(PluginType::of::<RequestSizeLimiting>());
     registry.add(PluginType::of::<RequestTermination>());
     registry.add(PluginType::of::<ResponseTransformer>());
+    registry.add(PluginType::of::<StandardWebhooks>());
     registry
 }

@@ -121,10 +121,16 @@ fn scopes_are_those_of_the_documentation() {
     for (name, scopes) in [
         ("basic-auth", Scopes::NO_CONSUMER),
         ("key-auth", Scopes::NO_CONSUMER),
+        ("bot-detection", Scopes::NO_CONSUMER),
         ("correlation-id", Scopes::ALL),
+        ("cors", Scopes::NO_CONSUMER),
+        ("ip-restriction", Scopes::GROUPS),
         ("rate-limiting", Scopes::GROUPS),
+        ("redirect", Scopes::GROUPS),
+        ("request-size-limiting", Scopes::ALL),
         ("request-termination", Scopes::GROUPS),
         ("response-transformer", Scopes::GROUPS),
+        ("standard-webhooks", Scopes::NO_CONSUMER),
     ] {
         assert_eq!(plugins::registry().get(name).map(|plugin| plugin.schema.scopes), Some(scopes), "{name}");
     }
@@ -135,7 +141,13 @@ fn every_complete_configuration_can_be_built() {
     let services = exchange::Services::alone(uuid::Uuid::nil());
     let definitions = definitions(true);
     for plugin in plugins::registry().iter() {
-        let config = if plugin.name == "rate-limiting" { json!({ "hour": 1 }) } else { json!({}) };
+        let config = match plugin.name {
+            "ip-restriction" => json!({ "deny": ["10.0.0.0/8"] }),
+            "rate-limiting" => json!({ "hour": 1 }),
+            "redirect" => json!({ "location": "https://elsewhere.test" }),
+            "standard-webhooks" => json!({ "secret_v1": "s" }),
+            _ => json!({}),
+        };
         let stored = created(&definitions, json!({ "name": plugin.name, "config": config })).expect("valid");
         let built = plugin.build(&stored["config"], &exchange::About::default(), &services);
         assert_eq!(built.map(|built| built.name()), Ok(plugin.name));

@@ -17,6 +17,7 @@ mod request;
 mod route;
 mod router;
 
+pub use pattern::Pattern;
 pub use request::{Request, header_name_matches};
 pub use route::{
     CidrPort, Flavor, NetProtocol, PathHandling, Protocol, RouteDefinition, Subsystem, UnknownName, split_host,

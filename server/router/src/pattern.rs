@@ -12,6 +12,8 @@ const MATCH_LIMIT: &str = "(*LIMIT_MATCH=10000)";
 pub(crate) enum Dialect {
     /// Rust's `regex`, Unicode-aware, unanchored.
     Linear,
+    /// PCRE over bytes, unanchored: what plugins are configured with.
+    Pcre,
     /// PCRE over bytes, anchored at the start: paths of the traditional flavour.
     PcreAnchored,
     /// PCRE over bytes, case-insensitive: headers of the traditional flavour.
@@ -27,7 +29,7 @@ enum Engine {
 
 /// A regex. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Pattern {
+pub struct Pattern {
     shared: Arc<Shared>,
     /// Its place in the router's list of patterns; set when a router is built.
     pub(crate) id: u32,
@@ -45,6 +47,16 @@ struct Shared {
 }
 
 impl Pattern {
+    /// A PCRE over bytes that may match anywhere.
+    pub fn pcre(text: &str) -> Result<Self, String> {
+        Self::new(text, Dialect::Pcre)
+    }
+
+    /// A PCRE over bytes that matches at the beginning of a text or not at all.
+    pub fn pcre_anchored(text: &str) -> Result<Self, String> {
+        Self::new(text, Dialect::PcreAnchored)
+    }
+
     /// Compiles a regex.
     pub(crate) fn new(text: &str, dialect: Dialect) -> Result<Self, String> {
         let pattern = Self::syntax(text, dialect)?;
@@ -63,7 +75,7 @@ impl Pattern {
     fn syntax(text: &str, dialect: Dialect) -> Result<Self, String> {
         let anchored = match dialect {
             Dialect::PcreAnchored => format!(r"\A(?:{text})"),
-            Dialect::Linear | Dialect::PcreCaseless => text.to_owned(),
+            Dialect::Linear | Dialect::Pcre | Dialect::PcreCaseless => text.to_owned(),
         };
         let parsed = regex_syntax::ParserBuilder::new()
             .unicode(dialect == Dialect::Linear)
@@ -101,7 +113,7 @@ impl Pattern {
     }
 
     /// A match that is not found within the backtracking limit is none.
-    pub(crate) fn is_match(&self, text: &[u8]) -> bool {
+    pub fn is_match(&self, text: &[u8]) -> bool {
         match self.engine() {
             None => false,
             Some(Engine::Linear(regex)) => regex.is_match(text),
