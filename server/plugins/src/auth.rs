@@ -1,6 +1,8 @@
 //! What every authentication plugin shares: the combination of several of them through `anonymous`, the challenge,
 //! the steps from a credential to its Consumer, and comparison in constant time.
 
+use base64::Engine;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use exchange::response::Source;
 use exchange::{Answer, Consumer, Credential, DirectoryError, Exchange, Flow, Lookup, Step};
 use std::hint::black_box;
@@ -133,6 +135,31 @@ pub fn unavailable(error: &DirectoryError) -> Answer {
     failure()
 }
 
+/// Base64 as clients send it: padding or none, stray bits at the end.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Decodes base64 of either alphabet (RFC 4648 §4 and §5), padded or not.
+pub fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    let end = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    if !text[..end].iter().any(|byte| matches!(byte, b'-' | b'_')) {
+        return BASE64.decode(&text[..end]).ok();
+    }
+    let standard: Vec<u8> = text[..end]
+        .iter()
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => *other,
+        })
+        .collect();
+    BASE64.decode(standard).ok()
+}
+
 /// Whether two secrets are the same, in a time that tells only their lengths.
 pub fn same(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len()
@@ -148,6 +175,23 @@ mod tests {
         #[test]
         fn same_is_equality(left in proptest::collection::vec(0..3_u8, 0..6), right in proptest::collection::vec(0..3_u8, 0..6)) {
             prop_assert_eq!(same(&left, &right), left == right);
+        }
+    }
+
+    #[test]
+    fn base64_of_both_alphabets_is_read() {
+        for (text, bytes) in [
+            ("", Some(b"".as_slice())),
+            ("YQ==", Some(b"a")),
+            ("YQ", Some(b"a")),
+            ("YR", Some(b"a")),
+            ("-_8=", Some(&[0xfb, 0xff])),
+            ("+/8", Some(&[0xfb, 0xff])),
+            ("Y", None),
+            ("Y Q", None),
+            ("=YQ", None),
+        ] {
+            assert_eq!(base64(text.as_bytes()).as_deref(), bytes, "{text}");
         }
     }
 

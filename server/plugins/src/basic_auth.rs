@@ -1,8 +1,6 @@
 //! `basic-auth`: username and password by the Basic scheme (RFC 7617).
 
 use crate::auth::{self, Anonymous, Identifier};
-use base64::Engine;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use entities::{PluginSchema, Scopes};
 use exchange::{About, Credential, Exchange, Phases, Plugin, Services, Step};
 use schema::Schema;
@@ -26,14 +24,6 @@ pub struct Config {
 
 /// The entity that holds usernames and passwords.
 const CREDENTIALS: &str = "basicauth_credentials";
-
-/// Base64 as clients send it: padding or none, stray bits at the end.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
-);
 
 /// `basic-auth`, configured.
 pub struct BasicAuth {
@@ -92,7 +82,7 @@ fn parse(value: &[u8]) -> Option<Presented> {
     let scheme = value.windows(5).position(|window| window == b"Basic" || window == b"basic")?;
     let text = value[scheme + 5..].trim_ascii_start();
     let text = text.split(|byte| *byte == b'=').next().unwrap_or_default();
-    let decoded = BASE64.decode(text).ok()?;
+    let decoded = auth::base64(text)?;
     let start = decoded.iter().position(|byte| *byte != b':')?;
     let colon = start + decoded[start..].iter().position(|byte| *byte == b':')?;
     let password = decoded[colon + 1..].split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -149,6 +139,7 @@ impl Plugin for BasicAuth {
 mod tests {
     use super::*;
     use crate::testing::{MANNERS, Manner, People, access, message, plugin, request};
+    use base64::Engine;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 

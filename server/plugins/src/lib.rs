@@ -3,12 +3,16 @@
 //! Invariants: no socket, no database, no runtime. What a plugin remembers of a request it keeps in the Exchange;
 //! what outlives a configuration belongs to the [`exchange::Services`].
 
+pub mod acl;
 pub mod auth;
 pub mod basic_auth;
 pub mod bot_detection;
+pub mod cookies;
 pub mod correlation_id;
 pub mod cors;
+pub mod hmac_auth;
 pub mod ip_restriction;
+pub mod jwt;
 pub mod key_auth;
 pub mod number;
 pub mod rate_limiting;
@@ -22,11 +26,14 @@ pub mod standard_webhooks;
 #[cfg(test)]
 mod testing;
 
+pub use acl::Acl;
 pub use basic_auth::BasicAuth;
 pub use bot_detection::BotDetection;
 pub use correlation_id::CorrelationId;
 pub use cors::Cors;
+pub use hmac_auth::HmacAuth;
 pub use ip_restriction::IpRestriction;
+pub use jwt::Jwt;
 pub use key_auth::KeyAuth;
 pub use rate_limiting::RateLimiting;
 pub use redirect::Redirect;
@@ -41,11 +48,14 @@ use exchange::{PluginType, Registry};
 /// Every bundled plugin.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
+    registry.add(PluginType::of::<Acl>());
     registry.add(PluginType::of::<BasicAuth>());
     registry.add(PluginType::of::<BotDetection>());
     registry.add(PluginType::of::<CorrelationId>());
     registry.add(PluginType::of::<Cors>());
+    registry.add(PluginType::of::<HmacAuth>());
     registry.add(PluginType::of::<IpRestriction>());
+    registry.add(PluginType::of::<Jwt>());
     registry.add(PluginType::of::<KeyAuth>());
     registry.add(PluginType::of::<RateLimiting>());
     registry.add(PluginType::of::<Redirect>());

@@ -119,7 +119,10 @@ fn without_a_database_nothing_counts_in_it() {
 #[test]
 fn scopes_are_those_of_the_documentation() {
     for (name, scopes) in [
+        ("acl", Scopes::NO_CONSUMER),
         ("basic-auth", Scopes::NO_CONSUMER),
+        ("hmac-auth", Scopes::NO_CONSUMER),
+        ("jwt", Scopes::NO_CONSUMER),
         ("key-auth", Scopes::NO_CONSUMER),
         ("bot-detection", Scopes::NO_CONSUMER),
         ("correlation-id", Scopes::ALL),
@@ -142,6 +145,7 @@ fn every_complete_configuration_can_be_built() {
     let definitions = definitions(true);
     for plugin in plugins::registry().iter() {
         let config = match plugin.name {
+            "acl" => json!({ "allow": ["a"] }),
             "ip-restriction" => json!({ "deny": ["10.0.0.0/8"] }),
             "rate-limiting" => json!({ "hour": 1 }),
             "redirect" => json!({ "location": "https://elsewhere.test" }),
