@@ -189,6 +189,18 @@ impl Definitions {
         Ok(())
     }
 
+    /// Whether a value can be that of a field: what names an entity in a path is held to the field's rules.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check_field(&self, entity: &str, field: &str, value: &str) -> Result<(), String> {
+        let Some(field) = self.entity(entity).and_then(|entity| entity.record.get(field)) else { return Ok(()) };
+        field.check(value.into(), &context(0.0)).map_err(|error| match error {
+            Value::String(text) => text,
+            other => other.to_string(),
+        })
+    }
+
     /// Creation: defaults, automatic values, validation, transformations. `now` in seconds since 1970.
     ///
     /// `ttl` (where the entity may expire) stays in the result when it is given; `ws_id` is no field and is refused.

@@ -21,6 +21,7 @@ enum Code {
     InvalidOptions = 11,
     Unsupported = 12,
     ForeignKeysUnresolved = 13,
+    Referenced = 19,
 }
 
 impl Code {
@@ -40,6 +41,7 @@ impl Code {
             Code::InvalidOptions => (400, "invalid options"),
             Code::Unsupported => (405, "operation unsupported"),
             Code::ForeignKeysUnresolved => (400, "foreign keys unresolved"),
+            Code::Referenced => (400, "referenced by others"),
         }
     }
 
@@ -74,6 +76,11 @@ pub(crate) fn not_found() -> Answer {
 /// A path that exists, for other methods.
 pub(crate) fn method_not_allowed() -> Answer {
     message(405, "Method not allowed")
+}
+
+/// No such entity, where the answer also names the request.
+pub(crate) fn not_found_at(request_id: &str) -> Answer {
+    Answer::json(404, &json!({"message": "Not found", "request_id": request_id}))
 }
 
 /// A body that is no JSON though it says so.
@@ -162,6 +169,11 @@ pub(crate) fn still_referenced(entity: &str, by: &str) -> Answer {
     Code::ForeignKeyViolation.answer(text, Some(("fields", Value::Object(one("@referenced_by", by)))))
 }
 
+/// A CA certificate that an entity trusts.
+pub(crate) fn still_trusted(id: &store::Id, by: &str, user: &store::Id) -> Answer {
+    Code::Referenced.answer(format!("ca certificate {id} is still referenced by {by} (id = {user})"), None)
+}
+
 /// References by name that lead nowhere: (field, the key's field, its value, entity).
 pub(crate) fn foreign_unresolved(found: &[(String, String, Value, String)]) -> Answer {
     let mut fields = Map::new();
@@ -172,10 +184,7 @@ pub(crate) fn foreign_unresolved(found: &[(String, String, Value, String)]) -> A
             key_text(&one(key, value.clone()))
         );
         texts.push(format!("{field}.{key}: {reason}"));
-        let inner = one("name", "foreign key unresolved");
-        let inner: Map<String, Value> =
-            inner.into_iter().chain(one("message", reason)).chain(one("parent", entity.as_str())).collect();
-        fields.insert(field.clone(), Value::Object(one(key, Value::Object(inner))));
+        fields.insert(field.clone(), Value::Object(one(key, reason)));
     }
     let text = match texts.len() {
         1 => format!("foreign key unresolved ({})", texts[0]),
@@ -214,11 +223,25 @@ pub(crate) fn invalid_option(option: &str, reason: &str) -> Answer {
         .answer(format!("invalid option ({option}: {reason})"), Some(("options", Value::Object(one(option, reason)))))
 }
 
+/// A value that the field which names entities cannot have.
+pub(crate) fn invalid_unique(field: &str, text: &str) -> Answer {
+    let (status, name) = Code::InvalidUnique.table();
+    let body = json!({"code": Code::InvalidUnique as u8, "name": format!("{name} {field}"), "message": text});
+    Answer::json(status, &body)
+}
+
 /// A tag that no entity can have.
 pub(crate) fn invalid_tag(text: &str) -> Answer {
     let (status, name) = Code::InvalidUnique.table();
     let body = json!({"code": Code::InvalidUnique as u8, "name": format!("{name} tag"), "message": text, "fields": {"tags": text}});
     Answer::json(status, &body)
+}
+
+/// An entity that so many change at once that this write never got its turn.
+pub(crate) fn contended() -> Answer {
+    let mut answer = Code::Database.answer("others change this entity all the time; try again later".to_owned(), None);
+    answer.status = 503;
+    answer
 }
 
 /// What a write would have done.
@@ -251,10 +274,23 @@ pub(crate) fn invalid_configuration(invalid: &Invalid, flatten: bool) -> Answer 
 pub(crate) fn store(error: &store::Error) -> Answer {
     match error {
         store::Error::PrimaryKey { id, .. } => primary_key_violation(&id.to_string()),
-        store::Error::Unique { fields, .. } => unique_violation(fields.clone()),
+        store::Error::Unique { fields, .. } => {
+            let mut fields = fields.clone();
+            // Shown only where it is used, as in the entity itself.
+            if fields.get("consumer_group").is_some_and(Value::is_null) {
+                fields.shift_remove("consumer_group");
+            }
+            unique_violation(fields)
+        }
         store::Error::Foreign { field, reference, id, .. } => foreign_violation(field, &id.to_string(), reference),
         store::Error::Referenced { entity, by, .. } => still_referenced(entity, by),
         store::Error::Missing { id, .. } => no_such_id(&id.to_string()),
+        store::Error::Unavailable(reason) => {
+            tracing::error!(reason, "the database failed an Admin API request");
+            let mut answer = Code::Database.answer("the database cannot be reached; try again later".to_owned(), None);
+            answer.status = 503;
+            answer
+        }
         other => {
             tracing::error!(error = %other, "the store failed an Admin API request");
             Code::Database.answer("an internal error occurred while reading or writing".to_owned(), None)

@@ -3,10 +3,11 @@
 use crate::body::{self, Body};
 use crate::config;
 use crate::errors;
-use crate::form::{self, Argument};
-use crate::paths::{Endpoint, Match, Methods, Paths};
+use crate::paths::{Endpoint, Methods, Paths};
+use crate::request::{Asked, Target};
 use crate::resource::Key;
 use crate::respond::Answer;
+use crate::scope::Scope;
 use crate::state::{AdminState, Shared};
 use crate::write::nothing_to_change;
 use actix_web::web::{self, Payload, ServiceConfig};
@@ -45,16 +46,6 @@ async fn respond(
     shared.headers.finish(answer, request.headers(), started.elapsed())
 }
 
-/// A path's segments, decoded; a slash at the end does not count.
-fn segments(path: &str) -> Vec<Vec<u8>> {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    let path = path.strip_suffix('/').unwrap_or(path);
-    if path.is_empty() {
-        return Vec::new();
-    }
-    path.split('/').map(|segment| form::decode(segment.as_bytes())).collect()
-}
-
 fn allowed(methods: Methods) -> String {
     let mut names = methods.to_vec();
     if methods.contains(&"GET") {
@@ -71,35 +62,20 @@ async fn answer(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<Answer, Answer> {
-    let path = request.uri().path();
-    let segments = segments(path);
-    let found = paths(&shared).find(&segments).ok_or_else(errors::not_found)?;
-    match found.endpoint {
-        Endpoint::Disabled => return Err(errors::not_found()),
-        Endpoint::Wasm => return Err(errors::plain(400, "this endpoint is only available when wasm is enabled")),
-        _ => {}
+    let target = Target::of(request);
+    let asked = Asked::read(request, &target, paths(&shared))?;
+    if asked.method == "OPTIONS" {
+        let allow = allowed(asked.methods);
+        let headers = request.headers().get("Access-Control-Request-Headers").and_then(|value| value.to_str().ok());
+        return Ok(Answer::empty(204)
+            .with("Allow", allow.clone())
+            .with("Access-Control-Allow-Methods", allow)
+            .with("Access-Control-Allow-Headers", headers.unwrap_or("Content-Type")));
     }
-    let method = match request.method().as_str() {
-        "OPTIONS" => {
-            let allow = allowed(found.methods);
-            let asked = request.headers().get("Access-Control-Request-Headers").and_then(|value| value.to_str().ok());
-            return Ok(Answer::empty(204)
-                .with("Allow", allow.clone())
-                .with("Access-Control-Allow-Methods", allow)
-                .with("Access-Control-Allow-Headers", asked.unwrap_or("Content-Type")));
-        }
-        "HEAD" => "GET",
-        method => method,
-    };
-    if !found.methods.contains(&method) {
-        return Err(errors::method_not_allowed());
-    }
-    let query =
-        form::arguments(request.uri().query().unwrap_or_default().as_bytes()).ok_or_else(errors::too_many_arguments)?;
-    let is_config = *found.endpoint == Endpoint::Config;
+    let is_config = *asked.endpoint == Endpoint::Config;
     let mut bytes = web::Bytes::new();
     let mut sent = Body::None;
-    if matches!(method, "POST" | "PUT" | "PATCH") {
+    if matches!(asked.method, "POST" | "PUT" | "PATCH") {
         let limit = if is_config { shared.limits.configuration } else { shared.limits.body };
         if !body::is_supported(request.headers(), false, is_config) {
             return Err(errors::unsupported_media_type());
@@ -113,77 +89,73 @@ async fn answer(
         }
     }
     if is_config {
-        return match method {
-            "POST" => config::post(shared.clone(), request.headers().clone(), query, bytes).await,
+        return match asked.method {
+            "POST" => config::post(shared.clone(), request.headers().clone(), asked.query, bytes).await,
             _ => config::get(shared.clone()).await,
         };
     }
-    let path = path.strip_suffix('/').unwrap_or(path);
-    Call { shared: &shared, method, path, query: &query, segments: &segments }.dispatch(found, sent).await
+    Call { scope: asked.scope(&shared), asked: &asked }.dispatch(sent).await
 }
 
 /// A request whose path, method and body are understood.
 struct Call<'c> {
-    shared: &'c Shared,
-    method: &'c str,
-    path: &'c str,
-    query: &'c [Argument],
-    segments: &'c [Vec<u8>],
+    scope: Scope<'c>,
+    asked: &'c Asked<'c>,
 }
 
 impl Call<'_> {
-    async fn dispatch(&self, found: Match<'_, '_>, body: Body) -> Result<Answer, Answer> {
-        let shared = self.shared;
-        let parameter = |index: usize| found.parameters.get(index).copied().unwrap_or_default();
-        match *found.endpoint {
+    async fn dispatch(&self, body: Body) -> Result<Answer, Answer> {
+        let Call { scope: shared, asked } = self;
+        let (method, query, path) = (asked.method, &*asked.query, &*asked.target.path);
+        let parameter = |index: usize| asked.parameter(index);
+        match *asked.endpoint {
             Endpoint::Root => shared.root().await,
             Endpoint::Robots => Ok(Answer::bytes(200, "text/plain", "User-agent: *\nDisallow: /")),
-            Endpoint::Status => shared.status(self.query),
-            Endpoint::StatusReady if self.method == "POST" => Ok(shared.set_ready(body)),
+            Endpoint::OpenApi => Ok(shared.openapi()),
+            Endpoint::Status => shared.status(query),
+            Endpoint::StatusReady if method == "POST" => Ok(shared.set_ready(body)),
             Endpoint::StatusReady => Ok(shared.ready()),
             Endpoint::StatusDns => Ok(Shared::dns()),
             Endpoint::Endpoints => Ok(shared.endpoints()),
             Endpoint::Timers => Ok(shared.timers()),
             Endpoint::Cache => Ok(Answer::empty(204)),
-            Endpoint::CacheKey if self.method == "DELETE" => Ok(Answer::empty(204)),
+            Endpoint::CacheKey if method == "DELETE" => Ok(Answer::empty(204)),
             Endpoint::CacheKey => Err(errors::not_found()),
             Endpoint::LogLevel => Ok(shared.log_level()),
-            Endpoint::SetLogLevel | Endpoint::ClusterLogLevel => {
-                Ok(shared.set_log_level(parameter(0), self.query, body))
-            }
+            Endpoint::SetLogLevel | Endpoint::ClusterLogLevel => Ok(shared.set_log_level(parameter(0), query, body)),
             Endpoint::Schema => Ok(shared.schema(parameter(0))),
             // "plugins" and "vaults" are literal there.
-            Endpoint::SchemaValidate => shared.validate_only(self.segments.get(1).map_or(&[], Vec::as_slice), body),
+            Endpoint::SchemaValidate => {
+                shared.validate_only(asked.target.segments.get(1).map_or(&[], Vec::as_slice), body)
+            }
             Endpoint::SubschemaOfPlugin => Ok(shared.plugin(parameter(0))),
             Endpoint::SubschemaOfVault => Ok(shared.vault(parameter(0))),
             Endpoint::Filters => Ok(Shared::filter(parameter(0))),
             Endpoint::PluginsEnabled => Ok(shared.enabled()),
             Endpoint::PluginSchema => Ok(shared.plugin_config(parameter(0))),
-            Endpoint::Tags | Endpoint::Tag if self.method != "GET" => {
+            Endpoint::Tags | Endpoint::Tag if method != "GET" => {
                 let text = "does not support insert/upsert/update/delete operations";
                 Err(errors::schema_violation(schema::Errors::of("tags", text)))
             }
-            Endpoint::Tags => shared.tags(None, self.query).await,
-            Endpoint::Tag => shared.tags(Some(parameter(0)), self.query).await,
+            Endpoint::Tags => shared.tags(None, query).await,
+            Endpoint::Tag => shared.tags(Some(parameter(0)), query).await,
             Endpoint::Clustering => Err(errors::plain(
                 400,
                 "this endpoint is only available when Kong is configured to run as Control Plane for the cluster",
             )),
-            Endpoint::Collection { kind } if self.method == "POST" => shared.create(kind, body, None).await,
-            Endpoint::Collection { kind } => shared.collection(kind, self.query).await,
-            Endpoint::Entity { kind } => self.entity(kind, parameter(0), body).await,
-            Endpoint::Nested { parent, kind, field } => self.nested(parent, kind, field, parameter(0), body).await,
-            Endpoint::NestedEntity { parent, kind, field } => {
-                self.nested_entity(parent, kind, field, (parameter(0), parameter(1)), body).await
-            }
-            Endpoint::Foreign { kind, field, target } => self.foreign(kind, field, target, parameter(0), body).await,
+            Endpoint::Collection { kind } if method == "POST" => shared.create(kind, body, None).await,
+            Endpoint::Collection { kind } => shared.collection(kind, query).await,
+            Endpoint::Entity { kind } => self.entity(kind, body).await,
+            Endpoint::Nested { parent, kind, field } => self.nested(parent, kind, field, body).await,
+            Endpoint::NestedEntity { parent, kind, field } => self.nested_entity(parent, kind, field, body).await,
+            Endpoint::Foreign { kind, field, target } => self.foreign(kind, field, target, body).await,
             Endpoint::UpstreamHealth { kind } => {
                 let upstream = shared.existing(kind, parameter(0)).await?;
-                shared.upstream_health(&upstream, self.path, self.query).await
+                shared.upstream_health(&upstream, path, query).await
             }
             Endpoint::AllTargets { parent, kind, field } => {
                 let upstream = shared.existing(parent, parameter(0)).await?;
-                shared.nested(kind, field, &upstream, self.path, self.query).await
+                shared.nested(kind, field, &upstream, path, query).await
             }
             Endpoint::TargetHealth { parent, kind, field, healthy, address } => {
                 let upstream = shared.existing(parent, parameter(0)).await?;
@@ -197,47 +169,39 @@ impl Call<'_> {
     }
 
     /// `/{kind}/{key}`
-    async fn entity(&self, kind: usize, segment: &[u8], body: Body) -> Result<Answer, Answer> {
-        let shared = self.shared;
-        let key = shared.key(kind, segment, false)?;
-        match self.method {
-            "PUT" => shared.upsert(kind, &key, body, None).await,
-            "PATCH" => match shared.find(kind, &key).await? {
-                Some(existing) => shared.update(kind, &existing, key.by(), body).await,
-                None => Err(nothing_to_change(&key)),
-            },
-            "DELETE" => match shared.find(kind, &key).await? {
-                Some(_) => Err(shared.remove(kind, key.by())),
-                None => Ok(Answer::empty(204)),
-            },
-            _ => match (shared.find(kind, &key).await?, &key) {
-                (Some(record), _) => shared.shown(&record).await,
-                // A Certificate may be looked for by a name too, so its answer says what was looked for.
-                (None, Key::Id(id)) if shared.kinds.get(kind).name == "certificates" => {
-                    Err(errors::no_such_id(&id.to_string()))
-                }
-                (None, _) => Err(errors::not_found()),
-            },
+    async fn entity(&self, kind: usize, body: Body) -> Result<Answer, Answer> {
+        let shared = &self.scope;
+        let key = shared.key(kind, self.asked.parameter(0), false)?;
+        if self.asked.method == "PUT" {
+            return shared.upsert(kind, &key, body, None).await;
+        }
+        let found = shared.find(kind, &key).await?;
+        let name = shared.kinds.get(kind).name;
+        match (self.asked.method, found, &key) {
+            ("PATCH", Some(existing), _) => shared.update(kind, existing, key.by(), body).await,
+            ("DELETE", Some(record), _) => shared.remove(kind, &record, key.by()).await,
+            ("GET", Some(record), _) => shared.shown(200, &record).await,
+            // A Certificate's name is looked up before anything else is done.
+            (_, None, Key::Field("snis", _)) => Err(shared.missing(&key)),
+            // A Plugin is read first: its name decides what a change may be.
+            ("PATCH", None, _) if name == "plugins" => Err(errors::not_found()),
+            ("PATCH", None, _) => Err(nothing_to_change(&key)),
+            ("DELETE", None, _) => Ok(Answer::empty(204)),
+            // A Certificate may be looked for by a name too, so its answer says what was looked for.
+            (_, None, Key::Id(id)) if name == "certificates" => Err(errors::no_such_id(&id.to_string())),
+            _ => Err(errors::not_found()),
         }
     }
 
     /// `/{parent}/{key}/{kind}`
-    async fn nested(
-        &self,
-        parent: usize,
-        kind: usize,
-        field: &'static str,
-        segment: &[u8],
-        body: Body,
-    ) -> Result<Answer, Answer> {
-        let shared = self.shared;
-        let parent = shared.existing(parent, segment).await?;
-        match self.method {
+    async fn nested(&self, parent: usize, kind: usize, field: &'static str, body: Body) -> Result<Answer, Answer> {
+        let shared = &self.scope;
+        let (path, query) = (&*self.asked.target.path, &*self.asked.query);
+        let parent = shared.existing(parent, self.asked.parameter(0)).await?;
+        match self.asked.method {
             "POST" => shared.create(kind, body, Some((field, &parent))).await,
-            _ if shared.kinds.get(kind).name == "targets" => {
-                shared.targets(kind, field, &parent, self.path, self.query).await
-            }
-            _ => shared.nested(kind, field, &parent, self.path, self.query).await,
+            _ if shared.kinds.get(kind).name == "targets" => shared.targets(kind, field, &parent, path, query).await,
+            _ => shared.nested(kind, field, &parent, path, query).await,
         }
     }
 
@@ -247,48 +211,40 @@ impl Call<'_> {
         parent: usize,
         kind: usize,
         field: &'static str,
-        segments: (&[u8], &[u8]),
         body: Body,
     ) -> Result<Answer, Answer> {
-        let shared = self.shared;
-        let parent = shared.existing(parent, segments.0).await?;
-        let key = shared.key(kind, segments.1, true)?;
-        let found = shared.child(kind, field, &parent, &key).await?;
+        let shared = &self.scope;
+        let method = self.asked.method;
+        let parent = shared.existing(parent, self.asked.parameter(0)).await?;
+        let key = shared.key(kind, self.asked.parameter(1), true)?;
         // A Target's PUT changes one that is there.
-        let as_patch = self.method == "PUT" && shared.kinds.get(kind).name == "targets";
-        match (self.method, found) {
-            ("PUT", _) if !as_patch => shared.upsert(kind, &key, body, Some((field, &parent))).await,
-            (_, None) => Err(errors::not_found()),
-            ("PATCH" | "PUT", Some(existing)) => shared.update(kind, &existing, key.by(), body).await,
-            ("DELETE", Some(_)) => Err(shared.remove(kind, key.by())),
-            (_, Some(record)) => shared.shown(&record).await,
+        let as_patch = method == "PUT" && shared.kinds.get(kind).name == "targets";
+        if method == "PUT" && !as_patch {
+            return shared.upsert(kind, &key, body, Some((field, &parent))).await;
+        }
+        match (method, shared.child(kind, field, &parent, &key).await?) {
+            (_, None) => Err(shared.missing(&key)),
+            ("PATCH" | "PUT", Some(existing)) => shared.update(kind, existing, key.by(), body).await,
+            ("DELETE", Some(record)) => shared.remove(kind, &record, key.by()).await,
+            (_, Some(record)) => shared.shown(200, &record).await,
         }
     }
 
     /// `/{kind}/{key}/{field}`
-    async fn foreign(
-        &self,
-        kind: usize,
-        field: &'static str,
-        target: usize,
-        segment: &[u8],
-        body: Body,
-    ) -> Result<Answer, Answer> {
-        let shared = self.shared;
-        match self.method {
-            "PUT" => {
-                let record = shared.existing(kind, segment).await?;
-                let key = Key::Id(record.reference(field).ok_or_else(errors::not_found)?);
-                shared.upsert(target, &key, body, None).await
-            }
-            method => {
-                let record = shared.pointed_to(kind, field, target, segment).await?;
-                match method {
-                    "PATCH" => shared.update(target, &record, None, body).await,
-                    "DELETE" => Err(errors::method_not_allowed()),
-                    _ => shared.shown(&record).await,
-                }
-            }
+    async fn foreign(&self, kind: usize, field: &'static str, target: usize, body: Body) -> Result<Answer, Answer> {
+        let shared = &self.scope;
+        let record = shared.existing(kind, self.asked.parameter(0)).await?;
+        let pointed = match record.reference(field) {
+            Some(id) => shared.by_id(target, &id).await?,
+            None => None,
+        };
+        match (self.asked.method, pointed) {
+            ("PUT", Some(pointed)) => shared.upsert(target, &Key::Id(pointed.id.clone()), body, None).await,
+            ("PUT", None) => shared.attach(kind, field, target, record, body).await,
+            (_, None) => Err(errors::not_found()),
+            ("PATCH", Some(pointed)) => shared.update(target, pointed, None, body).await,
+            ("DELETE", Some(_)) => Err(errors::method_not_allowed()),
+            (_, Some(pointed)) => shared.shown(200, &pointed).await,
         }
     }
 }

@@ -4,16 +4,21 @@
 //! configuration, and what it knows of itself, comes through the traits in [`AdminState`]'s [`Parts`].
 
 mod body;
+mod certificates;
 mod config;
 mod errors;
 mod form;
 mod handle;
 mod node;
+mod openapi;
 mod paths;
 mod query;
+mod request;
 mod resource;
 mod respond;
+mod rules;
 mod schemas;
+mod scope;
 mod state;
 mod upstreams;
 mod write;

@@ -4,14 +4,15 @@ use crate::body::Body;
 use crate::errors;
 use crate::form::Argument;
 use crate::query;
-use crate::resource::now;
 use crate::respond::Answer;
+use crate::scope::Scope;
 use crate::state::{Readiness, Shared};
 use declarative::EMPTY_HASH;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use store::{Filter, Query, TagFilter};
 
 /// What clients find under `lua_version`; a text is all they look for.
 const LUA_VERSION: &str = "LuaJIT 2.1.1700206165";
@@ -43,8 +44,7 @@ impl Shared {
             .iter()
             .map(|plugin| (plugin.name.to_string(), json!({"version": plugin.version, "priority": plugin.priority})))
             .collect();
-        let view = self.store.view().await.map_err(|error| errors::store(&error))?;
-        let enabled: BTreeSet<&str> = view.all("plugins").filter_map(|plugin| plugin.text("name")).collect();
+        let enabled = self.enabled_plugins().await?;
         let pid = std::process::id();
         Ok(Answer::json(
             200,
@@ -61,6 +61,20 @@ impl Shared {
                 "pids": {"master": pid, "workers": [pid]},
             }),
         ))
+    }
+
+    /// The names of the Plugins that are configured, in all workspaces.
+    async fn enabled_plugins(&self) -> Result<BTreeSet<String>, Answer> {
+        let mut names = BTreeSet::new();
+        let mut query = Query { entity: "plugins", ws: None, after: None, size: 1000, filter: Filter::default() };
+        loop {
+            let page = self.store.page(&query).await.map_err(|error| errors::store(&error))?;
+            names.extend(page.records.iter().filter_map(|plugin| plugin.text("name").map(str::to_owned)));
+            query.after = page.next;
+            if query.after.is_none() {
+                return Ok(names);
+            }
+        }
     }
 
     /// `GET /status`
@@ -104,7 +118,7 @@ impl Shared {
             },
         });
         if self.kinds.definitions().database() {
-            body["database"] = json!({"reachable": true});
+            body["database"] = json!({"reachable": self.node.database_reachable()});
         } else {
             body["configuration_hash"] = self.node.configuration_hash().into();
         }
@@ -192,34 +206,79 @@ impl Shared {
         self.node.set_log_level(&level, duration);
         errors::plain(200, "log level changed")
     }
+}
 
+impl Scope<'_> {
     /// `GET /tags`, `GET /tags/{tag}`
     pub(crate) async fn tags(&self, tag: Option<&[u8]>, query: &[Argument]) -> Result<Answer, Answer> {
         let tag = tag.map(query::check_tag).transpose().map_err(|text| errors::invalid_tag(&text))?;
         let paging = query::Paging::read(query)?;
-        let view = self.store.view().await.map_err(|error| errors::store(&error))?;
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let now = now() as i64;
-        let all =
-            self.kinds.iter().flat_map(|kind| view.all(kind.name)).filter(|record| !record.expired(now)).flat_map(
-                |record| {
-                    record.tags().map(
-                    move |tag| json!({"entity_name": record.entity, "entity_id": record.id.to_string(), "tag": tag}),
-                )
-                },
-            );
-        let skip = paging.after.as_ref().and_then(|after| after.to_string().parse::<usize>().ok()).unwrap_or(0);
-        let mut wanted = all.filter(|entry| tag.is_none_or(|tag| entry["tag"] == tag)).skip(skip);
-        let data: Vec<Value> = wanted.by_ref().take(paging.size).collect();
+        let mut place = match &paging.after {
+            Some(after) => TagPlace::read(&after.to_string()).unwrap_or_default(),
+            None => TagPlace::default(),
+        };
+        let mut data = Vec::new();
+        let mut more = None;
+        'kinds: while place.kind < self.kinds.len() {
+            let kind = place.kind;
+            let tagged = self.kinds.entity(kind).is_some_and(|entity| entity.record.get("tags").is_some());
+            if tagged {
+                let tags = tag.map(|tag| TagFilter::All(vec![tag.to_owned()]));
+                let filter = Filter { reference: None, tags };
+                let page = self.read(kind, place.after.clone(), paging.size + 1, filter).await?;
+                for record in &page.records {
+                    let wanted = |name: &&str| tag.is_none_or(|tag| *name == tag);
+                    for (index, name) in record.tags().filter(wanted).enumerate().skip(place.skip) {
+                        if data.len() == paging.size {
+                            more = Some(TagPlace { kind, after: place.after.clone(), skip: index });
+                            break 'kinds;
+                        }
+                        let (entity, id) = (record.entity, record.id.to_string());
+                        data.push(json!({"entity_name": entity, "entity_id": id, "tag": name}));
+                    }
+                    (place.after, place.skip) = (Some(record.id.clone()), 0);
+                }
+                if page.next.is_some() {
+                    continue;
+                }
+            }
+            place = TagPlace { kind: kind + 1, ..TagPlace::default() };
+        }
         let mut body = json!({"data": data, "next": null});
-        if wanted.next().is_some() {
+        if let Some(more) = more {
             let path = tag.map_or_else(|| "/tags".to_owned(), |tag| format!("/tags/{}", query::escape(tag)));
-            let (offset, next) =
-                paging.next(&path, &store::Id::Text((skip + paging.size).to_string().into()), None, false);
+            let (offset, next) = paging.next(&path, &store::Id::Text(more.to_string().into()), None, false);
             body["offset"] = offset.into();
             body["next"] = next.into();
         }
         Ok(Answer::json(200, &body))
+    }
+}
+
+/// Where a page of tags begins.
+#[derive(Clone, Debug, Default)]
+struct TagPlace {
+    /// The position of the kind.
+    kind: usize,
+    /// The last entity that was shown whole.
+    after: Option<store::Id>,
+    /// How many tags of the one after it were shown.
+    skip: usize,
+}
+
+impl TagPlace {
+    fn read(text: &str) -> Option<TagPlace> {
+        let mut parts = text.splitn(3, '/');
+        let (kind, skip) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let after = parts.next().filter(|id| !id.is_empty()).map(store::Id::parse);
+        Some(TagPlace { kind, after, skip })
+    }
+}
+
+impl std::fmt::Display for TagPlace {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}/{}/", self.kind, self.skip)?;
+        self.after.as_ref().map_or(Ok(()), |after| write!(out, "{after}"))
     }
 }
 

@@ -17,6 +17,7 @@ const POST: Methods = &["POST"];
 pub(crate) enum Endpoint {
     Root,
     Robots,
+    OpenApi,
     Status,
     StatusReady,
     StatusDns,
@@ -143,6 +144,7 @@ impl Paths {
         for name in ["plugins", "vaults", "{db_entity_name}"] {
             paths.add(&format!("/schemas/{name}/validate"), Endpoint::SchemaValidate, POST);
         }
+        paths.hide("/openapi.json", Endpoint::OpenApi, READ);
         paths.hide("/robots.txt", Endpoint::Robots, READ);
         for parent in ["", "/routes/{routes}", "/services/{services}"] {
             paths.hide(&format!("{parent}/filter-chains"), Endpoint::Wasm, READ_WRITE);
@@ -244,10 +246,26 @@ impl Paths {
 
     /// The paths as people write them, sorted by segments.
     pub(crate) fn list(&self) -> Vec<String> {
+        self.places().into_iter().map(|(segments, _)| written(segments)).collect()
+    }
+
+    /// The paths that answer, with what they stand for.
+    pub(crate) fn listed(&self) -> Vec<Listed<'_>> {
+        let places = self.places().into_iter();
+        places
+            .filter_map(|(segments, place)| {
+                let (endpoint, methods) = place.endpoint.as_ref()?;
+                let answers = !matches!(endpoint, Endpoint::Disabled | Endpoint::Wasm);
+                answers.then(|| Listed { path: written(segments), endpoint, methods })
+            })
+            .collect()
+    }
+
+    fn places(&self) -> Vec<(&[String], &Place)> {
         let mut out = Vec::new();
         collect(&self.top, &mut out);
-        out.sort();
-        out.into_iter().map(|segments| format!("/{}", segments.join("/"))).collect()
+        out.sort_by_key(|(segments, _)| *segments);
+        out
     }
 }
 
@@ -267,7 +285,19 @@ fn descend<'p, 's>(place: &'p Place, segments: &'s [Vec<u8>], parameters: &mut V
     found
 }
 
-fn collect<'p>(place: &'p Place, out: &mut Vec<&'p [String]>) {
-    out.extend(place.shown.as_deref());
+/// A path of the Admin API.
+pub(crate) struct Listed<'p> {
+    /// As people write it, parameters in braces.
+    pub(crate) path: String,
+    pub(crate) endpoint: &'p Endpoint,
+    pub(crate) methods: Methods,
+}
+
+fn written(segments: &[String]) -> String {
+    format!("/{}", segments.join("/"))
+}
+
+fn collect<'p>(place: &'p Place, out: &mut Vec<(&'p [String], &'p Place)>) {
+    out.extend(place.shown.as_deref().map(|shown| (shown, place)));
     place.literal.values().chain(place.parameter.as_deref()).for_each(|next| collect(next, out));
 }

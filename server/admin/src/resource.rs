@@ -4,18 +4,11 @@ use crate::errors;
 use crate::form::Argument;
 use crate::query::{self, Paging};
 use crate::respond::Answer;
-use crate::state::Shared;
-use entities::DEFAULT_WORKSPACE;
+use crate::scope::{Scope, now};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use std::time::SystemTime;
-use store::{Filter, Id, Query, Record};
+use store::{Filter, Id, Record};
 use uuid::Uuid;
-
-/// Seconds since 1970.
-pub(crate) fn now() -> f64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |past| past.as_secs_f64())
-}
 
 /// How a path names an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,15 +33,7 @@ fn uuid_of(text: &str) -> Option<Uuid> {
     if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
 }
 
-impl Shared {
-    fn name(&self, kind: usize) -> &'static str {
-        self.kinds.get(kind).name
-    }
-
-    fn ws(&self, kind: usize) -> Option<Uuid> {
-        self.kinds.get(kind).workspaced.then_some(DEFAULT_WORKSPACE)
-    }
-
+impl Scope<'_> {
     /// What a segment of a path means for a kind.
     pub(crate) fn key(&self, kind: usize, segment: &[u8], nested: bool) -> Result<Key, Answer> {
         let definition = self.kinds.get(kind);
@@ -59,41 +44,52 @@ impl Shared {
         if !definition.has_id {
             return Ok(Key::Id(Id::parse(text)));
         }
-        // A Consumer's groups are found by the group below the Consumer.
         let field = match (definition.endpoint, definition.name) {
-            (Some(field), _) => field,
+            // Found among the Upstream's, where a name that cannot be is none of them.
+            (Some(field), "targets") => field,
+            (Some(field), name) => {
+                self.check_key(name, field, text)?;
+                field
+            }
+            // A Consumer's groups are found by the group below the Consumer.
             (None, "acls") if nested => "group",
-            (None, "certificates") => "snis",
+            (None, "certificates") => {
+                self.check_key("snis", "name", text)?;
+                "snis"
+            }
             _ => return Err(errors::invalid_primary_key()),
         };
         Ok(Key::Field(field, text.to_owned()))
     }
 
-    /// The entity of a kind with this key.
-    pub(crate) async fn find(&self, kind: usize, key: &Key) -> Result<Option<Arc<Record>>, Answer> {
-        let name = self.name(kind);
-        let found = match key {
-            Key::Id(id) => self.store.get(name, id).await,
-            Key::Field("snis", sni) => return self.certificate_by_sni(sni).await.map(Some),
-            Key::Field(field, value) => {
-                self.store.by_unique(name, self.ws(kind), field, &Value::from(value.as_str())).await
-            }
-        };
-        found.map_err(|error| errors::store(&error))
+    /// Whether a text can be the value of the field that names an entity.
+    pub(crate) fn check_key(&self, entity: &str, field: &str, text: &str) -> Result<(), Answer> {
+        let checked = self.kinds.definitions().check_field(entity, field, text);
+        checked.map_err(|reason| errors::invalid_unique(field, &reason))
     }
 
-    async fn certificate_by_sni(&self, sni: &str) -> Result<Arc<Record>, Answer> {
-        let unknown = || errors::plain(404, "SNI not found");
-        let sni = self.store.by_unique("snis", Some(DEFAULT_WORKSPACE), "name", &Value::from(sni)).await;
-        let sni = sni.map_err(|error| errors::store(&error))?.ok_or_else(unknown)?;
-        let id = sni.reference("certificate").ok_or_else(unknown)?;
-        self.store.get("certificates", &id).await.map_err(|error| errors::store(&error))?.ok_or_else(unknown)
+    /// The entity of a kind with this key.
+    pub(crate) async fn find(&self, kind: usize, key: &Key) -> Result<Option<Arc<Record>>, Answer> {
+        match key {
+            Key::Id(id) => self.by_id(kind, id).await,
+            Key::Field("snis", sni) => self.certificate_by_sni(kind, sni).await,
+            Key::Field(field, value) => self.by_field(kind, field, &Value::from(value.as_str())).await,
+        }
+    }
+
+    /// That there is no entity with this key.
+    pub(crate) fn missing(&self, key: &Key) -> Answer {
+        match key {
+            Key::Field("snis", _) => errors::plain(404, "SNI not found"),
+            Key::Field("group", _) => errors::not_found_at(self.request_id),
+            _ => errors::not_found(),
+        }
     }
 
     /// The entity a segment names, which must exist.
     pub(crate) async fn existing(&self, kind: usize, segment: &[u8]) -> Result<Arc<Record>, Answer> {
         let key = self.key(kind, segment, false)?;
-        self.find(kind, &key).await?.ok_or_else(errors::not_found)
+        self.find(kind, &key).await?.ok_or_else(|| self.missing(&key))
     }
 
     /// The entity with this key below a parent.
@@ -116,14 +112,6 @@ impl Shared {
         Ok(found.filter(|child| child.reference(field).as_ref() == Some(&parent.id)))
     }
 
-    /// All entities of a kind whose field points to `id`.
-    pub(crate) async fn children(&self, kind: usize, field: &'static str, id: &Id) -> Result<Vec<Arc<Record>>, Answer> {
-        let view = self.store.view().await.map_err(|error| errors::store(&error))?;
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let now = now() as i64;
-        Ok(view.children(self.name(kind), field, id).filter(|record| !record.expired(now)).cloned().collect())
-    }
-
     /// An entity as it is shown.
     pub(crate) async fn show(&self, record: &Record) -> Result<Map<String, Value>, Answer> {
         let mut shown = self.kinds.definitions().present(record.entity, &record.value);
@@ -131,25 +119,20 @@ impl Shared {
             #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
             let left = expires - now() as i64;
             shown.insert("ttl".into(), left.max(0).into());
-        }
-        if record.entity == "certificates"
-            && let Some(snis) = self.kinds.position("snis")
+        } else if self.kinds.definitions().database()
+            && self.kinds.position(record.entity).is_some_and(|kind| self.kinds.get(kind).ttl)
         {
-            let mut names: Vec<String> = self
-                .children(snis, "certificate", &record.id)
-                .await?
-                .iter()
-                .filter_map(|sni| sni.text("name").map(str::to_owned))
-                .collect();
-            names.sort();
-            shown.insert("snis".into(), names.into());
+            shown.insert("ttl".into(), Value::Null);
+        }
+        if record.entity == "certificates" {
+            shown.insert("snis".into(), self.names_of(record).await?.into());
         }
         Ok(shown)
     }
 
     /// An entity as an answer.
-    pub(crate) async fn shown(&self, record: &Record) -> Result<Answer, Answer> {
-        Ok(Answer::json(200, &Value::Object(self.show(record).await?)))
+    pub(crate) async fn shown(&self, status: u16, record: &Record) -> Result<Answer, Answer> {
+        Ok(Answer::json(status, &Value::Object(self.show(record).await?)))
     }
 
     /// `GET /{kind}`
@@ -158,7 +141,7 @@ impl Shared {
         if definition.name == "consumers"
             && let Some(custom_id) = query::first(query, "custom_id")
         {
-            return self.consumer_by_custom_id(custom_id).await;
+            return self.consumer_by_custom_id(kind, custom_id).await;
         }
         let paging = Paging::read(query)?;
         let tagged = self.kinds.entity(kind).is_some_and(|entity| entity.record.get("tags").is_some());
@@ -168,14 +151,13 @@ impl Shared {
         self.page(kind, &paging, Filter { reference: None, tags: filter }, &path, text, false).await
     }
 
-    async fn consumer_by_custom_id(&self, custom_id: &Value) -> Result<Answer, Answer> {
+    async fn consumer_by_custom_id(&self, kind: usize, custom_id: &Value) -> Result<Answer, Answer> {
         let Some(custom_id) = custom_id.as_str().filter(|text| !text.trim().is_empty()) else {
             return Err(errors::plain(400, "custom_id must be an unempty string"));
         };
-        let found =
-            self.store.by_unique("consumers", Some(DEFAULT_WORKSPACE), "custom_id", &Value::from(custom_id)).await;
+        let found = self.by_field(kind, "custom_id", &Value::from(custom_id)).await?;
         let mut data = Vec::new();
-        if let Some(consumer) = found.map_err(|error| errors::store(&error))? {
+        if let Some(consumer) = found {
             data.push(Value::Object(self.show(&consumer).await?));
         }
         Ok(Answer::json(200, &json!({"data": data, "next": null})))
@@ -204,14 +186,7 @@ impl Shared {
         tags: Option<&str>,
         nested: bool,
     ) -> Result<Answer, Answer> {
-        let wanted = Query {
-            entity: self.name(kind),
-            ws: self.ws(kind),
-            after: paging.after.clone(),
-            size: paging.size,
-            filter,
-        };
-        let page = self.store.page(&wanted).await.map_err(|error| errors::store(&error))?;
+        let page = self.read(kind, paging.after.clone(), paging.size, filter).await?;
         let next = page.next.map(|last| paging.next(path, &last, tags, nested));
         self.list(&page.records, next).await
     }
@@ -228,19 +203,6 @@ impl Shared {
             body["next"] = next.into();
         }
         Ok(Answer::json(200, &body))
-    }
-
-    /// `GET /{kind}/{id}/{field}`: what a foreign field points to.
-    pub(crate) async fn pointed_to(
-        &self,
-        kind: usize,
-        field: &str,
-        target: usize,
-        segment: &[u8],
-    ) -> Result<Arc<Record>, Answer> {
-        let record = self.existing(kind, segment).await?;
-        let id = record.reference(field).ok_or_else(errors::not_found)?;
-        self.find(target, &Key::Id(id)).await?.ok_or_else(errors::not_found)
     }
 
     /// The Targets of an Upstream as they count: the newest for each address, newest first.

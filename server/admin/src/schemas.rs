@@ -3,6 +3,7 @@
 use crate::body::Body;
 use crate::errors;
 use crate::respond::Answer;
+use crate::scope::Scope;
 use crate::state::Shared;
 use serde_json::{Value, json};
 
@@ -52,15 +53,17 @@ impl Shared {
         let names: Vec<&str> = self.kinds.definitions().plugins().iter().map(|plugin| &*plugin.name).collect();
         Answer::json(200, &json!({"enabled_plugins": names}))
     }
+}
 
+impl Scope<'_> {
     /// `POST /schemas/{entity}/validate`
     pub(crate) fn validate_only(&self, name: &[u8], body: Body) -> Result<Answer, Answer> {
         let name = text(name);
         let Some(kind) = self.kinds.position(&name) else {
             return Err(errors::plain(404, &format!("No entity named '{name}'")));
         };
-        let sent = self.sent(kind, body, None);
-        self.validate(kind, sent.members)?;
+        let members = self.sent(kind, body, None);
+        self.validate(kind, members)?;
         Ok(errors::plain(200, "schema validation successful"))
     }
 }

@@ -101,6 +101,11 @@ pub trait NodeView: Send + Sync + 'static {
     /// Whether the node can take traffic (apart from what the Admin API knows: draining, an empty configuration).
     fn readiness(&self) -> Readiness;
 
+    /// Whether the database answered when it was last asked; of no meaning without one.
+    fn database_reachable(&self) -> bool {
+        true
+    }
+
     /// The log level: `debug`, `info`, `notice`, `warn`, `error`, `crit`.
     fn log_level(&self) -> String;
 

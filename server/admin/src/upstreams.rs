@@ -5,11 +5,12 @@ use crate::form::Argument;
 use crate::query::{self, Paging};
 use crate::resource::window;
 use crate::respond::Answer;
-use crate::state::{HealthFault, Shared};
+use crate::scope::Scope;
+use crate::state::HealthFault;
 use serde_json::{Value, json};
 use store::Record;
 
-impl Shared {
+impl Scope<'_> {
     /// `GET /upstreams/{id}/health`
     pub(crate) async fn upstream_health(
         &self,

@@ -27,6 +27,14 @@ enum Mode {
     Update,
 }
 
+impl Field {
+    /// Validates one value by itself, as what stands in a path. The error has the form it has in
+    /// [`Errors::fields`](crate::Errors::fields).
+    pub fn check(&self, mut value: Value, cx: &Context) -> Result<(), Value> {
+        validate_value(self, &mut value, cx)
+    }
+}
+
 impl Record {
     /// Creation (POST, PUT, declarative): expands aliases, fills defaults and automatic values, validates. Gives all
     /// fields in the order of the definition, null where nothing is.

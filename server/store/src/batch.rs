@@ -3,6 +3,7 @@
 use crate::Revision;
 use crate::record::{Id, Record};
 use serde_json::Value;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// One change of one record, or of everything.
@@ -30,6 +31,8 @@ pub enum Operation {
 pub enum Precondition {
     /// Nothing was written after this revision.
     Version(Revision),
+    /// This record is as it was read: nobody changed or removed it since.
+    Unchanged(Arc<Record>),
     /// No record has this value of this field.
     Unique {
         /// The kind.

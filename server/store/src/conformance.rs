@@ -208,6 +208,11 @@ async fn holds_preconditions<S: Store>(store: &S) {
         |value: &str| Precondition::Unique { entity: "parents", ws: Some(WS), field: "name", value: json!(value) };
     assert!(store.apply(with(free("two"), Operation::Insert(parent(2, "x")))).await.is_err());
     store.apply(with(free("x"), Operation::Insert(parent(2, "x")))).await.expect("the name is free");
+    let read = store.get("parents", &id(2)).await.expect("reads").expect("is there");
+    let kept = || Precondition::Unchanged(read.clone());
+    store.apply(with(kept(), Operation::Update(parent(2, "y")))).await.expect("nobody changed it");
+    let refused = store.apply(with(kept(), Operation::Update(parent(2, "z")))).await;
+    assert!(matches!(refused, Err(Error::Precondition(_))), "it is no longer what was read");
     let there = |index| Precondition::Reference { entity: "parents", id: id(index) };
     assert!(store.apply(with(there(9), update())).await.is_err());
     store.apply(with(there(2), update())).await.expect("it is there");

@@ -97,6 +97,7 @@ pub(crate) fn unix_now() -> i64 {
 fn check(view: &View, precondition: &Precondition) -> Result<(), Error> {
     let holds = match precondition {
         Precondition::Version(revision) => view.revision() <= *revision,
+        Precondition::Unchanged(record) => view.get(record.entity, &record.id).is_some_and(|found| found == record),
         Precondition::Unique { entity, ws, field, value } => view.by_unique(entity, *ws, field, value).is_none(),
         Precondition::Reference { entity, id } => view.get(entity, id).is_some(),
     };
@@ -105,6 +106,7 @@ fn check(view: &View, precondition: &Precondition) -> Result<(), Error> {
     }
     Err(Error::Precondition(match precondition {
         Precondition::Version(revision) => format!("revision {revision} is no longer the newest"),
+        Precondition::Unchanged(record) => format!("the '{}' entity {} was changed", record.entity, record.id),
         Precondition::Unique { entity, field, value, .. } => format!("a '{entity}' entity with {field} {value} exists"),
         Precondition::Reference { entity, id } => format!("the '{entity}' entity {id} is gone"),
     }))

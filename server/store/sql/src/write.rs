@@ -129,6 +129,11 @@ impl Writer<'_> {
             Precondition::Version(revision) => {
                 (newest > *revision).then(|| format!("revision {revision} is no longer the newest"))
             }
+            Precondition::Unchanged(record) => {
+                let found = read::get(self.db, self.blueprint, record.entity, &record.id, None).await?;
+                let same = found.is_some_and(|found| found == *record);
+                (!same).then(|| format!("the '{}' entity {} was changed", record.entity, record.id))
+            }
             Precondition::Unique { entity, ws, field, value } => {
                 let found = read::by_unique(self.db, self.blueprint, entity, *ws, field, value, None);
                 found.await?.map(|_| format!("a '{entity}' entity with {field} {value} exists"))
