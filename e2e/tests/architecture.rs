@@ -16,13 +16,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("migration", &["schema", "entities", "store"]),
     ("store-sql", &["schema", "entities", "store", "migration"]),
     ("declarative", &["schema", "entities", "store"]),
+    ("access", &["schema", "entities", "store"]),
     ("exchange", &["schema", "entities", "router"]),
     ("telemetry", &["exchange"]),
     ("redis-client", &["exchange"]),
     ("plugins", &["schema", "entities", "exchange"]),
     ("snapshot", &["schema", "entities", "store", "router", "balancer", "exchange"]),
     ("proxy", &["entities", "exchange", "snapshot", "router", "balancer", "schema"]),
-    ("admin", &["schema", "entities", "store", "declarative"]),
+    ("admin", &["schema", "entities", "store", "declarative", "access"]),
     (
         "silverback",
         &[
@@ -43,6 +44,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "manager",
             "store-sql",
             "migration",
+            "access",
         ],
     ),
     ("manager", &[]),

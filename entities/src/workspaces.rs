@@ -25,10 +25,10 @@ pub struct Workspace {
     #[serde(default)]
     pub updated_at: i64,
     /// How the manager shows it.
-    #[field(is = self::nothing)]
+    #[field(is = self::meta)]
     pub meta: Map<String, Value>,
     /// Settings.
-    #[field(is = self::nothing)]
+    #[field(is = self::config)]
     pub config: Map<String, Value>,
 }
 
@@ -36,9 +36,40 @@ impl Named for Workspace {
     const NAME: &'static str = "workspaces";
 }
 
-/// A record without fields.
-fn nothing(field: Field) -> Field {
-    Field::record(field.name().to_owned(), Record::new()).required(true).help(field.help_text().to_owned())
+/// Looks of a workspace in the manager.
+fn meta(field: Field) -> Field {
+    let looks = Record::new().field(Field::string("color")).field(Field::string("thumbnail"));
+    Field::record(field.name().to_owned(), looks).required(true).help(field.help_text().to_owned())
+}
+
+/// Settings of a developer portal: there is none, and what is set is kept.
+fn config(field: Field) -> Field {
+    const TEXTS: [&str; 8] = [
+        "portal_auth",
+        "portal_auth_conf",
+        "portal_cors_origins",
+        "portal_developer_meta_fields",
+        "portal_emails_from",
+        "portal_emails_reply_to",
+        "portal_session_conf",
+        "portal_smtp_admin_emails",
+    ];
+    const FLAGS: [&str; 6] = [
+        "portal_access_request_email",
+        "portal_approved_email",
+        "portal_auto_approve",
+        "portal_invite_email",
+        "portal_reset_email",
+        "portal_reset_success_email",
+    ];
+    let mut settings = Record::new()
+        .field(Field::map("meta", Field::string(""), Field::any()))
+        .field(Field::boolean("portal").default(false))
+        .field(Field::boolean("portal_is_legacy"))
+        .field(Field::integer("portal_token_exp"));
+    settings = TEXTS.into_iter().fold(settings, |all, name| all.field(Field::string(name)));
+    settings = FLAGS.into_iter().fold(settings, |all, name| all.field(Field::boolean(name)));
+    Field::record(field.name().to_owned(), settings).required(true).help(field.help_text().to_owned())
 }
 
 pub(crate) fn entity() -> Entity {

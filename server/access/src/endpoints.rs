@@ -1,0 +1,167 @@
+//! Endpoint permissions, compiled.
+
+use crate::action::{Action, Rule};
+use smallvec::SmallVec;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// An endpoint as a permission names it: a path without workspace, in which `*` stands for exactly one segment, or `*` alone
+/// for every path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// Every path.
+    All,
+    /// Segments; `None` is a star.
+    Path(Vec<Option<Box<str>>>),
+}
+
+impl Endpoint {
+    /// Reads the text of a permission. Slashes at either end and doubled ones do not count.
+    pub fn parse(text: &str) -> Endpoint {
+        if text == "*" {
+            return Endpoint::All;
+        }
+        let segment = |segment: &str| if segment == "*" { None } else { Some(segment.into()) };
+        Endpoint::Path(text.split('/').filter(|segment| !segment.is_empty()).map(segment).collect())
+    }
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Endpoint::All => f.write_str("*"),
+            Endpoint::Path(segments) if segments.is_empty() => f.write_str("/"),
+            Endpoint::Path(segments) => {
+                segments.iter().try_for_each(|segment| write!(f, "/{}", segment.as_deref().unwrap_or("*")))
+            }
+        }
+    }
+}
+
+/// What the permissions say to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A permission allows it.
+    Allowed,
+    /// The permissions that count do not.
+    Denied,
+    /// No permission speaks of it. That is a no.
+    Silent,
+}
+
+impl Verdict {
+    /// Whether it is a yes.
+    pub fn is_allowed(self) -> bool {
+        self == Verdict::Allowed
+    }
+}
+
+/// Rules by workspace; `None` is every workspace.
+type Scoped = SmallVec<[(Option<Uuid>, Rule); 2]>;
+
+#[derive(Clone, Debug, Default)]
+struct Place {
+    literal: HashMap<Box<str>, Place, foldhash::fast::RandomState>,
+    any: Option<Box<Place>>,
+    rules: Scoped,
+}
+
+/// The endpoint permissions of all roles of a user.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints {
+    top: Place,
+    all: Scoped,
+}
+
+fn add(rules: &mut Scoped, workspace: Option<Uuid>, rule: Rule) {
+    match rules.iter_mut().find(|(ws, _)| *ws == workspace) {
+        Some((_, known)) => *known = known.with(rule),
+        None => rules.push((workspace, rule)),
+    }
+}
+
+fn of(rules: &Scoped, workspace: Option<Uuid>) -> Option<Rule> {
+    rules.iter().find(|(ws, _)| *ws == workspace).map(|(_, rule)| *rule)
+}
+
+impl Endpoints {
+    /// Adds a permission. `workspace`: `None` for every workspace.
+    pub fn add(&mut self, workspace: Option<Uuid>, endpoint: &Endpoint, rule: Rule) {
+        let rules = match endpoint {
+            Endpoint::All => &mut self.all,
+            Endpoint::Path(segments) => {
+                let mut place = &mut self.top;
+                for segment in segments {
+                    place = match segment {
+                        None => place.any.get_or_insert_default(),
+                        Some(text) => place.literal.entry(text.clone()).or_default(),
+                    };
+                }
+                &mut place.rules
+            }
+        };
+        add(rules, workspace, rule);
+    }
+
+    /// Decides. `workspace`: `None` for one that does not exist, which only permissions for every workspace speak of.
+    ///
+    /// The first rule found decides, and if its actions lack the asked one the answer is no: this endpoint in this workspace,
+    /// this endpoint in every workspace, every endpoint in this workspace, every endpoint in every workspace. Among
+    /// endpoints that match, a word goes before a star, from the left.
+    pub fn decide(&self, workspace: Option<Uuid>, segments: &[Vec<u8>], action: Action) -> Verdict {
+        let mut found: SmallVec<[&Place; 8]> = SmallVec::new();
+        descend(&self.top, segments, &mut found);
+        let here = workspace.is_some();
+        let at = |ws: Option<Uuid>| found.iter().find_map(|place| of(&place.rules, ws));
+        let rule = (here.then(|| at(workspace)).flatten())
+            .or_else(|| at(None))
+            .or_else(|| here.then(|| of(&self.all, workspace)).flatten())
+            .or_else(|| of(&self.all, None));
+        match rule {
+            None => Verdict::Silent,
+            Some(rule) if rule.allows(action) => Verdict::Allowed,
+            Some(_) => Verdict::Denied,
+        }
+    }
+
+    /// Whether every action at every endpoint of a workspace (`None`: of all) is allowed by one rule, whatever others take
+    /// away from it.
+    pub fn everything(&self, workspace: Option<Uuid>) -> bool {
+        let full = |ws| of(&self.all, ws).is_some_and(|rule| Action::ALL.into_iter().all(|action| rule.allows(action)));
+        match workspace {
+            // A narrower rule for the workspace goes before the one for all.
+            Some(_) if of(&self.all, workspace).is_some() => full(workspace),
+            _ => full(None),
+        }
+    }
+
+    /// Whether any positive permission speaks of a workspace.
+    pub fn any_in(&self, workspace: Uuid) -> bool {
+        fn within(place: &Place, workspace: Uuid) -> bool {
+            speaks(&place.rules, workspace)
+                || place.literal.values().chain(place.any.as_deref()).any(|next| within(next, workspace))
+        }
+        fn speaks(rules: &Scoped, workspace: Uuid) -> bool {
+            rules.iter().any(|(ws, rule)| ws.is_none_or(|ws| ws == workspace) && !rule.allow.is_empty())
+        }
+        speaks(&self.all, workspace) || within(&self.top, workspace)
+    }
+}
+
+fn descend<'p>(place: &'p Place, segments: &[Vec<u8>], found: &mut SmallVec<[&'p Place; 8]>) {
+    let Some((segment, rest)) = segments.split_first() else {
+        if !place.rules.is_empty() {
+            found.push(place);
+        }
+        return;
+    };
+    if !place.literal.is_empty()
+        && let Ok(text) = std::str::from_utf8(segment)
+        && let Some(next) = place.literal.get(text)
+    {
+        descend(next, rest, found);
+    }
+    if let Some(next) = &place.any {
+        descend(next, rest, found);
+    }
+}

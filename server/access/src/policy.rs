@@ -1,0 +1,152 @@
+//! What the store says of users and roles, at one moment and from moment to moment.
+
+use crate::subject::Subject;
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use store::{Change, ChangeKind, Error, Id, Record, Revision, Store, View};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// The kinds that decisions depend on.
+const KINDS: [&str; 10] = [
+    "admins",
+    "admin_sessions",
+    "group_rbac_roles",
+    "groups",
+    "rbac_role_endpoints",
+    "rbac_role_entities",
+    "rbac_user_groups",
+    "rbac_user_roles",
+    "rbac_users",
+    "workspaces",
+];
+/// Roles are apart: a change of one alone changes no decision but what is shown.
+const ROLES: &str = "rbac_roles";
+/// How many changes are looked through before everything is taken as changed.
+const CATCH_UP: usize = 1000;
+
+/// Users, roles and permissions at one moment. Subjects are compiled when they are first asked for.
+#[derive(Debug)]
+pub struct Policy {
+    view: Arc<View>,
+    by_ident: HashMap<String, Vec<Arc<Record>>, foldhash::fast::RandomState>,
+    subjects: RwLock<HashMap<Uuid, Arc<Subject>, foldhash::fast::RandomState>>,
+}
+
+impl Policy {
+    /// What a view says.
+    pub fn of(view: Arc<View>) -> Policy {
+        let mut by_ident: HashMap<String, Vec<Arc<Record>>, _> = HashMap::default();
+        for user in view.all("rbac_users") {
+            if let (true, Some(ident)) = (is_enabled(user), user.text("user_token_ident")) {
+                by_ident.entry(ident.to_owned()).or_default().push(user.clone());
+            }
+        }
+        Policy { view, by_ident, subjects: RwLock::default() }
+    }
+
+    /// Everything it was made from. Kinds that decisions do not depend on may be older than the newest.
+    pub fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    /// The enabled users whose tokens begin like this, with the hashes of their tokens. Admins without the right to a token
+    /// are not among them.
+    pub fn candidates(&self, ident: &str) -> Vec<(Uuid, String)> {
+        let found = self.by_ident.get(ident).into_iter().flatten();
+        found
+            .filter(|user| {
+                let mut admins = self.view.children("admins", "rbac_user", &user.id);
+                admins.all(|admin| admin.value.get("rbac_token_enabled") != Some(&serde_json::Value::Bool(false)))
+            })
+            .filter_map(|user| Some((user.id.uuid()?, user.text("user_token")?.to_owned())))
+            .collect()
+    }
+
+    /// An enabled user with its permissions.
+    pub fn subject(&self, user: Uuid) -> Option<Arc<Subject>> {
+        if let Some(known) = self.subjects.read().unwrap_or_else(PoisonError::into_inner).get(&user) {
+            return Some(known.clone());
+        }
+        let record = self.view.get("rbac_users", &Id::Uuid(user)).filter(|user| is_enabled(user))?;
+        let subject = Arc::new(Subject::of(record, &self.view)?);
+        self.subjects.write().unwrap_or_else(PoisonError::into_inner).insert(user, subject.clone());
+        Some(subject)
+    }
+
+    /// A workspace by its name or id.
+    pub fn workspace(&self, key: &str) -> Option<&Arc<Record>> {
+        let by_name = self.view.by_unique("workspaces", None, "name", &key.into());
+        by_name.or_else(|| match Id::parse(key) {
+            id @ Id::Uuid(_) => self.view.get("workspaces", &id),
+            Id::Text(_) => None,
+        })
+    }
+}
+
+fn is_enabled(user: &Record) -> bool {
+    user.value.get("enabled") == Some(&serde_json::Value::Bool(true))
+}
+
+/// The newest [`Policy`], made anew when the store's changes touch it.
+pub struct Policies {
+    store: Arc<dyn Store>,
+    newest: watch::Receiver<Revision>,
+    current: ArcSwap<(Revision, Arc<Policy>)>,
+    making: tokio::sync::Mutex<()>,
+}
+
+impl Policies {
+    /// Of a store.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn of(store: Arc<dyn Store>) -> Result<Policies, Error> {
+        let newest = store.subscribe();
+        let view = store.view().await?;
+        let current = ArcSwap::from_pointee((view.revision(), Arc::new(Policy::of(view))));
+        Ok(Policies { store, newest, current, making: tokio::sync::Mutex::new(()) })
+    }
+
+    /// The policy as of the newest revision that this node knows of.
+    ///
+    /// # Errors
+    /// When the store cannot be read: there is no decision then.
+    pub async fn now(&self) -> Result<Arc<Policy>, Error> {
+        let newest = *self.newest.borrow();
+        let current = self.current.load();
+        if current.0 >= newest {
+            return Ok(current.1.clone());
+        }
+        let _making = self.making.lock().await;
+        let current = self.current.load_full();
+        if current.0 >= newest {
+            return Ok(current.1.clone());
+        }
+        let policy = match self.store.changes(current.0, CATCH_UP).await {
+            Ok(changes) if changes.len() < CATCH_UP => match changes.iter().any(matters) {
+                false => {
+                    // Changes that the log does not hold yet stay to be looked at.
+                    let seen = changes.last().map_or(newest, |change| change.revision.max(newest));
+                    self.current.store(Arc::new((seen, current.1.clone())));
+                    return Ok(current.1.clone());
+                }
+                true => self.store.view().await?,
+            },
+            Ok(_) | Err(Error::Forgotten { .. }) => self.store.view().await?,
+            Err(error) => return Err(error),
+        };
+        let revision = policy.revision();
+        let policy = Arc::new(Policy::of(policy));
+        self.current.store(Arc::new((revision, policy.clone())));
+        Ok(policy)
+    }
+}
+
+fn matters(change: &Change) -> bool {
+    match &change.kind {
+        ChangeKind::Replaced { .. } => true,
+        ChangeKind::Record { entity, .. } => KINDS.contains(entity) || *entity == ROLES,
+    }
+}

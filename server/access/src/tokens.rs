@@ -1,0 +1,83 @@
+//! RBAC tokens: found by a short digest, proven by a slow hash, which is worked out once.
+
+use crate::secret;
+use aws_lc_rs::{digest, hmac, rand};
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+use uuid::Uuid;
+
+/// How many proven tokens are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// What a token's user is looked up by: five hexadecimal digits of its digest.
+pub fn ident(token: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, token.as_bytes());
+    let digits: String = digest.as_ref().iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+    digits[..5].to_owned()
+}
+
+/// Tokens that were proven since the process began. What is remembered is keyed with a random key, so that neither memory
+/// nor the time of a look-up tells a token.
+#[derive(Debug)]
+pub struct Tokens {
+    key: hmac::Key,
+    proven: RwLock<HashMap<[u8; 32], Uuid, foldhash::fast::RandomState>>,
+}
+
+impl Tokens {
+    /// None proven. `None` when the system gives no random bits.
+    pub fn new() -> Option<Tokens> {
+        let mut key = [0; 32];
+        rand::fill(&mut key).ok()?;
+        Some(Tokens { key: hmac::Key::new(hmac::HMAC_SHA256, &key), proven: RwLock::default() })
+    }
+
+    fn mark(&self, token: &str, hash: &str) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(hash.as_bytes());
+        context.update(&[0]);
+        context.update(token.as_bytes());
+        let mut mark = [0; 32];
+        mark.copy_from_slice(context.sign().as_ref());
+        mark
+    }
+
+    /// The user among `candidates` (with the hashes of their tokens) whose token this is known to be.
+    pub fn known<'h>(&self, token: &str, candidates: impl IntoIterator<Item = (Uuid, &'h str)>) -> Option<Uuid> {
+        let proven = self.proven.read().unwrap_or_else(PoisonError::into_inner);
+        candidates
+            .into_iter()
+            .find(|(user, hash)| proven.get(&self.mark(token, hash)) == Some(user))
+            .map(|(user, _)| user)
+    }
+
+    /// The same for a token that is not known yet: works out the slow hash, and remembers a success. Not for a worker.
+    pub fn prove<'h>(&self, token: &str, candidates: impl IntoIterator<Item = (Uuid, &'h str)>) -> Option<Uuid> {
+        let (user, hash) = candidates.into_iter().find(|(_, hash)| secret::verify(token, hash))?;
+        let mut proven = self.proven.write().unwrap_or_else(PoisonError::into_inner);
+        if proven.len() >= REMEMBERED {
+            proven.clear();
+        }
+        proven.insert(self.mark(token, hash), user);
+        Some(user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proven_token_is_known_until_its_hash_changes() {
+        let tokens = Tokens::new().expect("random bits");
+        let (ann, bob) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let (old, new, bobs) = (secret::hash("t").unwrap(), secret::hash("t").unwrap(), secret::hash("u").unwrap());
+        assert_eq!(tokens.known("t", [(ann, old.as_str())]), None);
+        assert_eq!(tokens.prove("t", [(bob, bobs.as_str()), (ann, old.as_str())]), Some(ann));
+        assert_eq!(tokens.known("t", [(bob, bobs.as_str()), (ann, old.as_str())]), Some(ann));
+        assert_eq!(tokens.known("t", [(ann, new.as_str())]), None);
+        assert_eq!(tokens.known("t", [(bob, old.as_str())]), None);
+        assert_eq!(tokens.prove("x", [(ann, old.as_str())]), None);
+        assert_eq!(ident("t").len(), 5);
+    }
+}
