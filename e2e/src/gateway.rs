@@ -49,7 +49,7 @@ impl Gateway {
         let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let (proxy, admin, status) = (local(free_port()), local(free_port()), local(free_port()));
         let child = Self::command(prefix, settings)
-            .env("KONG_PROXY_LISTEN", proxy.to_string())
+            .env("KONG_PROXY_LISTEN", format!("{proxy} http2"))
             .env("KONG_ADMIN_LISTEN", admin.to_string())
             .env("KONG_STATUS_LISTEN", status.to_string())
             .spawn()
