@@ -3,6 +3,7 @@
 mod check;
 mod configuration;
 mod health;
+mod migrations;
 mod prefix;
 mod signal;
 mod start;
@@ -40,7 +41,7 @@ struct SettingsArguments {
 #[derive(Subcommand)]
 enum Command {
     /// Start the gateway in the foreground.
-    Start(SettingsArguments),
+    Start(start::StartArguments),
     /// Check a configuration file and the environment.
     Check {
         /// The file.
@@ -50,6 +51,9 @@ enum Command {
     /// Declarative configuration files.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Set a database up, and bring it up to date.
+    #[command(subcommand)]
+    Migrations(migrations::MigrationsCommand),
     /// Tell whether the gateway of a prefix runs.
     Health(SettingsArguments),
     /// Tell the version.
@@ -114,7 +118,11 @@ impl<E: std::fmt::Display> From<E> for Failure {
 /// Runs a command. Exit status 0, or 1 with a sentence on standard error.
 pub fn run(arguments: Arguments) -> ExitCode {
     let done = match arguments.command {
-        Command::Start(settings) => start::start(&settings),
+        Command::Migrations(command) => match migrations::run(&command) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
+        Command::Start(given) => start::start(&given),
         Command::Check { conf } => return check::check(conf),
         Command::Config(ConfigCommand::Parse { file, settings }) => configuration::parse(file, &settings),
         Command::Config(ConfigCommand::Test { file, cases, settings }) => configuration::test(&file, &cases, &settings),

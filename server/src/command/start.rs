@@ -2,9 +2,27 @@
 
 use super::prefix::PidFile;
 use super::{Failure, SettingsArguments};
-use crate::node::Node;
-use config::{Loaded, Sources, load};
+use crate::node::{Node, Offer, Patience, migrations};
+use clap::Args;
+use config::{Loaded, Settings, Sources, load};
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// How to start.
+#[derive(Args)]
+pub(super) struct StartArguments {
+    #[command(flatten)]
+    settings: SettingsArguments,
+    /// Set up or bring up to date the database first.
+    #[arg(long)]
+    run_migrations: bool,
+    /// Seconds during which a database that cannot be reached is asked again.
+    #[arg(long, default_value_t = 60, value_name = "SEC")]
+    db_timeout: u64,
+    /// Seconds to wait for another node that migrates.
+    #[arg(long, default_value_t = 60, value_name = "SEC")]
+    lock_timeout: u64,
+}
 
 /// Settings from file, environment and command line; every problem at once.
 pub fn settings(arguments: &SettingsArguments) -> Result<Loaded, Failure> {
@@ -20,22 +38,21 @@ pub fn settings(arguments: &SettingsArguments) -> Result<Loaded, Failure> {
 
 /// Starts a node and waits for a signal: TERM and INT end it at once, QUIT after what is in flight, HUP reads the
 /// declarative file again, USR1 opens the log files anew.
-pub fn start(arguments: &SettingsArguments) -> Result<(), Failure> {
-    let loaded = settings(arguments)?;
+pub(super) fn start(arguments: &StartArguments) -> Result<(), Failure> {
+    let loaded = settings(&arguments.settings)?;
     if loaded.settings.cluster.role != config::Role::Traditional {
         return Err(Failure(
             "role: control_plane and data_plane are not available yet; leave it at 'traditional'".into(),
         ));
     }
-    if loaded.settings.storage.database != config::Database::Off {
-        return Err(Failure(format!(
-            "database: '{}' is not available yet; set KONG_DATABASE=off and give a declarative configuration",
-            loaded.settings.storage.database.name()
-        )));
-    }
+    let lock = Duration::from_secs(arguments.lock_timeout);
+    let patience = Patience { database: Duration::from_secs(arguments.db_timeout), lock };
     let _pid = PidFile::create(&loaded.settings.prefix)?;
     actix_rt::System::new().block_on(async move {
-        let node = Node::start(&loaded).await?;
+        if arguments.run_migrations && loaded.settings.storage.database != config::Database::Off {
+            migrate(&loaded.settings, lock).await?;
+        }
+        let node = Node::start(&loaded, patience).await?;
         node.watch();
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -57,4 +74,16 @@ pub fn start(arguments: &SettingsArguments) -> Result<(), Failure> {
         node.stop(gracefully).await;
         Ok(())
     })
+}
+
+async fn migrate(settings: &Settings, lock: Duration) -> Result<(), Failure> {
+    let (commands, _background) = migrations(settings, &Offer::of(settings).kinds, lock)?;
+    let mut outcome = commands.bootstrap(false).await?;
+    for next in [commands.up().await?, commands.finish().await?] {
+        outcome.lines.extend(next.lines);
+    }
+    for line in outcome.lines {
+        println!("{line}");
+    }
+    Ok(())
 }

@@ -98,6 +98,10 @@ impl NodeView for View {
         }
     }
 
+    fn database_reachable(&self) -> bool {
+        self.0.database().is_none_or(|database| database.store.is_reachable())
+    }
+
     fn log_level(&self) -> String {
         ErrorLog::level().as_str().into()
     }

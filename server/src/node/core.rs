@@ -1,5 +1,6 @@
 //! What outlives every actor of a node: the store, the Snapshot in use, the counters, the health of Targets.
 
+use super::database::Database;
 use super::redis::Outside;
 use super::translate;
 use arc_swap::ArcSwap;
@@ -14,9 +15,9 @@ use proxy::dns::Resolver;
 use proxy::targets::Targets;
 use snapshot::{BuildError, Builder, Published, Snapshot};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
-use store::{Batch, Memory, View};
+use store::{Batch, Memory, Store, View};
 use uuid::Uuid;
 
 /// Why a configuration was refused. The one in use stays.
@@ -31,21 +32,59 @@ pub enum LoadError {
     /// Compiling it panicked; the log says where.
     #[error("compiling the configuration failed unexpectedly; the one in use stays")]
     Panicked,
+    /// With a database, nodes follow what is in it.
+    #[error("the configuration of a node with a database is what is in the database")]
+    Database,
     /// The actor that publishes configurations does not answer.
     #[error(transparent)]
     NoAnswer(#[from] crate::supervise::NoAnswer),
 }
 
+/// What can be configured on a node with certain settings.
+pub struct Offer {
+    /// Plugins that can be configured.
+    pub registry: Arc<Registry>,
+    /// Entities, plugins and vaults there are, as declarative files and paths name them.
+    pub kinds: Arc<Kinds>,
+}
+
+impl Offer {
+    /// What these settings offer.
+    pub fn of(settings: &Settings) -> Self {
+        let mut registry = plugins::registry();
+        registry.retain(|name| settings.node.plugins.contains(name));
+        let schemas: PluginSchemas = registry.iter().map(|plugin| plugin.schema.clone()).collect();
+        let vaults: VaultSchemas = [VaultSchema::env()].into_iter().collect();
+        let database = settings.storage.database != config::Database::Off;
+        let definitions = Definitions::new(schemas, vaults, flavor(settings), database);
+        Self { registry: Arc::new(registry), kinds: Arc::new(Kinds::new(Arc::new(definitions))) }
+    }
+}
+
+fn flavor(settings: &Settings) -> router::Flavor {
+    match settings.proxying.router_flavor {
+        RouterFlavor::Traditional => router::Flavor::Traditional,
+        RouterFlavor::TraditionalCompatible => router::Flavor::TraditionalCompatible,
+        RouterFlavor::Expressions => router::Flavor::Expressions,
+    }
+}
+
+/// Where a node's records are.
+pub enum Storage {
+    /// In memory: one declarative configuration at a time.
+    Memory(Arc<Memory>),
+    /// In a database, which other nodes may share.
+    Database(Database),
+}
+
 /// What a node is made of.
 pub struct Core {
-    /// Entities, plugins and vaults there are.
-    pub definitions: Arc<Definitions>,
-    /// The same as declarative files and paths name them.
+    /// The kinds of entities.
     pub kinds: Arc<Kinds>,
     /// Plugins that can be configured.
     pub registry: Arc<Registry>,
     /// The configuration's records.
-    pub store: Arc<Memory>,
+    pub storage: Storage,
     /// The Snapshot in use.
     pub published: Published,
     /// Counters of windows of time.
@@ -65,40 +104,40 @@ pub struct Core {
     /// This node's id.
     pub node_id: Uuid,
     builder: Builder,
+    // What the Snapshot in use was compiled from, where there is a database.
+    followed: Mutex<Option<Arc<View>>>,
 }
 
 impl Core {
-    /// The parts of a node with these settings; nothing is configured yet.
+    /// The parts of a node with these settings and without a database; nothing is configured yet.
     pub fn new(settings: &Settings, node_id: Uuid) -> Result<Self, String> {
-        let flavor = match settings.proxying.router_flavor {
-            RouterFlavor::Traditional => router::Flavor::Traditional,
-            RouterFlavor::TraditionalCompatible => router::Flavor::TraditionalCompatible,
-            RouterFlavor::Expressions => router::Flavor::Expressions,
-        };
-        let mut registry = plugins::registry();
-        registry.retain(|name| settings.node.plugins.contains(name));
-        let schemas: PluginSchemas = registry.iter().map(|plugin| plugin.schema.clone()).collect();
-        let vaults: VaultSchemas = [VaultSchema::env()].into_iter().collect();
-        let definitions = Arc::new(Definitions::new(schemas, vaults, flavor, false));
-        let kinds = Arc::new(Kinds::new(definitions.clone()));
+        let offer = Offer::of(settings);
+        let memory = Storage::Memory(Arc::new(Memory::new(offer.kinds.catalog().clone())));
+        Self::with(settings, node_id, offer, memory)
+    }
+
+    /// The parts of a node over a store; nothing is compiled yet.
+    pub fn with(settings: &Settings, node_id: Uuid, offer: Offer, storage: Storage) -> Result<Self, String> {
+        let Offer { registry, kinds } = offer;
+        let flavor = flavor(settings);
+        let definitions = kinds.definitions().clone();
         let counters =
             Arc::new(Counters::new(usize::try_from(settings.storage.mem_cache_size / 8).unwrap_or(16 << 20)));
-        let registry = Arc::new(registry);
         let trust = Arc::new(translate::trust(&settings.outgoing_tls)?);
         let resolver = Resolver::start(&translate::dns(&settings.dns)).map_err(|error| error.to_string())?;
         let redis =
             Arc::new(redis_client::Client::new(Arc::new(Outside { resolver: resolver.clone(), trust: trust.clone() })));
         let services = Services { counters: counters.clone(), redis: redis.clone(), ..Services::alone(node_id) };
         Ok(Self {
-            builder: Builder::new(definitions.clone(), registry.clone(), services, flavor, trust.clone()),
-            store: Arc::new(Memory::new(kinds.catalog().clone())),
+            builder: Builder::new(definitions, registry.clone(), services, flavor, trust.clone()),
+            storage,
+            followed: Mutex::default(),
             published: Published::new(ArcSwap::from_pointee(Snapshot::empty(flavor))),
             targets: Targets::new(resolver.clone(), trust),
             prefix: settings.prefix.clone(),
             traffic: Arc::default(),
             hash: ArcSwap::from_pointee(declarative::EMPTY_HASH.into()),
             node_id,
-            definitions,
             kinds,
             registry,
             counters,
@@ -107,11 +146,28 @@ impl Core {
         })
     }
 
+    /// The records behind the trait that every engine has.
+    pub fn store(&self) -> Arc<dyn Store> {
+        match &self.storage {
+            Storage::Memory(memory) => memory.clone(),
+            Storage::Database(database) => database.store.clone(),
+        }
+    }
+
+    /// The database, where there is one.
+    pub fn database(&self) -> Option<&Database> {
+        match &self.storage {
+            Storage::Memory(_) => None,
+            Storage::Database(database) => Some(database),
+        }
+    }
+
     /// Compiles the state that a batch leads to, stores it, publishes it and keeps it for the next start; or changes
     /// nothing.
     pub fn replace(&self, batch: Batch, hash: String) -> Result<(), LoadError> {
+        let Storage::Memory(memory) = &self.storage else { return Err(LoadError::Database) };
         let mut accepted = None;
-        self.store.commit_if(batch, |view| {
+        memory.commit_if(batch, |view| {
             // Writing takes as long as compiling: both at once.
             accepted = Some(std::thread::scope(|scope| {
                 let staged = scope.spawn(|| self.stage(view, &hash));
@@ -148,12 +204,28 @@ impl Core {
         self.compile(&view)
     }
 
-    /// Compiles what is stored once more and publishes it.
+    /// Compiles what is in memory once more and publishes it.
     pub fn rebuild(&self) -> Result<(), LoadError> {
-        let snapshot = self.compile(&self.store.current())?;
+        let Storage::Memory(memory) = &self.storage else { return Err(LoadError::Database) };
+        self.publish(&memory.current())
+    }
+
+    /// Compiles a state and publishes it.
+    pub(super) fn publish(&self, view: &View) -> Result<(), LoadError> {
+        let snapshot = self.compile(view)?;
         self.targets.publish(&snapshot);
         self.published.store(snapshot);
         Ok(())
+    }
+
+    /// The state of the database that was last published, if any was.
+    pub(super) fn followed(&self) -> Option<Arc<View>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers the state that was last looked at.
+    pub(super) fn set_followed(&self, view: Arc<View>) {
+        *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = Some(view);
     }
 
     fn compile(&self, view: &View) -> Result<Arc<Snapshot>, LoadError> {

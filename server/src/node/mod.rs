@@ -3,6 +3,7 @@
 mod admin;
 mod api_log;
 mod core;
+mod database;
 mod health_checkers;
 mod logs;
 mod rate_limiter;
@@ -13,7 +14,8 @@ mod tracing;
 mod translate;
 
 pub(crate) use self::core::now;
-pub use self::core::{Core, LoadError};
+pub use self::core::{Core, LoadError, Offer, Storage};
+pub use database::{Database, Patience, migrations};
 pub use health_checkers::HealthCheckers;
 pub use rate_limiter::RateLimiter;
 pub use route_table::{Replace, RouteTable};

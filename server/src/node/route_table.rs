@@ -1,5 +1,8 @@
 //! The `RouteTable` actor: one configuration after the other becomes the Snapshot that requests read.
 //!
+//! With a database, what is to be published is what the change log says: the actor follows it, and however many writes
+//! come while it compiles, the next Snapshot holds them all.
+//!
 //! Compiling happens on a blocking thread; the actor only keeps the order. The Snapshot belongs to the node: while this
 //! actor is being restarted, requests are served from the one in use.
 
@@ -7,9 +10,11 @@ use super::Panic;
 use super::core::{Core, LoadError};
 use super::health_checkers::HealthCheckers;
 use crate::supervise::Life;
-use actix::{Actor, AtomicResponse, Context, Handler, Message, WrapFuture};
+use actix::{Actor, AsyncContext, AtomicResponse, Context, Handler, Message, WrapFuture};
 use std::sync::{Arc, Mutex, PoisonError};
-use store::Batch;
+use std::time::{Duration, Instant};
+use store::{Batch, ChangeKind, Error, Store, View};
+use tokio::sync::watch;
 
 /// Publishes configurations, in order.
 pub struct RouteTable {
@@ -27,6 +32,101 @@ impl RouteTable {
 
 impl Actor for RouteTable {
     type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        if let Some(database) = self.core.database() {
+            let (core, health_checkers) = (self.core.clone(), self.health_checkers.clone());
+            // Ends with the actor, and begins again with its successor.
+            context.spawn(keep_up(core, health_checkers, database.store.subscribe()).into_actor(self));
+        }
+    }
+}
+
+/// The shortest pause between two looks at the change log.
+const REST: Duration = Duration::from_millis(5);
+/// How many times as long as the work the pause after it lasts: following a stream of writes takes at most this share of
+/// a core.
+const SHARE: u32 = 4;
+/// The longest pause between two looks.
+const LONGEST_REST: Duration = Duration::from_secs(2);
+/// How many changes are read at once.
+const STRIDE: usize = 5_000;
+
+async fn keep_up(core: Arc<Core>, health_checkers: Arc<HealthCheckers>, mut revision: watch::Receiver<store::Revision>) {
+    loop {
+        revision.mark_unchanged();
+        let begun = Instant::now();
+        match follow(&core).await {
+            Ok(true) => health_checkers.sync(&core),
+            Ok(false) => {}
+            Err(error) => tracing::error!("what the database holds cannot be used, the configuration stays: {error}"),
+        }
+        actix_rt::time::sleep((begun.elapsed() * SHARE).clamp(REST, LONGEST_REST)).await;
+        if revision.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Brings what is published up to what the database holds; tells whether anything had to be published.
+pub(super) async fn follow(core: &Arc<Core>) -> Result<bool, LoadError> {
+    let Some(database) = core.database() else { return Ok(false) };
+    let store = &database.store;
+    let known = core.followed();
+    let newest = match &known {
+        Some(known) => match advance(store.as_ref(), known).await? {
+            Advanced::To(view, false) => {
+                core.set_followed(Arc::new(view));
+                return Ok(false);
+            }
+            Advanced::To(view, true) => Arc::new(view),
+            Advanced::Nowhere => return Ok(false),
+            Advanced::Lost => store.view().await?,
+        },
+        None => store.view().await?,
+    };
+    let (compiling, view) = (core.clone(), newest.clone());
+    let published = actix_rt::task::spawn_blocking(move || compiling.publish(&view)).await;
+    published.unwrap_or_else(|error| {
+        tracing::error!(%error, "compiling a configuration failed; the one in use stays");
+        Err(LoadError::Panicked)
+    })?;
+    core.set_followed(newest);
+    Ok(true)
+}
+
+enum Advanced {
+    /// To a newer state; whether something changed that is compiled.
+    To(View, bool),
+    /// Nothing was written.
+    Nowhere,
+    /// The change log does not say how; everything must be read anew.
+    Lost,
+}
+
+async fn advance(store: &dyn Store, known: &View) -> Result<Advanced, Error> {
+    let (mut view, mut moved, mut touched) = (known.clone(), false, false);
+    loop {
+        let changes = match store.changes(view.revision(), STRIDE).await {
+            Ok(changes) => changes,
+            Err(Error::Forgotten { .. }) => return Ok(Advanced::Lost),
+            Err(error) => return Err(error),
+        };
+        let Some(last) = changes.last().map(|change| change.revision) else { break };
+        moved = true;
+        touched |= changes.iter().any(|change| match &change.kind {
+            ChangeKind::Record { entity, .. } => view.catalog().position(entity).is_some(),
+            ChangeKind::Replaced { .. } => true,
+        });
+        match view.followed(&changes, last) {
+            Some(next) => view = next,
+            None => return Ok(Advanced::Lost),
+        }
+        if changes.len() < STRIDE {
+            break;
+        }
+    }
+    Ok(if moved { Advanced::To(view, touched) } else { Advanced::Nowhere })
 }
 
 /// Puts a configuration in the place of everything there is. Answered when requests see it.

@@ -2,7 +2,8 @@
 
 use super::admin::{Health, Publish, View};
 use super::api_log::Observation;
-use super::core::Core;
+use super::core::{Core, Offer, Storage};
+use super::database::{Database, Patience};
 use super::health_checkers::HealthCheckers;
 use super::logs::Logs;
 use super::rate_limiter::RateLimiter;
@@ -76,7 +77,7 @@ pub struct Node {
 
 impl Node {
     /// Starts everything the settings name. Must be called within an actix `System`.
-    pub async fn start(loaded: &Loaded) -> Result<Self, StartError> {
+    pub async fn start(loaded: &Loaded, patience: Patience) -> Result<Self, StartError> {
         let settings = &loaded.settings;
         let logs = Logs::open(settings)?;
         let node_id = node_id(settings.node.id, &settings.prefix);
@@ -92,13 +93,25 @@ impl Node {
         let admin_sockets = bind(&translate::listeners(&settings.listeners.admin, settings)?)?;
         let status_sockets = bind(&translate::listeners(&settings.listeners.status, settings)?)?;
         let manager_sockets = bind(&translate::listeners(&settings.listeners.manager, settings)?)?;
-        let core = Arc::new(Core::new(settings, node_id)?);
+        let core = Arc::new(match settings.storage.database {
+            config::Database::Off => Core::new(settings, node_id)?,
+            _ => {
+                let offer = Offer::of(settings);
+                let database = Database::open(settings, &offer.kinds, patience).await?;
+                Core::with(settings, node_id, offer, Storage::Database(database))?
+            }
+        });
         let source = match (&settings.storage.declarative.file, &settings.storage.declarative.text) {
             (Some(path), _) => Some(Source::File(path.clone())),
             (None, Some(text)) => Some(Source::String(text.reveal().to_owned())),
             (None, None) => None,
         };
-        begin(&core, source.as_ref())?;
+        match core.database() {
+            None => begin(&core, source.as_ref())?,
+            Some(_) => {
+                super::route_table::follow(&core).await.map_err(|error| StartError(error.to_string()))?;
+            }
+        }
 
         let control = Arbiter::new();
         let health_checkers = Arc::new(HealthCheckers::new(control.handle()));
@@ -370,7 +383,7 @@ fn admin_state(loaded: &Loaded, core: &Arc<Core>, actors: &Actors) -> AdminState
     let names: Vec<&str> = core.registry.iter().map(|plugin| plugin.name).collect();
     AdminState::new(Parts {
         kinds: core.kinds.clone(),
-        store: core.store.clone(),
+        store: core.store(),
         publish: Arc::new(Publish(actors.route_table.clone())),
         health: Arc::new(Health(core.clone())),
         node: Arc::new(View(core.clone())),

@@ -1,0 +1,169 @@
+//! The database of a node: where it is, how it is opened, what is in it from the beginning.
+
+use super::core::now;
+use config::{Settings, Trusted};
+use declarative::Kinds;
+use entities::DEFAULT_WORKSPACE;
+use serde_json::{Map, Value};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::{Batch, Error, Id, Operation, Record, Store};
+use store_sql::{Background, Blueprint, Commands, OpenError, Postgres, Sql, Sqlite, Tls};
+
+/// The first pause between two attempts to open a database; doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Connections to PostgreSQL unless `pg_pool_size` says otherwise.
+const POOL: u32 = 10;
+
+/// How patient the opening of a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// `--db-timeout`: how long a database that cannot be reached is asked again.
+    pub database: Duration,
+    /// `--lock-timeout`: how long another node that migrates is waited for.
+    pub lock: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { database: Duration::from_secs(60), lock: Duration::from_secs(60) }
+    }
+}
+
+/// An open database with the thread that its connections live on.
+pub struct Database {
+    /// What is stored.
+    pub store: Arc<Sql>,
+    /// The thread; it ends after the connections.
+    pub background: Background,
+}
+
+impl Database {
+    /// Opens the database that the settings name and sets up an empty one. One that cannot be reached is asked again,
+    /// with a line in the log for each attempt.
+    pub async fn open(settings: &Settings, kinds: &Kinds, patience: Patience) -> Result<Self, String> {
+        let place = place(settings)?;
+        let background = start_background()?;
+        let opening = store_sql::Settings {
+            lock_timeout: patience.lock,
+            poll: settings.storage.update_frequency,
+            ..store_sql::Settings::new(place)
+        };
+        let blueprint = Arc::new(Blueprint::of(kinds.catalog().clone()));
+        let deadline = Instant::now() + patience.database;
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1.. {
+            let error = match Sql::open(background.handle(), opening.clone(), blueprint.clone()).await {
+                Ok(store) => {
+                    let store = Arc::new(store);
+                    begin(&*store, kinds).await.map_err(|error| error.to_string())?;
+                    return Ok(Self { store, background });
+                }
+                Err(error @ OpenError::Unavailable { .. }) if Instant::now() + pause < deadline => error,
+                Err(error) => return Err(error.to_string()),
+            };
+            tracing::warn!("attempt {attempt}: {error}; trying again in {} ms", pause.as_millis());
+            actix_rt::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        Err("the database was never asked".into())
+    }
+}
+
+/// The migrations of the database that the settings name, with the thread they run on.
+pub fn migrations(settings: &Settings, kinds: &Kinds, lock: Duration) -> Result<(Commands, Background), String> {
+    let place = place(settings)?;
+    let background = start_background()?;
+    let blueprint = Blueprint::of(kinds.catalog().clone());
+    Ok((Commands::new(background.handle(), place, &blueprint, lock), background))
+}
+
+fn start_background() -> Result<Background, String> {
+    Background::start().map_err(|error| format!("a thread for the database cannot be started: {error}"))
+}
+
+/// Where the database of these settings is. The file of SQLite is made here, for its owner alone: it holds secrets.
+fn place(settings: &Settings) -> Result<store_sql::Database, String> {
+    let storage = &settings.storage;
+    match storage.database {
+        config::Database::Off => Err("there is no database (database = off)".into()),
+        config::Database::Sqlite => {
+            let path = &storage.sqlite;
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            let made = std::fs::create_dir_all(folder).and_then(|()| {
+                std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
+            });
+            made.map_err(|error| format!("could not use the SQLite database {}: {error}", path.display()))?;
+            Ok(store_sql::Database::Sqlite(Sqlite::file(path)))
+        }
+        config::Database::Postgres => {
+            let given = &storage.postgres;
+            let tls = match (given.ssl, given.ssl_verify) {
+                (false, _) => Tls::Off,
+                (true, false) => Tls::Unverified,
+                (true, true) => Tls::Verified(authorities(settings)?),
+            };
+            Ok(store_sql::Database::Postgres(Postgres {
+                host: given.host.clone(),
+                port: given.port,
+                database: given.database.clone(),
+                schema: given.schema.clone(),
+                user: given.user.clone(),
+                password: given.password.as_ref().map(|password| password.reveal().to_owned()),
+                tls,
+                timeout: given.timeout,
+                pool_size: given.pool_size.map_or(POOL, |size| u32::try_from(size).unwrap_or(u32::MAX)),
+                keepalive: given.keepalive_timeout.or(Postgres::default().keepalive),
+            }))
+        }
+    }
+}
+
+/// `lua_ssl_trusted_certificate` as one file, which is what the driver reads; `None` for the well-known authorities.
+fn authorities(settings: &Settings) -> Result<Option<PathBuf>, String> {
+    let mut all = String::new();
+    for trusted in &settings.outgoing_tls.trusted {
+        match trusted {
+            Trusted::Pem(pem) => all.push_str(pem.text.reveal()),
+            Trusted::System(path) => {
+                all.push_str(&std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?);
+            }
+            Trusted::SystemMissing => continue,
+        }
+        all.push('\n');
+    }
+    if all.trim().is_empty() {
+        return Ok(None);
+    }
+    let folder = settings.prefix.join("ssl");
+    let path = folder.join("database-authorities.pem");
+    let written = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, all));
+    written.map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Some(path))
+}
+
+/// The default workspace is there from the beginning, however many nodes begin at once.
+async fn begin(store: &dyn Store, kinds: &Kinds) -> Result<(), Error> {
+    let id = Id::Uuid(DEFAULT_WORKSPACE);
+    if store.get("workspaces", &id).await?.is_some() {
+        return Ok(());
+    }
+    let named = Map::from_iter([
+        ("id".to_owned(), Value::from(DEFAULT_WORKSPACE.to_string())),
+        ("name".to_owned(), Value::from("default")),
+    ]);
+    let value = kinds
+        .definitions()
+        .process_insert("workspaces", named, now())
+        .map_err(|_| Error::Unavailable("the default workspace is not valid".to_owned()))?;
+    let record = Record { entity: "workspaces", id, ws: None, value, expires: None };
+    let batch = Batch { operations: vec![Operation::Insert(record)], author: "start".into(), ..Batch::default() };
+    match store.apply(batch).await {
+        Ok(_) | Err(Error::PrimaryKey { .. } | Error::Unique { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
