@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::counters::Counters;
 use crate::http_client::{HttpClient, NoHttp};
+use crate::records::{NoRecords, Records};
 use crate::redis::{NoRedis, Redis};
 use crate::shipping::{NoShipping, Shipping};
 use uuid::Uuid;
@@ -15,6 +16,8 @@ pub struct Services {
     pub counters: Arc<Counters>,
     /// Redis servers that nodes share.
     pub redis: Arc<dyn Redis>,
+    /// What plugins keep in the database.
+    pub records: Arc<dyn Records>,
     /// Other servers, asked over HTTP.
     pub http: Arc<dyn HttpClient>,
     /// Queues of what loggers send.
@@ -40,6 +43,7 @@ impl Services {
         Self {
             counters: Arc::new(Counters::new(1 << 20)),
             redis: Arc::new(NoRedis),
+            records: Arc::new(NoRecords),
             http: Arc::new(NoHttp),
             shipping: Arc::new(NoShipping),
             tracing: TracingDefaults::default(),
