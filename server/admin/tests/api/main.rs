@@ -1,0 +1,7 @@
+//! The Admin API over HTTP.
+
+mod configuration;
+mod description;
+mod requests;
+mod support;
+mod writes;
