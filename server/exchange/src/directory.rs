@@ -20,6 +20,10 @@ pub struct Consumer {
     pub tags: Vec<Arc<str>>,
     /// Consumer groups it belongs to, in the order of their names.
     pub groups: Vec<Uuid>,
+    /// Time of creation, seconds since 1970.
+    pub created_at: i64,
+    /// Time of the last change, seconds since 1970.
+    pub updated_at: i64,
 }
 
 /// One credential of any plugin: the stored record, by its looked-up key.
@@ -88,6 +92,16 @@ pub trait Directory: Send + Sync {
 
     /// Every record of `entity` that belongs to a Consumer (`acls`).
     fn of_consumer(&self, ws: Uuid, entity: &'static str, consumer: Uuid) -> Lookup<Vec<Arc<Credential>>>;
+
+    /// Whether there is an Upstream of that name.
+    fn has_upstream(&self, _ws: Uuid, _name: &str) -> bool {
+        false
+    }
+
+    /// The name of a workspace.
+    fn workspace_name(&self, ws: Uuid) -> Option<Arc<str>> {
+        (ws == entities::DEFAULT_WORKSPACE).then(|| Arc::from("default"))
+    }
 }
 
 /// A Directory without anyone in it: for tests, and before the first configuration.

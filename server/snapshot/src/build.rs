@@ -231,6 +231,8 @@ impl Builder {
                     .map(Arc::from)
                     .collect(),
                 groups: of.into_iter().map(|(_, id)| id).collect(),
+                created_at: row.get("created_at").and_then(Value::as_i64).unwrap_or_default(),
+                updated_at: row.get("updated_at").and_then(Value::as_i64).unwrap_or_default(),
             };
             people.add_consumer(workspace(record), consumer);
         }

@@ -122,4 +122,7 @@ impl Directory for Snapshot {
     fn of_consumer(&self, ws: Uuid, entity: &'static str, consumer: Uuid) -> Lookup<Vec<Arc<Credential>>> {
         Lookup::Known(Some(self.people.of_consumer(ws, entity, consumer)))
     }
+    fn has_upstream(&self, ws: Uuid, name: &str) -> bool {
+        self.upstream(ws, name).is_some()
+    }
 }

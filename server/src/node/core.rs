@@ -2,6 +2,7 @@
 
 use super::database::Database;
 use super::redis::Outside;
+use super::shipper::Outbound;
 use super::translate;
 use arc_swap::ArcSwap;
 use config::{RouterFlavor, Settings};
@@ -52,6 +53,8 @@ impl Offer {
     /// What these settings offer.
     pub fn of(settings: &Settings) -> Self {
         let mut registry = plugins::registry();
+        observability::registry(&mut registry);
+        lua::register(&mut registry, super::lua::settings(settings));
         registry.retain(|name| settings.node.plugins.contains(name));
         let schemas: PluginSchemas = registry.iter().map(|plugin| plugin.schema.clone()).collect();
         let vaults: VaultSchemas = [VaultSchema::env()].into_iter().collect();
@@ -91,6 +94,8 @@ pub struct Core {
     pub counters: Arc<Counters>,
     /// Redis servers that plugins name.
     pub redis: Arc<redis_client::Client>,
+    /// What goes out for plugins.
+    pub outbound: Arc<Outbound>,
     /// Names to addresses.
     pub resolver: Arc<Resolver>,
     /// Balancers and the health of Targets.
@@ -125,9 +130,17 @@ impl Core {
             Arc::new(Counters::new(usize::try_from(settings.storage.mem_cache_size / 8).unwrap_or(16 << 20)));
         let trust = Arc::new(translate::trust(&settings.outgoing_tls)?);
         let resolver = Resolver::start(&translate::dns(&settings.dns)).map_err(|error| error.to_string())?;
-        let redis =
-            Arc::new(redis_client::Client::new(Arc::new(Outside { resolver: resolver.clone(), trust: trust.clone() })));
-        let services = Services { counters: counters.clone(), redis: redis.clone(), ..Services::alone(node_id) };
+        let outside = Arc::new(Outside { resolver: resolver.clone(), trust: trust.clone() });
+        let redis = Arc::new(redis_client::Client::new(outside.clone()));
+        let outbound = Outbound::new(outside);
+        let services = Services {
+            counters: counters.clone(),
+            redis: redis.clone(),
+            http: outbound.clone(),
+            shipping: outbound.depot.clone(),
+            tracing: super::tracing::defaults(&settings.tracing),
+            ..Services::alone(node_id)
+        };
         Ok(Self {
             builder: Builder::new(definitions, registry.clone(), services, flavor, trust.clone()),
             storage,
@@ -142,6 +155,7 @@ impl Core {
             registry,
             counters,
             redis,
+            outbound,
             resolver,
         })
     }

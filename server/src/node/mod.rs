@@ -6,10 +6,12 @@ mod core;
 mod database;
 mod health_checkers;
 mod logs;
+mod lua;
 mod rate_limiter;
 mod redis;
 mod route_table;
 mod running;
+mod shipper;
 mod tracing;
 mod translate;
 
@@ -20,6 +22,7 @@ pub use health_checkers::HealthCheckers;
 pub use rate_limiter::RateLimiter;
 pub use route_table::{Replace, RouteTable};
 pub use running::{Actors, Node, StartError};
+pub use shipper::{Outbound, Shipper};
 
 use actix::Message;
 

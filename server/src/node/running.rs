@@ -45,6 +45,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a stop waits for counters to reach Redis.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long a stop waits for entries of loggers to be sent.
+const LAST_ENTRIES: Duration = Duration::from_secs(3);
+
 /// The actors of a node.
 pub struct Actors {
     /// Publishes configurations.
@@ -191,6 +194,7 @@ impl Node {
     /// Opens log files anew (log rotation).
     pub fn reopen_logs(&self) {
         self.logs.reopen();
+        self.core.outbound.depot.reopen();
     }
 
     /// Ends the node: gracefully after what is in flight, else at once.
@@ -204,6 +208,7 @@ impl Node {
             server.stop(gracefully).await;
         }
         self.core.redis.flush(FAREWELL).await;
+        self.core.outbound.stop(LAST_ENTRIES).await;
         self.actors.route_table.stop();
         self.actors.rate_limiter.stop();
         self.control.stop();
@@ -406,7 +411,7 @@ fn admin_state(loaded: &Loaded, core: &Arc<Core>, actors: &Actors) -> AdminState
 }
 
 /// `nginx_worker_processes` as a number: `auto` is one per core.
-fn workers(given: Workers) -> usize {
+pub(super) fn workers(given: Workers) -> usize {
     match given {
         Workers::Auto => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         Workers::Fixed(number) => number.get(),

@@ -1,10 +1,11 @@
 //! Distributed tracing as the settings say: who renders spans, and where they are sent.
 
 use config::Instrumentation;
+use exchange::TracingDefaults;
 use exchange::trace::Tracer;
 use std::sync::Arc;
 use std::time::Duration;
-use telemetry::{ExportSettings, Exporter, Kinds, NodeSpans, Rate, RequestTracer};
+use telemetry::{Counts, ExportSettings, Exporter, Kinds, NodeSpans, Rate, RequestTracer};
 use uuid::Uuid;
 
 /// How long the last spans may take when the node ends.
@@ -44,10 +45,21 @@ impl Tracing {
 
     /// Sends what is left, for at most five seconds. Blocks.
     pub fn stop(self) {
+        let queue = self.exporter.queue();
         if !self.exporter.shutdown(LAST) {
             ::tracing::warn!("the last spans were not delivered");
         }
+        let Counts { exported, dropped, failed, waiting } = queue.counts();
+        if dropped + failed + waiting > 0 {
+            ::tracing::warn!(exported, dropped, failed = failed + waiting, "spans were lost since the start");
+        }
     }
+}
+
+/// What plugins that trace do by default.
+pub fn defaults(settings: &config::Tracing) -> TracingDefaults {
+    let instrumentations = settings.instrumentations.iter().map(|kind| kind_of(*kind)).fold(Kinds::default(), Kinds::and);
+    TracingDefaults { instrumentations: instrumentations.names(), sampling_rate: settings.sampling_rate }
 }
 
 fn kind_of(kind: Instrumentation) -> Kinds {

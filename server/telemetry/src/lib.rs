@@ -9,6 +9,7 @@ mod access;
 mod error_log;
 pub mod export;
 pub mod log_format;
+pub mod ship;
 mod sink;
 mod syslog;
 pub mod trace;

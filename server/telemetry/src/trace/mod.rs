@@ -43,6 +43,35 @@ impl Kinds {
     const DETAIL: Self =
         Self(Self::PLUGIN_REWRITE.0 | Self::PLUGIN_ACCESS.0 | Self::PLUGIN_HEADER_FILTER.0 | Self::DNS_QUERY.0);
 
+    /// Each kind by its name in `tracing_instrumentations`.
+    const NAMED: [(&str, Self); 9] = [
+        ("request", Self::REQUEST),
+        ("db_query", Self::DB_QUERY),
+        ("router", Self::ROUTER),
+        ("http_client", Self::HTTP_CLIENT),
+        ("balancer", Self::BALANCER),
+        ("plugin_rewrite", Self::PLUGIN_REWRITE),
+        ("plugin_access", Self::PLUGIN_ACCESS),
+        ("plugin_header_filter", Self::PLUGIN_HEADER_FILTER),
+        ("dns_query", Self::DNS_QUERY),
+    ];
+
+    /// The names of those that are here.
+    pub fn names(self) -> Vec<&'static str> {
+        Self::NAMED.iter().filter(|(_, kind)| self.any(*kind)).map(|(name, _)| *name).collect()
+    }
+
+    /// Those of some names.
+    pub fn of(names: &[&str]) -> Self {
+        let named = Self::NAMED.iter().filter(|(name, _)| names.contains(name));
+        named.fold(Self::default(), |kinds, (_, kind)| kinds.and(*kind))
+    }
+
+    /// Whether something has to be noted call by call while the request runs.
+    pub const fn wants_detail(self) -> bool {
+        self.any(Self::DETAIL)
+    }
+
     /// Both.
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)

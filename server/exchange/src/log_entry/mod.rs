@@ -1,0 +1,41 @@
+//! The entry that logging plugins write of a request that is over: `kong.log.serialize()`.
+
+mod entity;
+mod values;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use values::{LogValues, Mode, set};
+
+use crate::Exchange;
+use serde_json::{Map, Value};
+
+/// The entry as compact JSON.
+pub fn text(exchange: &Exchange) -> Vec<u8> {
+    let entry = write::Entry { exchange, values: true };
+    match exchange.state.get::<LogValues>() {
+        // They change what is inside the entry.
+        Some(values) if !values.only_adds() => serde_json::to_vec(&value(exchange)).unwrap_or_default(),
+        _ => {
+            let mut out = Vec::with_capacity(3072);
+            // Writing to memory does not fail, and every key is text.
+            let _ = serde_json::to_writer(&mut out, &entry);
+            out
+        }
+    }
+}
+
+/// The entry as a value, to be changed further.
+pub fn value(exchange: &Exchange) -> Map<String, Value> {
+    let entry = write::Entry { exchange, values: false };
+    let mut map = match serde_json::to_value(&entry) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    };
+    if let Some(values) = exchange.state.get::<LogValues>() {
+        values.apply(&mut map);
+    }
+    map
+}

@@ -1,0 +1,101 @@
+//! What plugins want an entry to say: `kong.log.set_serialize_value`.
+
+use super::write::KEYS;
+use serde_json::{Map, Value};
+
+/// When a value is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Whatever is there.
+    #[default]
+    Set,
+    /// Only where nothing is.
+    Add,
+    /// Only where something is.
+    Replace,
+}
+
+impl Mode {
+    /// By its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "set" => Self::Set,
+            "add" => Self::Add,
+            "replace" => Self::Replace,
+            _ => return None,
+        })
+    }
+}
+
+/// Values for the entry of a request; kept in its state.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogValues(Vec<(String, Mode, Value)>);
+
+impl LogValues {
+    /// Sets the value under a dotted key when the entry is made; null takes away.
+    pub fn set(&mut self, key: impl Into<String>, mode: Mode, value: Value) {
+        self.0.push((key.into(), mode, value));
+    }
+
+    /// Whether nothing is changed that an entry has by itself.
+    pub(super) fn only_adds(&self) -> bool {
+        let plain = |(index, (key, mode, value)): (usize, &(String, Mode, Value))| {
+            !key.contains('.')
+                && *mode == Mode::Set
+                && !value.is_null()
+                && !KEYS.contains(&key.as_str())
+                && self.0[..index].iter().all(|(other, ..)| other != key)
+        };
+        self.0.iter().enumerate().all(plain)
+    }
+
+    /// Keys and values.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(key, _, value)| (key.as_str(), value))
+    }
+
+    /// Sets them all; one that cannot be is left out.
+    pub(super) fn apply(&self, entry: &mut Map<String, Value>) {
+        for (key, mode, value) in &self.0 {
+            let _ = set(entry, key, *mode, value.clone());
+        }
+    }
+}
+
+/// Sets a value under a dotted key: objects on the way are made where they are missing, null takes away.
+///
+/// # Errors
+/// Where something on the way is no object; the sentence is Kong's.
+pub fn set(entry: &mut Map<String, Value>, key: &str, mode: Mode, value: Value) -> Result<(), String> {
+    let mut words = key.split('.').peekable();
+    let mut at = entry;
+    while let Some(word) = words.next() {
+        if words.peek().is_none() {
+            let there = at.get(word).is_some_and(|value| !value.is_null());
+            match mode {
+                Mode::Add if there => {}
+                Mode::Replace if !there => {}
+                _ if value.is_null() => drop(at.remove(word)),
+                _ => drop(at.insert(word.to_owned(), value)),
+            }
+            return Ok(());
+        }
+        if at.get(word).is_none_or(Value::is_null) {
+            if mode == Mode::Replace || value.is_null() {
+                return Ok(());
+            }
+            at.insert(word.to_owned(), Value::Object(Map::new()));
+        }
+        at = match at.get_mut(word) {
+            Some(Value::Object(inner)) => inner,
+            other => {
+                let shown = other.map(|value| value.to_string()).unwrap_or_default();
+                return Err(format!(
+                    "The key '{key}' could not be used as a serialize value. Subkey '{word}' is not a table. It's {}",
+                    shown.trim_matches('"')
+                ));
+            }
+        };
+    }
+    Ok(())
+}
