@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A backend on a loopback port of its own. `/slow/{ms}` answers after so long; everything else at once.
@@ -11,6 +11,7 @@ pub struct Backend {
     /// Where it listens.
     pub address: SocketAddr,
     requests: Arc<AtomicU64>,
+    head: Arc<Mutex<Vec<String>>>,
 }
 
 impl Backend {
@@ -19,14 +20,22 @@ impl Backend {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
         let address = listener.local_addr().expect("an address");
         let requests = Arc::new(AtomicU64::new(0));
-        let count = requests.clone();
+        let head = Arc::new(Mutex::new(Vec::new()));
+        let (count, last) = (requests.clone(), head.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let count = count.clone();
-                std::thread::spawn(move || serve(stream, &count));
+                let (count, last) = (count.clone(), last.clone());
+                std::thread::spawn(move || serve(stream, &count, &last));
             }
         });
-        Self { address, requests }
+        Self { address, requests, head }
+    }
+
+    /// Every value under a lower-case name in the last request.
+    pub fn seen(&self, name: &str) -> Vec<String> {
+        let head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = head.iter().filter_map(|line| line.split_once(':'));
+        values.filter(|(line, _)| line.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned()).collect()
     }
 
     /// How many requests it has read.
@@ -35,7 +44,7 @@ impl Backend {
     }
 }
 
-fn serve(stream: TcpStream, count: &AtomicU64) -> Option<()> {
+fn serve(stream: TcpStream, count: &AtomicU64, last: &Mutex<Vec<String>>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut writer = stream;
     loop {
@@ -44,18 +53,20 @@ fn serve(stream: TcpStream, count: &AtomicU64) -> Option<()> {
             return None;
         }
         let mut length = 0;
+        let mut head = Vec::new();
         loop {
             let mut line = String::new();
             reader.read_line(&mut line).ok()?;
-            let line = line.trim_end().to_ascii_lowercase();
-            if line.is_empty() {
+            if line.trim_end().is_empty() {
                 break;
             }
-            if let Some(value) = line.strip_prefix("content-length:") {
+            head.push(line.trim_end().to_owned());
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
                 length = value.trim().parse().ok()?;
             }
         }
         std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink()).ok()?;
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = head;
         count.fetch_add(1, SeqCst);
         let path = first.split(' ').nth(1)?;
         if let Some((_, pause)) = path.split_once("/slow/") {

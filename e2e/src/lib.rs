@@ -3,10 +3,12 @@
 //! Invariant: knows no crate of the gateway.
 
 mod backend;
+mod collector;
 mod gateway;
 mod http;
 
 pub use backend::Backend;
+pub use collector::{Collector, attributes, hex, tree};
 pub use gateway::{Gateway, binary, free_port};
 pub use http::{Reply, Session, get, request};
 

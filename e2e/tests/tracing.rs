@@ -1,0 +1,210 @@
+//! Traces, from a client's request to the collector: one tree per request, W3C Trace Context in and out.
+
+use e2e::{Backend, Collector, Gateway, attributes, eventually, free_port, get, hex, request, tree};
+use serde_json::json;
+use std::net::SocketAddr;
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+const UNSAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319d-b7ad6b7169203331-00";
+
+fn traced(endpoint: &str, rate: &str, further: &[(&str, &str)]) -> Gateway {
+    let mut settings = vec![
+        ("KONG_TRACING_INSTRUMENTATIONS", "all"),
+        ("KONG_TRACING_SAMPLING_RATE", rate),
+        ("KONG_TRACING_ENDPOINT", endpoint),
+        ("OTEL_BSP_SCHEDULE_DELAY", "20"),
+    ];
+    settings.extend_from_slice(further);
+    Gateway::start(&settings)
+}
+
+fn error_log(gateway: &Gateway) -> String {
+    std::fs::read_to_string(gateway.prefix.join("errors.log")).unwrap_or_default()
+}
+
+/// `/orders` asks for a key and goes to the backend, `/gone` goes where nobody listens.
+fn configure(gateway: &Gateway, backend: SocketAddr) {
+    let configuration = json!({
+        "_format_version": "3.0",
+        "services": [
+            { "name": "orders", "host": "127.0.0.1", "port": backend.port(),
+              "routes": [{ "name": "orders", "paths": ["/orders"], "plugins": [
+                  { "name": "correlation-id", "config": { "header_name": "X-Correlation" } },
+                  { "name": "key-auth" },
+                  { "name": "response-transformer", "config": { "add": { "headers": ["X-Shop:1"] } } },
+              ] }] },
+            { "name": "gone", "host": "127.0.0.1", "port": free_port(), "retries": 1,
+              "routes": [{ "name": "gone", "paths": ["/gone"] }] },
+        ],
+        "consumers": [{ "username": "ann", "keyauth_credentials": [{ "key": "ann-secret" }] }],
+    });
+    assert_eq!(gateway.configure(&configuration).status, 201);
+    eventually("the routes are there", || get(gateway.proxy, "/orders", &[]).status == 401);
+}
+
+#[test]
+fn a_request_is_one_tree() {
+    let (backend, collector) = (Backend::start(), Collector::start());
+    let gateway = traced(&collector.endpoint(), "0", &[("OTEL_RESOURCE_ATTRIBUTES", "team=shop")]);
+    configure(&gateway, backend.address);
+    let lines = [("traceparent", SAMPLED), ("tracestate", "a=1"), ("apikey", "ann-secret"), ("User-Agent", "curl/8")];
+    let reply = get(gateway.proxy, "/orders/1?full=1", &lines);
+    assert_eq!(reply.status, 200);
+
+    let spans = collector.trace(TRACE);
+    assert_eq!(
+        tree(&spans),
+        [
+            "kong",
+            "  kong.router",
+            "  kong.access.plugin.correlation-id",
+            "  kong.access.plugin.key-auth",
+            "  kong.balancer",
+            "    silverback.connect",
+            "    silverback.send",
+            "    silverback.wait",
+            "    silverback.receive",
+            "  kong.header_filter.plugin.correlation-id",
+            "  kong.header_filter.plugin.response-transformer",
+        ]
+    );
+    let named = |name: &str| spans.iter().find(|span| span.name == name).expect("a span");
+    let root = named("kong");
+    assert_eq!((root.kind, hex(&root.parent_span_id).as_str()), (2, "b7ad6b7169203331"));
+    assert!(spans.iter().all(|span| span.start_time_unix_nano >= root.start_time_unix_nano));
+    assert!(spans.iter().all(|span| span.end_time_unix_nano <= root.end_time_unix_nano));
+    let found = attributes(&root.attributes);
+    for (name, expected) in [
+        ("http.method", "GET"),
+        ("http.url", "http://localhost/orders/1?full=1"),
+        ("http.host", "localhost"),
+        ("http.scheme", "http"),
+        ("http.flavor", "1.1"),
+        ("http.client_ip", "127.0.0.1"),
+        ("net.peer.ip", "127.0.0.1"),
+        ("http.status_code", "200"),
+        ("http.route", "/orders"),
+        ("kong.request.id", reply.header("x-kong-request-id").expect("an id")),
+        ("kong.consumer_name", "ann"),
+    ] {
+        assert_eq!(found.get(name).map(String::as_str), Some(expected), "{name}: {found:?}");
+    }
+    let balancer = named("kong.balancer");
+    let found = attributes(&balancer.attributes);
+    assert_eq!((balancer.kind, found["try_count"].as_str()), (3, "1"), "{found:?}");
+    assert_eq!(found["net.peer.ip"], "127.0.0.1");
+    assert_eq!(found["net.peer.port"], backend.address.port().to_string());
+    assert_eq!(collector.resource()["service.name"], "silverback");
+    assert_eq!(collector.resource()["team"], "shop");
+    // The upstream's parent is the try that reached it.
+    assert_eq!(backend.seen("traceparent"), [format!("00-{TRACE}-{}-01", hex(&balancer.span_id))]);
+    assert_eq!(backend.seen("tracestate"), ["a=1"]);
+}
+
+#[test]
+fn the_callers_decision_holds_and_otherwise_the_rate_decides() {
+    let (backend, collector) = (Backend::start(), Collector::start());
+    let gateway = traced(&collector.endpoint(), "1", &[]);
+    configure(&gateway, backend.address);
+    let key = ("apikey", "ann-secret");
+    assert_eq!(get(gateway.proxy, "/orders", &[key, ("traceparent", UNSAMPLED)]).status, 200);
+    assert_eq!(backend.seen("traceparent"), [UNSAMPLED]);
+    // A parent that cannot be read counts as none: the trace is new.
+    for parent in ["00-0-0-01", "00-00000000000000000000000000000000-b7ad6b7169203331-01"] {
+        assert_eq!(get(gateway.proxy, "/orders", &[key, ("traceparent", parent)]).status, 200);
+        let sent = backend.seen("traceparent").join(",");
+        let parts: Vec<_> = sent.split('-').collect();
+        assert_eq!((parts.len(), parts[0], parts[3]), (4, "00", "01"), "{sent}");
+        let spans = collector.trace(parts[1]);
+        let root = spans.iter().find(|span| span.name == "kong").expect("a root");
+        assert!(root.parent_span_id.is_empty());
+        assert!(spans.iter().any(|span| span.name == "kong.balancer" && hex(&span.span_id) == parts[2]));
+    }
+    // What came after it is there: what was not sampled was not sent.
+    assert!(collector.spans(|span| UNSAMPLED.contains(&hex(&span.trace_id))).is_empty());
+}
+
+#[test]
+fn failures_are_marked_where_they_happened() {
+    let (backend, collector) = (Backend::start(), Collector::start());
+    let gateway = traced(&collector.endpoint(), "0", &[]);
+    configure(&gateway, backend.address);
+    let failed = get(gateway.proxy, "/gone", &[("traceparent", SAMPLED)]);
+    assert_eq!((failed.status, failed.header("x-trace-id")), (502, Some(TRACE)));
+    let spans = collector.trace(TRACE);
+    let expected = ["  kong.balancer error", "    silverback.connect error"];
+    let lines = tree(&spans);
+    assert_eq!(lines[..2], ["kong error", "  kong.router"], "{lines:?}");
+    assert_eq!(lines[2..], [expected, expected].concat(), "both tries");
+
+    let other = SAMPLED.replace("319c", "319e");
+    assert_eq!(get(gateway.proxy, "/nowhere", &[("traceparent", &other)]).status, 404);
+    assert_eq!(tree(&collector.trace(&TRACE.replace("319c", "319e"))), ["kong", "  kong.router error"]);
+
+    let other = SAMPLED.replace("319c", "319f");
+    assert_eq!(get(gateway.proxy, "/orders", &[("traceparent", &other)]).status, 401);
+    let lines = tree(&collector.trace(&TRACE.replace("319c", "319f")));
+    assert!(lines.contains(&"  kong.access.plugin.key-auth".to_owned()), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("balancer")), "{lines:?}");
+}
+
+#[test]
+fn requests_to_the_admin_api_are_traced() {
+    let collector = Collector::start();
+    let gateway = traced(&collector.endpoint(), "0", &[]);
+    let reply = get(gateway.admin, "/services?size=1", &[("traceparent", SAMPLED)]);
+    assert_eq!(reply.status, 200);
+    let spans = collector.trace(TRACE);
+    let root = spans.iter().find(|span| span.name == "silverback.admin").expect("a root");
+    assert_eq!((root.kind, hex(&root.parent_span_id).as_str()), (2, "b7ad6b7169203331"));
+    let found = attributes(&root.attributes);
+    for (name, expected) in
+        [("http.request.method", "GET"), ("url.path", "/services"), ("http.response.status_code", "200")]
+    {
+        assert_eq!(found.get(name).map(String::as_str), Some(expected), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn a_collector_that_is_gone_costs_spans_and_is_found_again() {
+    let backend = Backend::start();
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let endpoint = format!("http://{address}/v1/traces");
+    let small = [("OTEL_BSP_MAX_QUEUE_SIZE", "40"), ("KONG_LOG_LEVEL", "info"), ("KONG_PROXY_ERROR_LOG", "errors.log")];
+    let gateway = traced(&endpoint, "1", &small);
+    configure(&gateway, backend.address);
+    for _ in 0..200 {
+        assert_eq!(get(gateway.proxy, "/orders", &[("apikey", "ann-secret")]).status, 200);
+    }
+    eventually("the error log tells", || error_log(&gateway).contains("spans cannot be exported"));
+    let collector = Collector::start_on(address);
+    eventually("the error log tells, with a count", || {
+        get(gateway.proxy, "/orders", &[("apikey", "ann-secret")]);
+        let text = error_log(&gateway);
+        let told = text.lines().find(|line| line.contains("spans are exported again"));
+        told.is_some_and(|line| line.contains("dropped=") && !line.contains("dropped=0"))
+    });
+    // What came through are whole traces: all of a request, or nothing.
+    for root in collector.spans(|span| span.name == "kong") {
+        let trace = collector.trace(&hex(&root.trace_id));
+        assert!(trace.iter().any(|span| span.name == "kong.router"), "{:?}", tree(&trace));
+    }
+}
+
+#[test]
+fn what_was_lost_is_told_at_the_end() {
+    let backend = Backend::start();
+    let endpoint = format!("http://127.0.0.1:{}/v1/traces", free_port());
+    let small = [("OTEL_BSP_MAX_QUEUE_SIZE", "20"), ("KONG_PROXY_ERROR_LOG", "errors.log")];
+    let mut gateway = traced(&endpoint, "1", &small);
+    configure(&gateway, backend.address);
+    for _ in 0..20 {
+        assert_eq!(request(gateway.proxy, "GET", "/orders", &[], b"").expect("an answer").status, 401);
+    }
+    gateway.signal("QUIT");
+    assert!(gateway.wait().success());
+    let text = error_log(&gateway);
+    let told = text.lines().find(|line| line.contains("spans were lost")).unwrap_or_else(|| panic!("{text}"));
+    assert!(told.contains("dropped=") && told.contains("failed="), "{told}");
+}
