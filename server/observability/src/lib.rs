@@ -3,7 +3,23 @@
 //! Invariants: no socket, no database, no runtime. A log phase prepares an entry and leaves it in an outbox; what
 //! happens to it later, and whoever it is for, never slows or fails a request.
 
-use exchange::Registry;
+mod endpoint;
+mod log;
+mod queue;
+
+#[cfg(test)]
+mod testing;
+
+pub use log::{FileLog, HttpLog, Loggly, Syslog, TcpLog, UdpLog};
+
+use exchange::{PluginType, Registry};
 
 /// Adds every plugin of this crate.
-pub fn registry(_registry: &mut Registry) {}
+pub fn registry(registry: &mut Registry) {
+    registry.add(PluginType::of::<FileLog>());
+    registry.add(PluginType::of::<HttpLog>());
+    registry.add(PluginType::of::<Loggly>());
+    registry.add(PluginType::of::<Syslog>());
+    registry.add(PluginType::of::<TcpLog>());
+    registry.add(PluginType::of::<UdpLog>());
+}

@@ -19,5 +19,5 @@ pub use error_log::{ErrorLog, Level, install};
 pub use export::{Counts, ExportError, ExportSettings, Exporter};
 pub use log_format::{Escape, FormatError, LogFormat};
 pub use sink::{Sink, SinkTarget};
-pub use syslog::{SyslogError, SyslogTarget};
+pub use syslog::{SyslogError, SyslogTarget, hostname};
 pub use trace::{Kinds, NodeSpans, Rate, RequestTracer, admin_request};

@@ -171,7 +171,7 @@ fn severity(level: Level) -> u8 {
 }
 
 /// This host's name.
-pub(crate) fn hostname() -> String {
+pub fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "localhost".into() } else { name.to_owned() }
