@@ -256,8 +256,13 @@ impl Scope<'_> {
     pub(crate) async fn remove(&self, kind: usize, record: &Record, by: Option<&str>) -> Result<Answer, Answer> {
         self.writable(Write::Remove, kind, by)?;
         self.check_removal(record).await?;
-        let operation = Operation::Delete { entity: record.entity, id: record.id.clone() };
-        self.apply(vec![operation], Vec::new()).await.map_err(|error| errors::store(&error))?;
+        let mut operations = Vec::new();
+        if record.entity == "certificates" {
+            // Its names go with it, though nothing in their definition says so.
+            operations = self.naming(record, Some(record), &[]).await?;
+        }
+        operations.push(Operation::Delete { entity: record.entity, id: record.id.clone() });
+        self.apply(operations, Vec::new()).await.map_err(|error| errors::store(&error))?;
         Ok(Answer::empty(204))
     }
 

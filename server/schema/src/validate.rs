@@ -78,7 +78,8 @@ pub(crate) fn validate_value(field: &Field, value: &mut Value, cx: &Context) -> 
         Kind::Number if value.is_number() => normalise(value),
         Kind::Integer if value.is_number() => {
             normalise(value);
-            if value.is_f64() {
+            // A whole number beyond 64 bits is an integer too; ranges refuse it.
+            if value.as_f64().is_some_and(|number| value.is_f64() && number.trunc() != number) {
                 return Err(own("expected an integer"));
             }
         }
