@@ -5,10 +5,10 @@ SHELL := /bin/bash
 BINARY := target/ci/silverback
 CONFORMANCE := $(if $(wildcard e2e/conformance/run),e2e/conformance,../shared/conformance)
 # Modes of the conformance runner whose storage exists.
-MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing
+MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing --mode db
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run build ui browser dist test lint unit system conformance adversarial image image-steps bench setup setup-test clean
+.PHONY: help run build ui browser browser-alone dist test lint unit system conformance adversarial image image-steps bench setup setup-test clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ ui: ## the manager, for the gateway to embed; prints its size
 dist: ## the gateway as it ships: fat LTO
 	cargo build --profile dist -p silverback
 
-test: setup-test lint unit build system image-steps conformance adversarial ## everything: lints, unit tests, the real binary from outside
+test: setup-test lint unit ui build system image-steps browser conformance adversarial ## everything: lints, unit tests, the real binary from outside
 	@echo "all tests passed"
 
 lint: ## format, clippy, licences and bans
@@ -42,8 +42,12 @@ system: build ## the real binary from outside
 
 conformance: build ## Kong's observable behaviour; what passed keeps passing
 	python3 $(CONFORMANCE)/run --start '$(BINARY) start' $(MODES) --baseline e2e/conformance-passing.txt --report target/conformance.json
+	e2e/with-postgres python3 $(CONFORMANCE)/run --start '$(abspath $(BINARY)) start' --mode db --database postgres --jobs 1 --baseline e2e/conformance-passing.txt --report target/conformance-postgres.json
 
-browser: ui ## the manager in Chromium; SILVERBACK_BINARY=… takes the real gateway, otherwise a stand-in
+browser: build ## the manager in Chromium, served by the gateway that `make ui build` made
+	cd e2e/browser && SILVERBACK_BINARY=$(abspath $(BINARY)) npx playwright test
+
+browser-alone: ui ## the same against a stand-in for the gateway
 	cd e2e/browser && npx playwright test
 
 adversarial: build ## hostile clients and upstreams
@@ -53,7 +57,7 @@ image: ## the container image, where there is a Docker daemon
 	docker build -t silverback .
 
 image-steps: build ## the steps of the image and its life, without Docker
-	deploy/image-steps --binary $(BINARY)
+	e2e/with-postgres deploy/image-steps --binary $(BINARY)
 
 bench: dist ## processor time per request beside nginx
 	../shared/bench/run --start 'target/dist/silverback start'

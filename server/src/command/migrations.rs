@@ -44,6 +44,9 @@ pub(super) struct MigrationsArguments {
     /// Seconds to wait for another node that migrates.
     #[arg(long, default_value_t = 60, value_name = "SEC")]
     lock_timeout: u64,
+    /// Ignored: compose files split `kong migrations up && kong migrations finish` into words.
+    #[arg(hide = true)]
+    further: Vec<String>,
 }
 
 /// Runs one. The exit status is 0, 1 with a sentence, or what `list` says of the state.
