@@ -213,7 +213,7 @@ impl Form {
 }
 
 /// The `boundary` parameter (RFC 2046 §5.1.1).
-fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
+pub fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
     parameter(content_type, b"boundary").filter(|boundary| !boundary.is_empty())
 }
 

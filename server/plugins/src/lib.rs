@@ -14,14 +14,18 @@ pub mod hmac_auth;
 pub mod ip_restriction;
 pub mod jwt;
 pub mod key_auth;
+mod members;
 pub mod number;
+mod pairs;
 pub mod rate_limiting;
 pub mod redirect;
 pub mod redis;
 pub mod request_size_limiting;
 pub mod request_termination;
+pub mod request_transformer;
 pub mod response_transformer;
 pub mod standard_webhooks;
+pub mod template;
 
 #[cfg(test)]
 mod testing;
@@ -39,6 +43,7 @@ pub use rate_limiting::RateLimiting;
 pub use redirect::Redirect;
 pub use request_size_limiting::RequestSizeLimiting;
 pub use request_termination::RequestTermination;
+pub use request_transformer::RequestTransformer;
 pub use response_transformer::ResponseTransformer;
 pub use standard_webhooks::StandardWebhooks;
 
@@ -61,6 +66,7 @@ pub fn registry() -> Registry {
     registry.add(PluginType::of::<Redirect>());
     registry.add(PluginType::of::<RequestSizeLimiting>());
     registry.add(PluginType::of::<RequestTermination>());
+    registry.add(PluginType::of::<RequestTransformer>());
     registry.add(PluginType::of::<ResponseTransformer>());
     registry.add(PluginType::of::<StandardWebhooks>());
     registry

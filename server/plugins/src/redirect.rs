@@ -17,7 +17,7 @@ pub struct Config {
     #[field(is = url)]
     pub location: String,
     /// Whether path and query of the request take the place of the URL's.
-    #[field(default = false, required = false)]
+    #[field(default = false)]
     pub keep_incoming_path: Option<bool>,
 }
 

@@ -132,6 +132,7 @@ fn scopes_are_those_of_the_documentation() {
         ("redirect", Scopes::GROUPS),
         ("request-size-limiting", Scopes::ALL),
         ("request-termination", Scopes::GROUPS),
+        ("request-transformer", Scopes::GROUPS),
         ("response-transformer", Scopes::GROUPS),
         ("standard-webhooks", Scopes::NO_CONSUMER),
     ] {

@@ -11,10 +11,10 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, Schema)]
 pub struct Config {
     /// Regular expressions; a User-Agent in which one of them matches passes.
-    #[field(required = false, default([]), elements(is_regex))]
+    #[field(default([]), elements(is_regex))]
     pub allow: Option<Vec<String>>,
     /// Regular expressions; a User-Agent in which one of them matches is refused, besides the known robots.
-    #[field(required = false, default([]), elements(is_regex))]
+    #[field(default([]), elements(is_regex))]
     pub deny: Option<Vec<String>>,
 }
 

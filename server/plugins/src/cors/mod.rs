@@ -21,7 +21,6 @@ pub struct Config {
     pub exposed_headers: Option<Vec<String>>,
     /// Methods that are allowed.
     #[field(
-        required = false,
         default(["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT"]),
         elements(one_of("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
     )]

@@ -1,6 +1,6 @@
 //! Options of `response-transformer`.
 
-use super::parted;
+use crate::pairs::two_header_names;
 use schema::Schema;
 use serde::Deserialize;
 
@@ -65,15 +65,4 @@ pub enum JsonType {
     Number,
     /// Text.
     String,
-}
-
-fn two_header_names(pair: &str) -> Result<(), String> {
-    let (old, new) = parted(pair);
-    for name in [old, new.unwrap_or_default()] {
-        let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if name.is_empty() || !name.bytes().all(valid) {
-            return Err(format!("'{name}' is not a valid header"));
-        }
-    }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Changes of headers.
 
 use super::Config;
-use super::parted;
+use crate::pairs::parted;
 use exchange::Headers;
 use smallvec::SmallVec;
 

@@ -43,12 +43,6 @@ impl Kept {
     }
 }
 
-/// `old:new` or `name:value`, parted at the first colons; an empty value is none.
-fn parted(pair: &str) -> (&str, Option<&str>) {
-    let (name, value) = pair.split_once(':').unwrap_or((pair, ""));
-    (name, Some(value.trim_start_matches(':')).filter(|value| !value.is_empty()))
-}
-
 /// Whether a Content-Type names JSON: `application/json`, or an `application` type that ends in `+json`.
 fn is_json(content_type: &str) -> bool {
     content_type.split(',').any(|media| {
@@ -132,20 +126,6 @@ mod tests {
             ),
         ] {
             assert_eq!(run(config.clone(), kind, pieces), (body.to_owned(), sized), "{config} {kind} {pieces:?}");
-        }
-    }
-
-    #[test]
-    fn pairs_are_parted_at_the_first_colons() {
-        for (pair, name, value) in [
-            ("a:b", "a", Some("b")),
-            ("a:b:c", "a", Some("b:c")),
-            ("a::b", "a", Some("b")),
-            ("a:", "a", None),
-            ("a", "a", None),
-            ("a: b", "a", Some(" b")),
-        ] {
-            assert_eq!(parted(pair), (name, value));
         }
     }
 

@@ -3,5 +3,5 @@
 mod pattern;
 mod print;
 
-pub use pattern::is_match;
+pub use pattern::{Found, find, is_match};
 pub use print::{number, table, table_inline, to_string};

@@ -1,6 +1,8 @@
 //! Lua 5.1 patterns (reference manual §5.4.1), matched with a bound on the work done.
 //!
-//! Captures are accepted and matched, back references (`%1`) too; nothing is returned but whether there is a match.
+//! Captures are matched and given back, and back references (`%1`) too.
+
+use std::ops::Range;
 
 /// Steps after which a match is given up as "no match"; patterns are ours, subjects are not.
 const BUDGET: u32 = 200_000;
@@ -9,22 +11,38 @@ const MAX_CAPTURES: usize = 32;
 
 /// Whether `pattern` is found in `subject` (anchored only by `^` and `$`), bytes, as `string.find` does it.
 pub fn is_match(subject: &str, pattern: &str) -> bool {
-    let (anchored, pattern) = match pattern.as_bytes() {
+    find(subject.as_bytes(), pattern.as_bytes(), 0).is_some()
+}
+
+/// A place where a pattern matches.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Found {
+    /// All of the match.
+    pub whole: Range<usize>,
+    /// Its captures, in the order of their opening parentheses; an empty one also stands for a position (`()`).
+    pub captures: Vec<Range<usize>>,
+}
+
+/// The first match of `pattern` in `subject` that begins at `from` or later, as `string.find` looks for it.
+pub fn find(subject: &[u8], pattern: &[u8], from: usize) -> Option<Found> {
+    let (anchored, pattern) = match pattern {
         [b'^', rest @ ..] => (true, rest),
         all => (false, all),
     };
-    let mut state = State { s: subject.as_bytes(), p: pattern, budget: BUDGET, captures: Vec::new() };
-    let mut start = 0;
-    loop {
+    let mut state = State { s: subject, p: pattern, budget: BUDGET, captures: Vec::new() };
+    let mut start = from;
+    while start <= subject.len() && state.budget > 0 {
         state.captures.clear();
-        if state.run(start, 0, 0).is_some() {
-            return true;
+        if let Some(end) = state.run(start, 0, 0) {
+            let captures = state.captures.iter().map(|capture| capture.start..capture.end.unwrap_or(capture.start));
+            return Some(Found { whole: start..end, captures: captures.collect() });
+        }
+        if anchored {
+            return None;
         }
         start += 1;
-        if anchored || start > state.s.len() || state.budget == 0 {
-            return false;
-        }
     }
+    None
 }
 
 #[derive(Clone, Copy)]
@@ -266,7 +284,7 @@ fn class(byte: u8, letter: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_match;
+    use super::{find, is_match};
 
     #[test]
     fn patterns_match_as_in_lua() {
@@ -303,6 +321,22 @@ mod tests {
         for (pattern, subject, expected) in cases {
             assert_eq!(is_match(subject, pattern), *expected, "{pattern} on {subject}");
         }
+    }
+
+    #[test]
+    fn captures_are_given_back() {
+        let parts = |subject: &str, pattern: &str| -> Vec<String> {
+            let Some(found) = find(subject.as_bytes(), pattern.as_bytes(), 0) else { return Vec::new() };
+            std::iter::once(found.whole).chain(found.captures).map(|range| subject[range].to_owned()).collect()
+        };
+        assert_eq!(parts("key = value", "(%w+)%s*=%s*(%w+)"), ["key = value", "key", "value"]);
+        assert_eq!(parts("a-b-c", "^(.-)-(.*)$"), ["a-b-c", "a", "b-c"]);
+        assert_eq!(parts("abc", "((a)(b))"), ["ab", "ab", "a", "b"]);
+        assert_eq!(parts("abc", "()b"), ["b", ""]);
+        assert_eq!(parts("abc", "x"), [""; 0]);
+        assert_eq!(find(b"abab", b"a", 1).map(|found| found.whole), Some(2..3));
+        assert_eq!(find(b"abab", b"^b", 1).map(|found| found.whole), Some(1..2));
+        assert_eq!(find(b"ab", b"", 3), None);
     }
 
     #[test]
