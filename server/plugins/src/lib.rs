@@ -24,6 +24,7 @@ pub mod request_size_limiting;
 pub mod request_termination;
 pub mod request_transformer;
 pub mod response_transformer;
+pub mod session;
 pub mod standard_webhooks;
 pub mod template;
 
@@ -45,6 +46,7 @@ pub use request_size_limiting::RequestSizeLimiting;
 pub use request_termination::RequestTermination;
 pub use request_transformer::RequestTransformer;
 pub use response_transformer::ResponseTransformer;
+pub use session::SessionPlugin;
 pub use standard_webhooks::StandardWebhooks;
 
 pub use exchange::form;
@@ -68,6 +70,7 @@ pub fn registry() -> Registry {
     registry.add(PluginType::of::<RequestTermination>());
     registry.add(PluginType::of::<RequestTransformer>());
     registry.add(PluginType::of::<ResponseTransformer>());
+    registry.add(PluginType::of::<SessionPlugin>());
     registry.add(PluginType::of::<StandardWebhooks>());
     registry
 }

@@ -1,13 +1,13 @@
 //! What unit tests of plugins need: a directory, requests, and plugins configured as users do.
 
 use bytes::Bytes;
-use exchange::counters::{Counters, Taken, Window};
+use exchange::counters::{Taken, Window};
 use exchange::redis::{
     NoRedis, Pending, Redis, RedisAddress, RedisError, RedisServer, RemoteCounter, Reply, SyncedCounters, Taking,
 };
 use exchange::{
     About, Body, Chunk, Consumer, Credential, Directory, DirectoryError, ErrorTemplates, Exchange, Flow, Lookup,
-    Plugin, Request, Services, Step, Timeline,
+    Plugin, Records, Request, Services, Step, Timeline,
 };
 use schema::{Context, Map, Schema, Value};
 use std::collections::BTreeMap;
@@ -155,6 +155,73 @@ pub(crate) fn with_body(mut exchange: Exchange, kind: &str, body: impl Into<Byte
 /// What plugins are given.
 pub(crate) fn services() -> Services {
     Services::alone(Uuid::from_u128(99))
+}
+
+/// Records in memory; time to live is noted only.
+#[derive(Clone, Default)]
+pub(crate) struct Drawer(Arc<Mutex<Vec<Arc<Credential>>>>);
+
+impl Drawer {
+    /// What is stored of an entity.
+    pub(crate) fn of(&self, entity: &str) -> Vec<Arc<Credential>> {
+        self.0.lock().unwrap().iter().filter(|record| record.entity == entity).cloned().collect()
+    }
+
+    fn done<T: Send + 'static>(outcome: T) -> exchange::records::Pending<T> {
+        Box::pin(std::future::ready(Ok(outcome)))
+    }
+}
+
+impl Records for Drawer {
+    fn find(
+        &self,
+        _: Uuid,
+        entity: &'static str,
+        field: &'static str,
+        value: &str,
+    ) -> exchange::records::Pending<Option<Arc<Credential>>> {
+        Self::done(self.of(entity).into_iter().find(|record| record.text(field) == Some(value)))
+    }
+    fn insert(
+        &self,
+        _: Uuid,
+        entity: &'static str,
+        mut record: Map<String, Value>,
+        ttl: Option<u64>,
+    ) -> exchange::records::Pending<Arc<Credential>> {
+        for (field, of) in [("code", "oauth2_authorization_codes"), ("access_token", "oauth2_tokens")] {
+            if entity == of && !record.contains_key(field) {
+                record.insert(field.into(), entities::random_token().into());
+            }
+        }
+        record.entry("created_at").or_insert_with(|| 1_700_000_000.into());
+        let (id, expires) = (Uuid::new_v4(), ttl.map(|ttl| 1_700_000_000 + ttl.cast_signed()));
+        let stored = Arc::new(Credential { id, entity, consumer: None, expires, record });
+        self.0.lock().unwrap().push(stored.clone());
+        Self::done(stored)
+    }
+    fn update(
+        &self,
+        _: Uuid,
+        _: &'static str,
+        id: Uuid,
+        changes: Map<String, Value>,
+        ttl: Option<u64>,
+    ) -> exchange::records::Pending<Option<Arc<Credential>>> {
+        let mut records = self.0.lock().unwrap();
+        let Some(slot) = records.iter_mut().find(|record| record.id == id) else { return Self::done(None) };
+        let mut changed = (**slot).clone();
+        changed.record.extend(changes);
+        changed.expires = ttl.map(|ttl| 1_700_000_000 + ttl.cast_signed());
+        *slot = Arc::new(changed);
+        Self::done(Some(slot.clone()))
+    }
+    fn delete(&self, _: Uuid, _: &'static str, id: Uuid) -> exchange::records::Pending<bool> {
+        let mut records = self.0.lock().unwrap();
+        let before = records.len();
+        records.retain(|record| record.id != id);
+        Self::done(records.len() < before)
+    }
 }
 
 /// Redis servers in memory, one per host; `gone` has none.

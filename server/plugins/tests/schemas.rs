@@ -33,8 +33,14 @@ fn plugins_describe_themselves_as_the_reference_does() {
     for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/schemas")).unwrap() {
         let reference: Value = serde_json::from_str(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
         let name = reference["name"].as_str().unwrap();
-        let described = bare(&definitions.describe_plugin(name).unwrap_or_else(|| panic!("no plugin {name}")));
-        let expected = bare(&reference["schema"]);
+        let mut described = bare(&definitions.describe_plugin(name).unwrap_or_else(|| panic!("no plugin {name}")));
+        let mut expected = bare(&reference["schema"]);
+        if name == "session" {
+            // Each node makes a secret of its own.
+            let secret = described.pointer_mut("/fields/2/config/fields/0/secret/default").unwrap().take();
+            assert_eq!(secret.as_str().map(str::len), Some(44));
+            expected.pointer_mut("/fields/2/config/fields/0/secret/default").unwrap().take();
+        }
         for (own, expected) in
             described["fields"].as_array().unwrap().iter().zip(expected["fields"].as_array().unwrap())
         {
@@ -124,6 +130,7 @@ fn scopes_are_those_of_the_documentation() {
         ("hmac-auth", Scopes::NO_CONSUMER),
         ("jwt", Scopes::NO_CONSUMER),
         ("key-auth", Scopes::NO_CONSUMER),
+        ("session", Scopes::NO_CONSUMER),
         ("bot-detection", Scopes::NO_CONSUMER),
         ("correlation-id", Scopes::ALL),
         ("cors", Scopes::NO_CONSUMER),
