@@ -90,6 +90,12 @@ pub trait Directory: Send + Sync {
     /// A credential of `entity` by the value of its endpoint key (`key`, `username`, `client_id`, …).
     fn credential(&self, ws: Uuid, entity: &'static str, key: &str) -> Lookup<Arc<Credential>>;
 
+    /// A credential of `entity` by primary key, for those that other records refer to (`oauth2_credentials`). A directory
+    /// to which nothing refers need not know.
+    fn credential_by_id(&self, _ws: Uuid, _entity: &'static str, _id: Uuid) -> Lookup<Arc<Credential>> {
+        Lookup::Known(None)
+    }
+
     /// Every record of `entity` that belongs to a Consumer (`acls`).
     fn of_consumer(&self, ws: Uuid, entity: &'static str, consumer: Uuid) -> Lookup<Vec<Arc<Credential>>>;
 
