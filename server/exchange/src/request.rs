@@ -77,6 +77,8 @@ pub struct TlsSession {
 pub struct Request {
     /// Method, a token (RFC 9110 §9.1).
     pub method: SmallVec<[u8; 12]>,
+    /// Whether the client sent HEAD: its response has no content, whatever a plugin makes of `method`.
+    pub client_head: bool,
     /// Path and query as received: origin-form, also where the request line had the absolute form.
     pub target: SmallVec<[u8; 120]>,
     /// Normalised path, see `router::path`; what Routes match.

@@ -51,6 +51,7 @@ pub async fn live<C: Client>(client: &mut C, exchange: &mut Exchange, refused: O
     if !std::ptr::addr_eq(Arc::as_ptr(&exchange.directory), Arc::as_ptr(&snapshot)) {
         exchange.directory = Arc::clone(&snapshot) as Arc<dyn Directory>;
     }
+    exchange.request.client_head = exchange.request.method.as_slice() == b"HEAD";
     if let Some(tracer) = &worker.shared.tracer {
         tracer.begin(exchange);
     }

@@ -84,10 +84,15 @@ fn length(exchange: &Exchange, answered: &Answered, collected: &Collected<'_>) -
         true => answered.length,
         false => response.headers.get("content-length").and_then(content_length),
     };
+    // A plugin may have made HEAD of another method, or another method of HEAD.
+    let head = exchange.request.client_head;
     match answered.framing {
+        Framing::None if !head && exchange.request.method.as_slice() == b"HEAD" && response.status != 304 => {
+            (Length::Known(0), false)
+        }
         Framing::None => (known.map_or(Length::None, Length::Known), true),
-        Framing::Length(length) if known == Some(length) => (Length::Known(length), false),
-        Framing::Length(_) | Framing::Chunked | Framing::Close => (Length::Chunked, response.status == 304),
+        Framing::Length(length) if known == Some(length) => (Length::Known(length), head),
+        Framing::Length(_) | Framing::Chunked | Framing::Close => (Length::Chunked, head || response.status == 304),
     }
 }
 

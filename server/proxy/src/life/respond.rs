@@ -58,7 +58,7 @@ pub(super) async fn whole<C: Client>(
     }
     add_headers(exchange, worker.settings.headers, proxied, worker.settings.allow_debug_header);
     let status = exchange.response.status;
-    let bodiless = exchange.request.method.as_slice() == b"HEAD" || matches!(status, 100..=199 | 204 | 304);
+    let bodiless = exchange.request.client_head || matches!(status, 100..=199 | 204 | 304);
     let length = if matches!(status, 100..=199 | 204 | 304) { Length::None } else { Length::Known(body.len() as u64) };
     client.head(exchange, length, bodiless);
     exchange.timeline.mark(Stamp::Headed);
