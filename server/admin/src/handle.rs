@@ -3,6 +3,7 @@
 use crate::body::{self, Body};
 use crate::config;
 use crate::errors;
+use crate::extension;
 use crate::paths::{Endpoint, Methods, Paths};
 use crate::request::{Asked, Target};
 use crate::resource::Key;
@@ -149,6 +150,10 @@ impl Call<'_> {
             Endpoint::Nested { parent, kind, field } => self.nested(parent, kind, field, body).await,
             Endpoint::NestedEntity { parent, kind, field } => self.nested_entity(parent, kind, field, body).await,
             Endpoint::Foreign { kind, field, target } => self.foreign(kind, field, target, body).await,
+            Endpoint::Extension { index, path } => match shared.extensions.get(index) {
+                Some(extension) => Ok(extension::answer(extension, path, asked, body).await),
+                None => Err(errors::not_found()),
+            },
             Endpoint::UpstreamHealth { kind } => {
                 let upstream = shared.existing(kind, parameter(0)).await?;
                 shared.upstream_health(&upstream, path, query).await

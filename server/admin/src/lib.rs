@@ -7,6 +7,7 @@ mod body;
 mod certificates;
 mod config;
 mod errors;
+mod extension;
 mod form;
 mod handle;
 mod node;
@@ -23,6 +24,7 @@ mod state;
 mod upstreams;
 mod write;
 
+pub use extension::{Extension, ExtensionAnswer, ExtensionCall, ExtensionPath};
 pub use handle::{configure, configure_status};
 pub use respond::HeaderPolicy;
 pub use state::{

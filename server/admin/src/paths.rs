@@ -1,7 +1,9 @@
 //! Every path of the Admin API, made from the definitions, and what it stands for.
 
+use crate::extension::{Extension, ExtensionPath};
 use declarative::{Child, Kinds};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Methods of a path, in the order of `Allow`.
 pub(crate) type Methods = &'static [&'static str];
@@ -43,6 +45,11 @@ pub(crate) enum Endpoint {
     Wasm,
     /// In the list of endpoints, and nothing else.
     Disabled,
+    /// Answered by the extension at this position.
+    Extension {
+        index: usize,
+        path: &'static str,
+    },
     /// `/services`
     Collection {
         kind: usize,
@@ -176,6 +183,18 @@ impl Paths {
             paths.add("/upstreams/{upstreams}/targets/{targets}", Endpoint::NestedEntity { parent, kind, field }, READ);
         }
         paths
+    }
+
+    /// The paths of extensions; `status`: those that the status listener serves.
+    pub(crate) fn extended(mut self, extensions: &[Arc<dyn Extension>], status: bool) -> Paths {
+        for (index, extension) in extensions.iter().enumerate() {
+            for ExtensionPath { path, methods, on_status } in extension.paths() {
+                if on_status || !status {
+                    self.add(path, Endpoint::Extension { index, path }, methods);
+                }
+            }
+        }
+        self
     }
 
     fn add_kind(&mut self, kinds: &Kinds, position: usize) {

@@ -1,5 +1,6 @@
 //! What the Admin API is given by the node it runs in.
 
+use crate::extension::Extension;
 use crate::paths::Paths;
 use crate::respond::HeaderPolicy;
 use declarative::Kinds;
@@ -106,6 +107,11 @@ pub trait NodeView: Send + Sync + 'static {
         true
     }
 
+    /// Who answers paths that are not about entities. Asked once, when the Admin API is made.
+    fn extensions(&self) -> Vec<Arc<dyn Extension>> {
+        Vec::new()
+    }
+
     /// The log level: `debug`, `info`, `notice`, `warn`, `error`, `crit`.
     fn log_level(&self) -> String;
 
@@ -158,6 +164,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) admin_paths: Paths,
     pub(crate) status_paths: Paths,
+    pub(crate) extensions: Vec<Arc<dyn Extension>>,
     pub(crate) loading: AtomicBool,
     pub(crate) draining: AtomicBool,
 }
@@ -186,8 +193,9 @@ impl AdminState {
     /// From its parts.
     pub fn new(parts: Parts) -> AdminState {
         let database = parts.kinds.definitions().database();
-        let admin_paths = Paths::admin(&parts.kinds);
-        let status_paths = Paths::status(&parts.kinds, !database);
+        let extensions = parts.node.extensions();
+        let admin_paths = Paths::admin(&parts.kinds).extended(&extensions, false);
+        let status_paths = Paths::status(&parts.kinds, !database).extended(&extensions, true);
         let Parts { kinds, store, publish, health, node, facts, headers, limits } = parts;
         let (loading, draining) = (AtomicBool::new(false), AtomicBool::new(false));
         AdminState {
@@ -202,6 +210,7 @@ impl AdminState {
                 limits,
                 admin_paths,
                 status_paths,
+                extensions,
                 loading,
                 draining,
             }),

@@ -290,3 +290,17 @@ proptest! {
         prop_assert!(status < 500, "{method} {path}: {status}");
     }
 }
+
+#[actix_web::test]
+async fn others_answer_paths_of_their_own() {
+    let (state, _) = node();
+    let (admin, status) = (app!(state), app!(state, admin::configure_status));
+    let (code, body, headers) = call(&admin, "GET", "/echo/a%2Fb?x=1", None, b"").await;
+    assert_eq!((code, &*body), (200, "GET a/b x=\"1\" {}".as_bytes()));
+    assert_eq!(headers["content-type"], "text/plain; charset=UTF-8");
+    let (code, body, _) = call(&admin, "POST", "/echo/a", FORM, b"b=2").await;
+    assert_eq!((code, &*body), (200, "POST a  {\"b\":\"2\"}".as_bytes()));
+    assert_eq!(call(&admin, "DELETE", "/echo/a", None, b"").await.0, 405);
+    assert_eq!(call(&status, "GET", "/echo/a", None, b"").await.0, 404);
+    assert_eq!(call(&status, "GET", "/figures", None, b"").await.0, 204);
+}

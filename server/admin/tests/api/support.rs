@@ -4,8 +4,8 @@ use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::test as served;
 use admin::{
-    AdminState, Counters, Eventually, HealthFault, HealthView, Limits, LoadError, NodeFacts, NodeView, Parts,
-    Publisher, Readiness,
+    AdminState, Counters, Eventually, Extension, ExtensionAnswer, ExtensionCall, ExtensionPath, HealthFault,
+    HealthView, Limits, LoadError, NodeFacts, NodeView, Parts, Publisher, Readiness,
 };
 use declarative::{EMPTY_HASH, Kinds};
 use entities::{Definitions, Flavor, PluginSchema, PluginSchemas, VaultSchema, VaultSchemas};
@@ -49,6 +49,32 @@ impl NodeView for Node {
         "notice".into()
     }
     fn set_log_level(&self, _: &str, _: Duration) {}
+    fn extensions(&self) -> Vec<Arc<dyn Extension>> {
+        vec![Arc::new(Echo)]
+    }
+}
+
+/// Says what it was asked.
+struct Echo;
+
+impl Extension for Echo {
+    fn paths(&self) -> Vec<ExtensionPath> {
+        vec![
+            ExtensionPath { path: "/echo/{text}", methods: &["GET", "POST"], on_status: false },
+            ExtensionPath { path: "/figures", methods: &["GET"], on_status: true },
+        ]
+    }
+    fn answer(&self, call: ExtensionCall) -> Eventually<'_, ExtensionAnswer> {
+        Box::pin(async move {
+            if call.path == "/figures" {
+                return ExtensionAnswer { status: 204, ..ExtensionAnswer::default() };
+            }
+            let query: Vec<String> = call.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let (method, body) = (call.method, Value::Object(call.body));
+            let body = format!("{method} {} {} {body}", call.parameters.join(" "), query.join("&")).into();
+            ExtensionAnswer { status: 200, content_type: Some("text/plain; charset=UTF-8"), body }
+        })
+    }
 }
 
 /// Health that is known of Upstreams whose name starts with `checked`.
