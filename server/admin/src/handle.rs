@@ -119,6 +119,7 @@ impl Call<'_> {
             Endpoint::StatusDns => Ok(Shared::dns()),
             Endpoint::Endpoints => Ok(shared.endpoints()),
             Endpoint::Timers => Ok(shared.timers()),
+            Endpoint::Metrics => Ok(Answer::bytes(200, "text/plain; charset=UTF-8", shared.node.metrics())),
             Endpoint::Cache => Ok(Answer::empty(204)),
             Endpoint::CacheKey if method == "DELETE" => Ok(Answer::empty(204)),
             Endpoint::CacheKey => Err(errors::not_found()),

@@ -25,6 +25,7 @@ pub(crate) enum Endpoint {
     StatusDns,
     Endpoints,
     Timers,
+    Metrics,
     Config,
     Cache,
     CacheKey,
@@ -134,6 +135,7 @@ impl Paths {
             ("/debug/node/log-level", Endpoint::LogLevel, READ),
             ("/debug/node/log-level/{log_level}", Endpoint::SetLogLevel, PUT),
             ("/endpoints", Endpoint::Endpoints, READ),
+            ("/metrics", Endpoint::Metrics, READ),
             ("/plugins/enabled", Endpoint::PluginsEnabled, READ),
             ("/plugins/schema/{name}", Endpoint::PluginSchema, READ),
             ("/schemas/filters/{name}", Endpoint::Filters, READ),
@@ -175,6 +177,7 @@ impl Paths {
         paths.add("/status", Endpoint::Status, READ);
         paths.add("/status/ready", Endpoint::StatusReady, READ_WRITE);
         paths.add("/status/dns", Endpoint::StatusDns, READ);
+        paths.add("/metrics", Endpoint::Metrics, READ);
         if let (true, Some(parent), Some(kind)) = (upstreams, kinds.position("upstreams"), kinds.position("targets")) {
             let field = "upstream";
             paths.add("/upstreams/{upstreams}/health", Endpoint::UpstreamHealth { kind: parent }, READ);

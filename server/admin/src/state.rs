@@ -112,6 +112,11 @@ pub trait NodeView: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Metrics, in Prometheus's text format.
+    fn metrics(&self) -> String {
+        String::new()
+    }
+
     /// The log level: `debug`, `info`, `notice`, `warn`, `error`, `crit`.
     fn log_level(&self) -> String;
 

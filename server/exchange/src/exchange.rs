@@ -161,6 +161,11 @@ impl Exchange {
         self.identity.credential = credential;
     }
 
+    /// Whether the response is an upstream's.
+    pub fn is_proxied(&self) -> bool {
+        self.response.source == crate::Source::Service && self.response.upstream_status != 0
+    }
+
     /// Makes an answer this Exchange's response, replacing what was there.
     pub fn answer(&mut self, answer: Answer, templates: &crate::ErrorTemplates) {
         let is_error = matches!(answer.body, AnswerBody::Error(_));

@@ -5,20 +5,27 @@
 
 mod endpoint;
 mod log;
+pub mod metrics;
 mod queue;
+mod statsd;
 
 #[cfg(test)]
 mod testing;
 
 pub use log::{FileLog, HttpLog, Loggly, Syslog, TcpLog, UdpLog};
+pub use metrics::Prometheus;
+pub use statsd::{Datadog, Statsd};
 
 use exchange::{PluginType, Registry};
 
 /// Adds every plugin of this crate.
 pub fn registry(registry: &mut Registry) {
+    registry.add(PluginType::of::<Datadog>());
     registry.add(PluginType::of::<FileLog>());
     registry.add(PluginType::of::<HttpLog>());
     registry.add(PluginType::of::<Loggly>());
+    registry.add(PluginType::of::<Prometheus>());
+    registry.add(PluginType::of::<Statsd>());
     registry.add(PluginType::of::<Syslog>());
     registry.add(PluginType::of::<TcpLog>());
     registry.add(PluginType::of::<UdpLog>());

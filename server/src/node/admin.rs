@@ -102,6 +102,10 @@ impl NodeView for View {
         self.0.database().is_none_or(|database| database.store.is_reachable())
     }
 
+    fn metrics(&self) -> String {
+        super::metrics::exposition(&self.0)
+    }
+
     fn log_level(&self) -> String {
         ErrorLog::level().as_str().into()
     }

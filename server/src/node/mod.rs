@@ -7,6 +7,7 @@ mod database;
 mod health_checkers;
 mod logs;
 mod lua;
+mod metrics;
 mod rate_limiter;
 mod redis;
 mod route_table;

@@ -1,12 +1,14 @@
 //! The entry that logging plugins write of a request that is over: `kong.log.serialize()`.
 
 mod entity;
+mod latencies;
 mod values;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
+pub use latencies::Latencies;
 pub use values::{LogValues, Mode, set};
 
 use crate::Exchange;

@@ -1,9 +1,10 @@
 //! The entry of an Exchange, member by member.
 
 use super::entity::{ROUTES, SERVICES};
+use super::latencies::Latencies;
 use super::values::LogValues;
 use crate::form::pairs;
-use crate::{Consumer, Credential, Exchange, Headers, Source, Stamp, Try};
+use crate::{Consumer, Credential, Exchange, Headers, Try};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -72,7 +73,7 @@ impl Serialize for Entry<'_> {
             map.serialize_entry("upstream_uri", &upstream_uri(exchange))?;
             map.serialize_entry("upstream_status", &upstream_status(exchange))?;
             map.serialize_entry("response", &Response { exchange })?;
-            map.serialize_entry("latencies", &Latencies { exchange })?;
+            map.serialize_entry("latencies", &Spent { exchange })?;
             if exchange.route.is_some() {
                 map.serialize_entry("tries", &Tries { exchange })?;
             }
@@ -95,8 +96,7 @@ impl Serialize for Entry<'_> {
             map.serialize_entry("client_ip", &exchange.request.client_ip())?;
             let since = exchange.timeline.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
             map.serialize_entry("started_at", &u64::try_from(since.as_millis()).unwrap_or(u64::MAX))?;
-            let proxied = exchange.response.source == Source::Service && exchange.response.upstream_status != 0;
-            map.serialize_entry("source", if proxied { "upstream" } else { "kong" })?;
+            map.serialize_entry("source", if exchange.is_proxied() { "upstream" } else { "kong" })?;
             map.serialize_entry("workspace", &workspace)?;
             if let Some(name) = exchange.directory.workspace_name(workspace) {
                 map.serialize_entry("workspace_name", &*name)?;
@@ -139,15 +139,12 @@ object!(Response(exchange: &'e Exchange), |this, map| {
     map.serialize_entry("size", &(response.head_sent + response.body_sent))?;
 });
 
-object!(Latencies(exchange: &'e Exchange), |this, map| {
-    let timeline = &this.exchange.timeline;
-    let proxied = !timeline.tries.is_empty();
-    let kong = if proxied { timeline.proxy_ms() } else { timeline.at(Stamp::Headed).unwrap_or(0) / 1000 };
+object!(Spent(exchange: &'e Exchange), |this, map| {
+    let Latencies { kong, proxy, request, receive } = Latencies::of(this.exchange);
     map.serialize_entry("kong", &kong)?;
-    map.serialize_entry("proxy", &waiting_ms(this.exchange).map_or(-1, i64::from))?;
-    map.serialize_entry("request", &(timeline.at(Stamp::Finished).unwrap_or_else(|| timeline.now()) / 1000))?;
-    let received = timeline.between(Stamp::Headed, Stamp::Received).as_millis();
-    map.serialize_entry("receive", &u64::try_from(received).unwrap_or(u64::MAX))?;
+    map.serialize_entry("proxy", &proxy.map_or(-1, i64::from))?;
+    map.serialize_entry("request", &request)?;
+    map.serialize_entry("receive", &receive)?;
 });
 
 object!(Authenticated(credential: &'e Credential), |this, map| {
@@ -303,12 +300,4 @@ fn upstream_status(exchange: &Exchange) -> String {
         }
     }
     out
-}
-
-/// ms from the balancer to the upstream's head, or to the answer made in its place; `None` where no upstream was asked.
-fn waiting_ms(exchange: &Exchange) -> Option<u32> {
-    let timeline = &exchange.timeline;
-    let from = timeline.at(Stamp::Balanced).filter(|_| !timeline.tries.is_empty())?;
-    let to = timeline.at(Stamp::Answered).or(timeline.at(Stamp::Headed)).or(timeline.at(Stamp::Finished))?;
-    Some(to.saturating_sub(from) / 1000)
 }
