@@ -1,0 +1,246 @@
+//! Values that outlive a request and that all workers see: `kong.cache` and `ngx.shared`.
+
+use crate::error;
+use crate::value::{self, Null, one};
+use mlua::{Lua, MultiValue, Table, Value};
+use moka::Expiry;
+use moka::ops::compute::{CompResult, Op};
+use moka::sync::Cache;
+use serde_json::Value as Json;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+/// Bytes of all entries of one cache, names included.
+const BOUND: u64 = 64 << 20;
+
+#[derive(Clone)]
+pub(crate) struct Entry {
+    value: Json,
+    until: Option<Instant>,
+}
+
+struct Until;
+
+impl Expiry<String, Entry> for Until {
+    fn expire_after_create(&self, _: &String, entry: &Entry, now: Instant) -> Option<Duration> {
+        entry.until.map(|until| until.saturating_duration_since(now))
+    }
+    fn expire_after_update(&self, _: &String, entry: &Entry, now: Instant, _: Option<Duration>) -> Option<Duration> {
+        entry.until.map(|until| until.saturating_duration_since(now))
+    }
+}
+
+fn size(json: &Json) -> usize {
+    match json {
+        Json::String(text) => text.len(),
+        Json::Array(items) => items.iter().map(size).sum(),
+        Json::Object(members) => members.iter().map(|(name, member)| name.len() + size(member)).sum(),
+        _ => 8,
+    }
+}
+
+fn bounded() -> Cache<String, Entry> {
+    let weight = |name: &String, entry: &Entry| u32::try_from(name.len() + size(&entry.value) + 64).unwrap_or(u32::MAX);
+    Cache::builder().max_capacity(BOUND).weigher(weight).expire_after(Until).build()
+}
+
+static CACHE: LazyLock<Cache<String, Entry>> = LazyLock::new(bounded);
+static DICTIONARIES: LazyLock<Cache<String, Entry>> = LazyLock::new(bounded);
+
+fn live(entry: Option<Entry>) -> Option<Entry> {
+    entry.filter(|entry| entry.until.is_none_or(|until| until > Instant::now()))
+}
+
+fn until(seconds: Option<f64>) -> Option<Instant> {
+    let seconds = seconds.filter(|seconds| *seconds > 0.0 && *seconds < 1e9)?;
+    Some(Instant::now() + Duration::from_secs_f64(seconds))
+}
+
+pub(super) fn add(lua: &Lua, kong: &Table) -> mlua::Result<()> {
+    kong.set("cache", lua.create_table()?)?;
+    let raw = lua.create_table()?;
+    raw.set(
+        "get",
+        lua.create_function(|lua, key: String| {
+            let Some(entry) = live(CACHE.get(&key)) else { return one(lua, false) };
+            let left = entry.until.map_or(0.0, |until| until.saturating_duration_since(Instant::now()).as_secs_f64());
+            let value = value::from_json(lua, &entry.value, Null::Absent)?;
+            Ok(MultiValue::from_iter([Value::Boolean(true), value, Value::Number(left)]))
+        })?,
+    )?;
+    raw.set(
+        "set",
+        lua.create_function(|lua, (key, value, ttl): (String, Value, Option<f64>)| {
+            CACHE.insert(key, Entry { value: value::to_json(lua, &value)?, until: until(ttl) });
+            Ok(())
+        })?,
+    )?;
+    raw.set(
+        "delete",
+        lua.create_function(|_, key: String| {
+            CACHE.invalidate(&key);
+            Ok(())
+        })?,
+    )?;
+    raw.set(
+        "purge",
+        lua.create_function(|_, ()| {
+            CACHE.invalidate_all();
+            Ok(())
+        })?,
+    )?;
+    kong.set("_cache", raw)
+}
+
+/// The methods of a dictionary of `ngx.shared`, each with the dictionary's name before its arguments.
+pub fn dictionary(lua: &Lua) -> mlua::Result<Table> {
+    let methods = lua.create_table()?;
+    methods.set("get", lua.create_function(get)?)?;
+    methods.set("get_stale", lua.create_function(get)?)?;
+    for (name, mode) in [
+        ("set", Mode::Set),
+        ("safe_set", Mode::Set),
+        ("add", Mode::Add),
+        ("safe_add", Mode::Add),
+        ("replace", Mode::Replace),
+    ] {
+        methods.set(
+            name,
+            lua.create_function(move |lua, (name, key, value, ttl): (String, Value, Value, Option<f64>)| {
+                store(lua, mode, &name, &key, &value, ttl)
+            })?,
+        )?;
+    }
+    methods.set("incr", lua.create_function(incr)?)?;
+    methods.set(
+        "delete",
+        lua.create_function(|_, (name, key): (String, Value)| {
+            DICTIONARIES.invalidate(&named(&name, &key)?);
+            Ok(())
+        })?,
+    )?;
+    methods.set(
+        "ttl",
+        lua.create_function(|lua, (name, key): (String, Value)| match live(DICTIONARIES.get(&named(&name, &key)?)) {
+            Some(entry) => {
+                let left =
+                    entry.until.map_or(0.0, |until| until.saturating_duration_since(Instant::now()).as_secs_f64());
+                one(lua, left)
+            }
+            None => value::failed(lua, "not found"),
+        })?,
+    )?;
+    methods.set(
+        "expire",
+        lua.create_function(|lua, (name, key, ttl): (String, Value, f64)| {
+            let key = named(&name, &key)?;
+            match live(DICTIONARIES.get(&key)) {
+                Some(entry) => {
+                    DICTIONARIES.insert(key, Entry { until: until(Some(ttl)), ..entry });
+                    one(lua, true)
+                }
+                None => value::failed(lua, "not found"),
+            }
+        })?,
+    )?;
+    methods.set(
+        "flush_all",
+        lua.create_function(|_, name: String| {
+            for key in keys(&name) {
+                DICTIONARIES.invalidate(&format!("{name}\0{key}"));
+            }
+            Ok(())
+        })?,
+    )?;
+    methods.set("flush_expired", lua.create_function(|_, _: MultiValue| Ok(0))?)?;
+    methods.set(
+        "get_keys",
+        lua.create_function(|_, (name, most): (String, Option<usize>)| {
+            let most = match most {
+                Some(0) => usize::MAX,
+                most => most.unwrap_or(1024),
+            };
+            Ok(keys(&name).into_iter().take(most).collect::<Vec<_>>())
+        })?,
+    )?;
+    Ok(methods)
+}
+
+fn keys(name: &str) -> Vec<String> {
+    let own = |key: &String| key.strip_prefix(name).and_then(|rest| rest.strip_prefix('\0')).map(str::to_owned);
+    let mut keys: Vec<String> = DICTIONARIES.iter().filter_map(|(key, _)| own(&key)).collect();
+    keys.sort();
+    keys
+}
+
+fn named(name: &str, key: &Value) -> mlua::Result<String> {
+    if key.is_nil() {
+        return Err(error::of("nil key"));
+    }
+    Ok(format!("{name}\0{}", value::text(key)?))
+}
+
+fn get(lua: &Lua, (name, key): (String, Value)) -> mlua::Result<Value> {
+    match live(DICTIONARIES.get(&named(&name, &key)?)) {
+        Some(entry) => value::from_json(lua, &entry.value, Null::Absent),
+        None => Ok(Value::Nil),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Set,
+    Add,
+    Replace,
+}
+
+fn store(lua: &Lua, mode: Mode, name: &str, key: &Value, value: &Value, ttl: Option<f64>) -> mlua::Result<MultiValue> {
+    let key = named(name, key)?;
+    if value.is_nil() {
+        DICTIONARIES.invalidate(&key);
+        return one(lua, true);
+    }
+    if !matches!(value, Value::Boolean(_) | Value::Integer(_) | Value::Number(_) | Value::String(_)) {
+        return Err(error::of("bad value type"));
+    }
+    let there = live(DICTIONARIES.get(&key)).is_some();
+    let refusal = match mode {
+        Mode::Add if there => "exists",
+        Mode::Replace if !there => "not found",
+        _ => {
+            DICTIONARIES.insert(key, Entry { value: value::to_json(lua, value)?, until: until(ttl) });
+            return one(lua, true);
+        }
+    };
+    let refusal = lua.create_string(refusal)?;
+    Ok(MultiValue::from_iter([Value::Boolean(false), Value::String(refusal), Value::Boolean(false)]))
+}
+
+fn incr(
+    lua: &Lua,
+    (name, key, step, init, ttl): (String, Value, f64, Option<f64>, Option<f64>),
+) -> mlua::Result<MultiValue> {
+    let key = named(&name, &key)?;
+    let mut refused = "not found";
+    let entry = DICTIONARIES.entry(key).and_compute_with(|found| {
+        let found = live(found.map(moka::Entry::into_value));
+        let (begin, until) = match (&found, init) {
+            (Some(entry), _) => (entry.value.as_f64(), entry.until),
+            (None, Some(init)) => (Some(init), until(ttl)),
+            (None, None) => return Op::Nop,
+        };
+        match begin {
+            Some(begin) => Op::Put(Entry { value: Json::from(begin + step), until }),
+            None => {
+                refused = "not a number";
+                Op::Nop
+            }
+        }
+    });
+    match entry {
+        CompResult::Inserted(entry) | CompResult::ReplacedWith(entry) => {
+            one(lua, entry.into_value().value.as_f64().unwrap_or_default())
+        }
+        _ => value::failed(lua, refused),
+    }
+}

@@ -1,0 +1,62 @@
+//! The `kong` table: Kong's plugin development kit.
+
+mod cache;
+mod client;
+mod facts;
+mod log;
+mod request;
+mod response;
+mod service;
+mod upstream_response;
+
+pub(crate) use cache::dictionary;
+pub(crate) use facts::{hostname, of_node};
+pub(crate) use log::level as log_level;
+pub(crate) use request::{header_name, header_table, lines, query, query_table, version, whole_body};
+pub(crate) use response::{exit, header_values};
+pub(crate) use service::{UNRESERVED, encode_args, put_query};
+
+use crate::error;
+use mlua::{Lua, Table};
+
+/// Parts of the kit that this gateway does not have.
+const ABSENT: &[&str] = &[
+    "tracing",
+    "telemetry",
+    "db",
+    "dns",
+    "cluster_events",
+    "worker_events",
+    "timer",
+    "jwe",
+    "websocket",
+    "enterprise",
+];
+
+/// Everything, for a new state.
+pub fn table(lua: &Lua) -> mlua::Result<Table> {
+    let kong = lua.create_table()?;
+    client::add(lua, &kong)?;
+    request::add(lua, &kong)?;
+    response::add(lua, &kong)?;
+    let service = lua.create_table()?;
+    service::add(lua, &service)?;
+    upstream_response::add(lua, &service)?;
+    kong.set("service", service)?;
+    facts::add(lua, &kong)?;
+    log::add(lua, &kong)?;
+    cache::add(lua, &kong)?;
+    let metatable = lua.create_table()?;
+    metatable.set(
+        "__index",
+        lua.create_function(|_, (_, name): (mlua::Value, mlua::LuaString)| {
+            let name = name.to_string_lossy().to_string();
+            if ABSENT.contains(&name.as_str()) {
+                return Err(error::of(format!("kong.{name} is not available in this gateway")));
+            }
+            Ok(mlua::Value::Nil)
+        })?,
+    )?;
+    kong.set_metatable(Some(metatable))?;
+    Ok(kong)
+}

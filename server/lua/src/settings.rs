@@ -1,0 +1,60 @@
+//! What the node tells Lua of itself.
+
+use serde_json::Value;
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock, OnceLock};
+
+/// `untrusted_lua`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// Lua of configurations is refused.
+    Off,
+    /// It runs without files, processes, loading of code, and with bounds on memory and instructions.
+    #[default]
+    Sandbox,
+    /// It runs with all of Lua's libraries.
+    On,
+}
+
+/// What outlives every configuration.
+#[derive(Clone)]
+pub struct Settings {
+    /// `untrusted_lua`
+    pub trust: Trust,
+    /// `untrusted_lua_sandbox_requires`: modules that `require` gives in the sandbox.
+    pub requires: Vec<String>,
+    /// `untrusted_lua_sandbox_environment`: globals that the sandbox has on top.
+    pub environment: Vec<String>,
+    /// `kong.configuration`: an object.
+    pub configuration: Value,
+    /// Whether an address is in `trusted_ips`.
+    pub trusted: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    /// Number of proxy workers.
+    pub workers: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            trust: Trust::default(),
+            requires: Vec::new(),
+            environment: Vec::new(),
+            configuration: Value::Object(serde_json::Map::new()),
+            trusted: Arc::new(|_| false),
+            workers: 1,
+        }
+    }
+}
+
+static SETTINGS: OnceLock<Settings> = OnceLock::new();
+static DEFAULT: LazyLock<Settings> = LazyLock::new(Settings::default);
+
+/// Sets them once for the process; later calls change nothing.
+pub fn set(settings: Settings) {
+    let _ = SETTINGS.set(settings);
+}
+
+/// Those of the process.
+pub fn get() -> &'static Settings {
+    SETTINGS.get().unwrap_or_else(|| &DEFAULT)
+}
