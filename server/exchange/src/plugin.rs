@@ -118,6 +118,11 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     /// A configured instance. Errors refuse the configuration where it was submitted.
     fn new(config: Self::Config, about: &About, services: &Services) -> Result<Self, String>;
 
+    /// The phases that this configuration needs, among [`Plugin::PHASES`].
+    fn used(&self) -> Phases {
+        Self::PHASES
+    }
+
     /// Before routing (global configurations only).
     fn rewrite<'a>(&'a self, _exchange: &'a mut Exchange) -> Step<'a> {
         Step::NEXT
@@ -146,7 +151,7 @@ pub trait Instance: Send + Sync {
     fn name(&self) -> &'static str;
     /// [`Plugin::PRIORITY`]
     fn priority(&self) -> i32;
-    /// [`Plugin::PHASES`]
+    /// [`Plugin::used`]
     fn phases(&self) -> Phases;
     /// [`Plugin::rewrite`]
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a>;
@@ -168,7 +173,7 @@ impl<P: Plugin> Instance for P {
         P::PRIORITY
     }
     fn phases(&self) -> Phases {
-        P::PHASES
+        self.used()
     }
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
         Plugin::rewrite(self, exchange)
