@@ -114,7 +114,7 @@ impl Exchange {
         request.target.clear();
         request.path.clear();
         request.query = None;
-        request.headers.restart(bytes::Bytes::new());
+        request.headers.clear();
         request.body = crate::Body::Empty;
         request.content_length = None;
         request.host.clear();
@@ -130,7 +130,7 @@ impl Exchange {
         let response = &mut self.response;
         response.status = 0;
         response.reason = bytes::Bytes::new();
-        response.headers.restart(bytes::Bytes::new());
+        response.headers.clear();
         response.source = crate::response::Source::default();
         response.body = bytes::Bytes::new();
         response.upstream_status = 0;

@@ -13,6 +13,7 @@ pub mod form;
 pub mod headers;
 pub mod http_client;
 pub mod log_entry;
+pub mod names;
 pub mod plugin;
 pub mod records;
 pub mod redis;

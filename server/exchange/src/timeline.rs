@@ -110,6 +110,9 @@ pub struct Timeline {
     stamps: [u32; STAMPS],
     /// The balancer's tries, in order.
     pub tries: SmallVec<[Try; 1]>,
+    /// Whether someone will ask for every moment: an access log, a trace, a plugin that logs. Else moments that are
+    /// microseconds apart share a reading of the clock.
+    pub exact: bool,
     /// Whether plugin calls are recorded one by one (a tracing plugin or instrumentation asked for it).
     pub detail: bool,
     /// Plugin calls, where `detail` is on.
@@ -132,6 +135,7 @@ impl Timeline {
             wall,
             stamps: [0; STAMPS],
             tries: SmallVec::new(),
+            exact: false,
             detail: false,
             calls: SmallVec::new(),
             looks: SmallVec::new(),
@@ -149,6 +153,14 @@ impl Timeline {
     pub fn mark_at(&mut self, stamp: Stamp, at: u32) {
         if self.stamps[stamp as usize] == 0 {
             self.stamps[stamp as usize] = at.max(1);
+        }
+    }
+
+    /// Notes a moment shortly after another: as that one, unless it will be asked for.
+    pub fn mark_near(&mut self, stamp: Stamp, before: Stamp) {
+        match self.at(before) {
+            Some(at) if !self.exact => self.mark_at(stamp, at),
+            _ => self.mark(stamp),
         }
     }
 

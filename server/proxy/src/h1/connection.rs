@@ -186,6 +186,9 @@ impl<S: ClientStream> H1<S> {
                 let begin = link.begin.get_or_insert_with(Instant::now);
                 let start = *begin;
                 let waited = link.waited;
+                if link.search.is_needless(&link.input, limits) {
+                    return Poll::Ready(Some(Begun { start, waited, end: Ok(link.input.len()) }));
+                }
                 match link.search.end(&link.input, limits) {
                     Ok(None) => link.waited = true,
                     Ok(Some(end)) => return Poll::Ready(Some(Begun { start, waited, end: Ok(end) })),
@@ -224,16 +227,19 @@ impl<S: ClientStream> H1<S> {
         let request = &mut exchange.request;
         let read = match begun.end {
             Ok(end) => {
-                let mut head = link.input.split_to(end);
-                head.advance(search.skip);
-                parse(head.freeze(), request)
+                let read = parse(&link.input[search.skip..end], request);
+                let end = read.as_ref().map_or(end, |(_, length)| search.skip + length);
+                link.input.advance(end);
+                // An idle buffer serves other connections meanwhile, and stays warm.
+                link.rest();
+                read.map(|(frame, _)| frame)
             }
             Err(refusal) => {
                 // What came whole tells what kind of page the client wants.
                 let mut head = BytesMut::from(&link.input[search.skip.min(search.complete())..search.complete()]);
                 head.extend_from_slice(b"\r\n");
                 link.input.clear();
-                let _ = parse(head.freeze(), request);
+                let _ = parse(&head, request);
                 Err(refusal)
             }
         };

@@ -8,7 +8,6 @@ use super::host::{Authority, authority};
 use super::names::{self, Name};
 use super::refusal::Refusal;
 use super::target;
-use bytes::Bytes;
 use exchange::{Request, Version};
 use httparse::{Header, ParserConfig, Status};
 use std::mem::MaybeUninit;
@@ -60,6 +59,16 @@ pub struct Search {
 }
 
 impl Search {
+    /// Whether a head can be read without this: it is not too long, and most likely all there and all there is. Then
+    /// [`parse`] may find that it is shorter than the buffer.
+    #[inline]
+    pub fn is_needless(&self, buffer: &[u8], limits: Limits) -> bool {
+        self.scanned == 0
+            && buffer.len() <= limits.line
+            && buffer.ends_with(b"\r\n\r\n")
+            && !matches!(buffer.first(), Some(b'\r' | b'\n'))
+    }
+
     /// The length of the head in `buffer`, from its beginning to the empty line included; `None` where there is more
     /// to come. Empty lines before the request line are counted in [`Search::skip`] and belong to the length.
     pub fn end(&mut self, buffer: &[u8], limits: Limits) -> Result<Option<usize>, Refusal> {
@@ -106,20 +115,21 @@ impl Search {
     }
 }
 
-/// Reads a head, found by [`Search`] and without what it skipped, into a Request. Of the Request, what follows from
-/// the connection is the caller's. Where the head is refused, the Request holds what could be read of it.
-pub fn parse(head: Bytes, request: &mut Request) -> Result<Frame, Refusal> {
+/// Reads a head, found by [`Search`] and without what it skipped, into a Request; tells also how long it is. Of the
+/// Request, what follows from the connection is the caller's. Where the head is refused, the Request holds what could be
+/// read of it.
+pub fn parse(head: &[u8], request: &mut Request) -> Result<(Frame, usize), Refusal> {
     request.head_bytes = head.len();
     let mut lines = [const { MaybeUninit::<Header<'_>>::uninit() }; LINES];
     let mut config = ParserConfig::default();
     config.allow_multiple_spaces_in_request_line_delimiters(false);
     let mut parsed = httparse::Request::new(&mut []);
     let mut many;
-    let status = match config.parse_request_with_uninit_headers(&mut parsed, &head, &mut lines) {
+    let status = match config.parse_request_with_uninit_headers(&mut parsed, head, &mut lines) {
         Err(httparse::Error::TooManyHeaders) => {
             many = vec![MaybeUninit::uninit(); MAX_LINES];
             parsed = httparse::Request::new(&mut []);
-            config.parse_request_with_uninit_headers(&mut parsed, &head, &mut many)
+            config.parse_request_with_uninit_headers(&mut parsed, head, &mut many)
         }
         status => status,
     };
@@ -128,13 +138,14 @@ pub fn parse(head: Bytes, request: &mut Request) -> Result<Frame, Refusal> {
     request.method.extend_from_slice(parsed.method.unwrap_or_default().as_bytes());
     request.target.clear();
     request.target.extend_from_slice(parsed.path.unwrap_or_default().as_bytes());
-    match status {
-        Ok(Status::Complete(length)) if length == head.len() => {}
-        Ok(_) => return Err(Refusal::Malformed("the head ends within itself")),
+    let length = match status {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) => return Err(Refusal::Malformed("the head is incomplete")),
         Err(httparse::Error::TooManyHeaders) => return Err(Refusal::HeaderTooLarge),
-        Err(httparse::Error::Version) if is_other_version(&head) => return Err(Refusal::Version),
+        Err(httparse::Error::Version) if is_other_version(head) => return Err(Refusal::Version),
         Err(error) => return Err(Refusal::Malformed(reason(error))),
-    }
+    };
+    request.head_bytes = length;
     let (Some(method), Some(path), Some(version)) = (parsed.method, parsed.path, parsed.version) else {
         return Err(Refusal::Malformed("the request line is incomplete"));
     };
@@ -145,14 +156,16 @@ pub fn parse(head: Bytes, request: &mut Request) -> Result<Frame, Refusal> {
         start..start + text.len()
     };
     let headers = &mut request.headers;
-    headers.restart(head.clone());
+    headers.restart(&head[..length]);
     let mut facts = Facts::default();
     for line in parsed.headers.iter() {
         let (name, value) = (line.name.as_bytes(), line.value);
         // An empty value may be a static slice, which lies nowhere in the head.
         let at = place(name);
-        headers.push_span(at.clone(), if value.is_empty() { at.end..at.end } else { place(value) });
-        facts.note(name, value);
+        let kind = names::classify(name);
+        let at_value = if value.is_empty() { at.end..at.end } else { place(value) };
+        headers.push_span(at, at_value, kind);
+        facts.note(kind, value);
     }
     if method == "CONNECT" || method == "TRACE" {
         return Err(Refusal::Method);
@@ -177,14 +190,15 @@ pub fn parse(head: Bytes, request: &mut Request) -> Result<Frame, Refusal> {
     }
     let body = facts.framing(request.version)?;
     request.content_length = facts.length;
-    Ok(Frame {
+    let frame = Frame {
         body,
         keep_alive: match request.version {
             Version::Http10 => facts.keep_alive && !facts.close,
             _ => !facts.close,
         },
         expects_continue: facts.expects_continue && request.version >= Version::Http11,
-    })
+    };
+    Ok((frame, length))
 }
 
 /// What the header lines say that concerns framing and routing.
@@ -204,8 +218,8 @@ struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     #[inline]
-    fn note(&mut self, name: &[u8], value: &'a [u8]) {
-        match names::classify(name) {
+    fn note(&mut self, name: Name, value: &'a [u8]) {
+        match name {
             Name::Host => {
                 self.hosts += 1;
                 self.host = value;

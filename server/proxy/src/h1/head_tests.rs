@@ -12,8 +12,11 @@ fn read(text: &[u8]) -> Option<Result<(Frame, Request, usize), Refusal>> {
         Err(refusal) => Some(Err(refusal)),
         Ok(Some(end)) => {
             let mut request = Request { scheme: Scheme::Http, ..Request::default() };
-            let head = Bytes::copy_from_slice(&text[search.skip..end]);
-            Some(parse(head, &mut request).map(|frame| (frame, request, end)))
+            let head = &text[search.skip..end];
+            Some(parse(head, &mut request).map(|(frame, length)| {
+                assert_eq!(length, head.len());
+                (frame, request, end)
+            }))
         }
     }
 }
@@ -186,6 +189,25 @@ proptest! {
             }
         }
         prop_assert_eq!(found, whole);
+    }
+
+    /// A head that is read without a search is the same one.
+    #[test]
+    fn the_search_may_be_left_out(bytes in pieces()) {
+        let bytes = [b"GET / HTTP/1.1\r\n".as_slice(), &bytes, b"\r\n\r\n"].concat();
+        prop_assert!(Search::default().is_needless(&bytes, LIMITS));
+        let mut request = Request::default();
+        let direct = parse(&bytes, &mut request);
+        match (read(&bytes).unwrap(), direct) {
+            (Ok((frame, searched, end)), Ok((other, length))) => {
+                prop_assert_eq!(end, length);
+                prop_assert_eq!(searched.head_bytes, request.head_bytes);
+                prop_assert_eq!(format!("{frame:?}"), format!("{other:?}"));
+                prop_assert_eq!(searched.headers.iter().collect::<Vec<_>>(), request.headers.iter().collect::<Vec<_>>());
+            }
+            (Err(refusal), Err(other)) => prop_assert_eq!(refusal, other),
+            (searched, direct) => prop_assert!(false, "{searched:?} {direct:?}"),
+        }
     }
 
     /// What is accepted means the same when it is written again: same lines, same framing, and nothing after it.

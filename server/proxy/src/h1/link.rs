@@ -12,11 +12,12 @@ use bytes::{Buf, Bytes, BytesMut};
 use exchange::{BodyError, BodySource, Headers};
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, ReadBuf};
 
 /// What is copied behind a head so that both go out in one plain write; larger pieces go out beside it.
 const COPY_LIMIT: usize = 8 * 1024;
@@ -147,13 +148,21 @@ impl<S: ClientStream> Link<S> {
 
     /// Ready when the client has gone away. What it sends ahead meanwhile is kept, up to a limit.
     pub fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        while self.input.len() < AHEAD_LIMIT {
-            match ready!(self.poll_fill(context)) {
-                Ok(0) | Err(_) => return Poll::Ready(()),
-                Ok(_) => {}
+        // Most often nothing comes, so no buffer is borrowed for it.
+        let mut ahead = [MaybeUninit::uninit(); 1024];
+        while self.input.len() < AHEAD_LIMIT && !self.ended {
+            let mut ahead = ReadBuf::uninit(&mut ahead);
+            match ready!(Pin::new(&mut self.io).poll_read(context, &mut ahead)) {
+                Ok(()) if !ahead.filled().is_empty() => {
+                    if self.input.capacity() == 0 {
+                        self.input = self.worker.buffers.take();
+                    }
+                    self.input.extend_from_slice(ahead.filled());
+                }
+                Ok(()) | Err(_) => self.ended = true,
             }
         }
-        Poll::Pending
+        if self.ended { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// The next request's body is delimited so; `limit` bytes are taken at most (0 = any number).

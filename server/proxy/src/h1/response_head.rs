@@ -3,7 +3,6 @@
 use super::head::content_length;
 use super::names::{self, Name};
 use super::write;
-use crate::buffers::BUFFER_SIZE;
 use bytes::{Buf, Bytes, BytesMut};
 use exchange::{Response, Version};
 use httparse::{Header, ParserConfig, Status};
@@ -116,20 +115,11 @@ pub fn take(
         }
     };
     *scanned = 0;
-    // The head lives as long as the response. Where much more follows it is copied out, so that the buffer can be used
-    // again and again for the body.
-    let head = if input.len() > BUFFER_SIZE / 2 {
-        let head = Bytes::copy_from_slice(&input[..length]);
-        input.advance(length);
-        head
-    } else {
-        input.split_to(length).freeze()
-    };
-    response.headers.attach(head);
+    input.advance(length);
     Ok(Some(answered))
 }
 
-/// Reads a head, and tells its length; `None` where it has no end. The header lines are left without their buffer.
+/// Reads a head, and tells its length; `None` where it has no end.
 fn parse(head: &[u8], head_request: bool, response: &mut Response) -> Result<Option<(Answered, usize)>, HeadError> {
     let mut lines = [const { MaybeUninit::<Header<'_>>::uninit() }; LINES];
     let config = ParserConfig::default();
@@ -166,7 +156,7 @@ fn parse(head: &[u8], head_request: bool, response: &mut Response) -> Result<Opt
         }
         _ => Bytes::new(),
     };
-    response.headers.restart(Bytes::new());
+    response.headers.restart(&head[..length]);
     let (mut lengths, mut declared, mut codings, mut chunked) = (0, None, 0, false);
     let (mut close, mut keep_alive) = (false, false);
     let mut hop_by_hop = SmallVec::new();
@@ -174,7 +164,8 @@ fn parse(head: &[u8], head_request: bool, response: &mut Response) -> Result<Opt
     for line in parsed.headers.iter() {
         let (name, value) = (line.name.as_bytes(), line.value);
         let mut passes = true;
-        match names::classify(name) {
+        let kind = names::classify(name);
+        match kind {
             Name::Other => {}
             Name::ContentLength => {
                 lengths += 1;
@@ -205,7 +196,8 @@ fn parse(head: &[u8], head_request: bool, response: &mut Response) -> Result<Opt
         }
         if passes {
             let at = place(name);
-            response.headers.push_span(at.clone(), if value.is_empty() { at.end..at.end } else { place(value) });
+            let value = if value.is_empty() { at.end..at.end } else { place(value) };
+            response.headers.push_span(at, value, kind);
         }
     }
     let version = if version == 0 { Version::Http10 } else { Version::Http11 };

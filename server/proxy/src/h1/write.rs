@@ -42,16 +42,35 @@ pub fn number(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
+/// Every octet of an address in decimal digits, and how many they are.
+const OCTETS: [([u8; 3], usize); 256] = {
+    let mut table = [([b'0'; 3], 1); 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let digits = [b'0' + (octet / 100) as u8, b'0' + (octet / 10 % 10) as u8, b'0' + (octet % 10) as u8];
+        table[octet] = match octet {
+            0..=9 => ([digits[2], 0, 0], 1),
+            10..=99 => ([digits[1], digits[2], 0], 2),
+            _ => (digits, 3),
+        };
+        octet += 1;
+    }
+    table
+};
+
 /// Writes an address as text.
 pub fn address(out: &mut Vec<u8>, ip: IpAddr) {
     match ip {
         IpAddr::V4(ip) => {
-            for (index, octet) in ip.octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
-                }
-                number(out, u64::from(octet));
+            let mut text = [b'.'; 16];
+            let mut at = 0;
+            for octet in ip.octets() {
+                let (digits, count) = OCTETS[usize::from(octet)];
+                text[at..at + 3].copy_from_slice(&digits);
+                text[at + count] = b'.';
+                at += count + 1;
             }
+            out.extend_from_slice(&text[..at - 1]);
         }
         IpAddr::V6(ip) => out.extend_from_slice(ip.to_string().as_bytes()),
     }
@@ -72,7 +91,7 @@ pub fn upgrade(request: &Request) -> Option<&[u8]> {
     if request.version < Version::Http11 || protocol.is_empty() {
         return None;
     }
-    if !request.headers.get_all("connection").any(|value| names::has_token(value, "upgrade")) {
+    if !request.headers.of(Name::Connection).any(|value| names::has_token(value, "upgrade")) {
         return None;
     }
     let own = |item: &[u8]| {
@@ -103,30 +122,30 @@ pub fn request_head(out: &mut Vec<u8>, exchange: &Exchange, host: &[u8], length:
     let mut given = Forwarded::default();
     let mut trailers_wanted = false;
     let mut upgrade_given = false;
-    for (name, value, original) in request.headers.iter_with_origin() {
-        match names::classify(name) {
+    request.headers.write(out, |line| {
+        match line.kind() {
+            // What the client lists in Connection is for this hop only (RFC 9110 §7.6.1); what a plugin has set
+            // since, such as who the client is, is not the client's to take away.
             Name::Other | Name::Date | Name::Server => {
-                // What the client lists in Connection is for this hop only (RFC 9110 §7.6.1); what a plugin has set
-                // since, such as who the client is, is not the client's to take away.
-                if original && !listed.is_empty() && is_listed(name, &listed) {
-                    continue;
-                }
-                line(out, name, value);
+                return listed.is_empty() || !line.is_received() || !is_listed(line.name(), &listed);
             }
-            Name::Via => via.push(value),
-            Name::XForwardedFor => given.addresses.push(value),
-            Name::XForwardedProto => given.proto = Some(value),
-            Name::XForwardedHost => given.host = Some(value),
-            Name::XForwardedPort => given.port = Some(value),
-            Name::XForwardedPath => given.path = Some(value),
-            Name::XForwardedPrefix => given.prefix = Some(value),
-            Name::Te => trailers_wanted |= names::list(value).any(|item| item.eq_ignore_ascii_case(b"trailers")),
+            Name::Via => via.push(line.value()),
+            Name::XForwardedFor => given.addresses.push(line.value()),
+            Name::XForwardedProto => given.proto = Some(line.value()),
+            Name::XForwardedHost => given.host = Some(line.value()),
+            Name::XForwardedPort => given.port = Some(line.value()),
+            Name::XForwardedPath => given.path = Some(line.value()),
+            Name::XForwardedPrefix => given.prefix = Some(line.value()),
+            Name::Te => {
+                trailers_wanted |= names::list(line.value()).any(|item| item.eq_ignore_ascii_case(b"trailers"));
+            }
             Name::Upgrade => upgrade_given = true,
-            Name::Trailer if length == Length::Chunked => line(out, name, value),
-            Name::XKongRequestId if !settings.request_id_upstream => line(out, name, value),
+            Name::Trailer => return length == Length::Chunked,
+            Name::XKongRequestId => return !settings.request_id_upstream,
             _ => {}
         }
-    }
+        false
+    });
     match upgrade_given.then(|| upgrade(request)).flatten() {
         Some(protocol) => {
             out.extend_from_slice(b"Connection: keep-alive, Upgrade\r\n");
@@ -232,7 +251,7 @@ fn framing(out: &mut Vec<u8>, length: Length) {
 /// Names of end-to-end headers that `Connection` makes hop-by-hop; empty for nearly every request.
 fn connection_options(headers: &Headers) -> SmallVec<[&[u8]; 2]> {
     headers
-        .get_all("connection")
+        .of(Name::Connection)
         .flat_map(names::list)
         .filter(|option| {
             names::classify(option) == Name::Other && !option.eq_ignore_ascii_case(b"close") && !is_identity(option)
@@ -263,41 +282,33 @@ pub enum Persistence {
 pub fn response_head(out: &mut Vec<u8>, response: &Response, length: Length, persistence: Persistence, date: &[u8]) {
     status_line(out, response);
     let mut dated = false;
-    let mut own_connection = false;
-    for (name, value) in response.headers.iter() {
-        // The names that matter begin with these letters, most names do not.
-        if !matches!(name, [b'C' | b'c' | b'D' | b'd' | b'K' | b'k' | b'P' | b'p' | b'T' | b't', ..]) {
-            line(out, name, value);
-            continue;
-        }
-        match names::classify(name) {
-            Name::ContentLength | Name::TransferEncoding | Name::KeepAlive | Name::ProxyConnection => {}
+    let mut own_connection = None;
+    response.headers.write(out, |line| {
+        match line.kind() {
+            Name::ContentLength | Name::TransferEncoding | Name::KeepAlive | Name::ProxyConnection => return false,
+            // Only an answer made here has one (426): options for the client beside persistence.
             Name::Connection => {
-                // Only an answer made here has one (426): options for the client beside persistence.
-                if !own_connection && persistence != Persistence::Upgrade {
-                    own_connection = true;
-                    out.extend_from_slice(b"Connection: ");
-                    out.extend_from_slice(value);
-                    out.extend_from_slice(if persistence == Persistence::Close { b", close\r\n" } else { b"\r\n" });
-                }
+                own_connection = own_connection.or(Some(line.value()));
+                return false;
             }
-            Name::Date => {
-                dated = true;
-                line(out, name, value);
-            }
-            _ => line(out, name, value),
+            Name::Date => dated = true,
+            _ => {}
         }
-    }
+        true
+    });
     if !dated {
         line(out, b"Date", date);
     }
     framing(out, length);
-    if !own_connection {
-        out.extend_from_slice(match persistence {
-            Persistence::KeepAlive => b"Connection: keep-alive\r\n".as_slice(),
-            Persistence::Close => b"Connection: close\r\n",
-            Persistence::Upgrade => b"Connection: upgrade\r\n",
-        });
+    match (persistence, own_connection) {
+        (Persistence::Upgrade, _) => out.extend_from_slice(b"Connection: upgrade\r\n"),
+        (Persistence::KeepAlive, None) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+        (Persistence::Close, None) => out.extend_from_slice(b"Connection: close\r\n"),
+        (_, Some(options)) => {
+            out.extend_from_slice(b"Connection: ");
+            out.extend_from_slice(options);
+            out.extend_from_slice(if persistence == Persistence::Close { b", close\r\n".as_slice() } else { b"\r\n" });
+        }
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -305,11 +316,7 @@ pub fn response_head(out: &mut Vec<u8>, response: &Response, length: Length, per
 /// Writes an interim response (RFC 9110 §15.2) without the lines that are for the upstream's hop.
 pub fn informational(out: &mut Vec<u8>, response: &Response) {
     status_line(out, response);
-    for (name, value) in response.headers.iter() {
-        if matches!(names::classify(name), Name::Other | Name::Date | Name::Server | Name::Via) {
-            line(out, name, value);
-        }
-    }
+    response.headers.write(out, |line| matches!(line.kind(), Name::Other | Name::Date | Name::Server | Name::Via));
     out.extend_from_slice(b"\r\n");
 }
 

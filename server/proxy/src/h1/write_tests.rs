@@ -107,7 +107,7 @@ fn hop_by_hop_lines_end_here() {
     let text: String = lines.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let mut exchange = exchange(&[]);
     let head = format!("GET /p/x HTTP/1.1\r\nHost: a\r\n{text}\r\n").replace("Content-Length: 99\r\n", "");
-    super::super::head::parse(head.into_bytes().into(), &mut exchange.request).unwrap();
+    super::super::head::parse(head.as_bytes(), &mut exchange.request).unwrap();
     exchange.request.headers.append("X-Consumer-Username", "ann");
     let lines = sent(&exchange, Length::Chunked);
     assert_eq!(value(&lines, "connection"), Some("keep-alive"));
@@ -165,6 +165,7 @@ fn the_client_gets_one_framing() {
     let mut out = Vec::new();
     response_head(&mut out, &response, Length::Known(0), Persistence::KeepAlive, b"now");
     let text = String::from_utf8(out).unwrap();
-    assert!(text.starts_with("HTTP/1.1 426 \r\nConnection: Upgrade\r\nUpgrade: TLS/1.2, HTTP/1.1\r\n"), "{text}");
+    assert!(text.starts_with("HTTP/1.1 426 \r\nUpgrade: TLS/1.2, HTTP/1.1\r\n"), "{text}");
+    assert!(text.ends_with("\r\nConnection: Upgrade\r\n\r\n"), "{text}");
     assert_eq!(text.matches("onnection").count(), 1);
 }

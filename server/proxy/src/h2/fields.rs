@@ -1,13 +1,12 @@
 //! Header sections between HTTP/2's map and ours.
 
 use crate::h1::names::{self, Name};
-use bytes::Bytes;
 use exchange::Headers;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 use std::ops::Range;
 
-/// Lines copied into one buffer, of which the section's lines become slices.
+/// Lines copied into one buffer as HTTP/1 writes them, which becomes a section's.
 #[derive(Default)]
 pub(super) struct Lines {
     text: Vec<u8>,
@@ -23,18 +22,20 @@ impl Lines {
     /// Adds a line. Space around the value, which no field may have (RFC 9113 §8.2.1), goes.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
         let name = self.put(name);
+        self.text.extend_from_slice(b": ");
         let value = self.put(value.trim_ascii());
+        self.text.extend_from_slice(b"\r\n");
         self.spans.push((name, value));
     }
 
     /// Continues the value of the line added last.
     pub fn continue_last(&mut self, separator: &[u8], value: &[u8]) {
+        let Some((_, whole)) = self.spans.last_mut() else { return };
+        self.text.truncate(whole.end);
         self.text.extend_from_slice(separator);
         self.text.extend_from_slice(value.trim_ascii());
-        let end = self.text.len();
-        if let Some((_, value)) = self.spans.last_mut() {
-            value.end = end;
-        }
+        whole.end = self.text.len();
+        self.text.extend_from_slice(b"\r\n");
     }
 
     /// Number of lines.
@@ -50,9 +51,10 @@ impl Lines {
 
     /// Makes them the lines of a section, in place of what it had.
     pub fn settle(self, headers: &mut Headers) {
-        headers.restart(Bytes::from(self.text));
+        headers.restart(&self.text);
         for (name, value) in self.spans {
-            headers.push_span(name, value);
+            let kind = names::classify(&self.text[name.clone()]);
+            headers.push_span(name, value, kind);
         }
     }
 

@@ -164,7 +164,10 @@ async fn one<C: Client>(
             Call::H2(Box::new(multiplexed::open(client, exchange, service, at, pooled, worker).await?))
         }
     };
-    let mut exchanging = Exchanging { interim: 0, writing: false };
+    // Taking a connection from the pool has asked it for bytes in this very poll: there are none yet, and this task
+    // wakes when some come.
+    let asked = matches!(&wire, Call::H1(wire) if wire.reused);
+    let mut exchanging = Exchanging { interim: 0, writing: false, asked };
     let result = poll_fn(|context| exchanging.poll(context, client, exchange, &mut wire, service)).await;
     client.deadline().disarm();
     match result {
@@ -251,6 +254,8 @@ struct Exchanging {
     interim: u32,
     /// The deadline is that of a write.
     writing: bool,
+    /// This poll need not ask for an answer: it was asked for already.
+    asked: bool,
 }
 
 impl Exchanging {
@@ -265,7 +270,7 @@ impl Exchanging {
         if wire.is_uploading() {
             match wire.poll_upload(context, &mut exchange.request.body) {
                 Poll::Ready(Ok(())) => {
-                    exchange.timeline.mark(Stamp::Sent);
+                    exchange.timeline.mark_near(Stamp::Sent, Stamp::Balanced);
                     client.deadline().arm(service.read_timeout);
                 }
                 Poll::Ready(Err(UploadError::Client(error))) => return Poll::Ready(Err(TryFailure::Body(error))),
@@ -281,7 +286,7 @@ impl Exchanging {
                 Poll::Pending => self.writing = false,
             }
         }
-        loop {
+        while !std::mem::take(&mut self.asked) {
             let head_request = exchange.request.method.as_slice() == b"HEAD";
             match wire.poll_head(context, head_request, &mut exchange.response) {
                 Poll::Ready(Ok(answered)) => match exchange.response.status {

@@ -55,6 +55,8 @@ pub async fn live<C: Client>(client: &mut C, exchange: &mut Exchange, refused: O
     if let Some(tracer) = &worker.shared.tracer {
         tracer.begin(exchange);
     }
+    exchange.timeline.exact =
+        worker.shared.observer.is_some() || exchange.trace.as_ref().is_some_and(|trace| trace.sampled);
     let mut collected = Collected::new();
     let next = match refused {
         Some(refusal) => {
@@ -68,7 +70,9 @@ pub async fn live<C: Client>(client: &mut C, exchange: &mut Exchange, refused: O
         Next::Answer(answer) => respond::made(client, exchange, *answer, false, &collected, worker).await,
         Next::Ask(route, service) => ask(client, exchange, (route, service), &snapshot, &collected, worker).await,
     };
-    exchange.timeline.mark(Stamp::Finished);
+    if exchange.timeline.exact {
+        exchange.timeline.mark(Stamp::Finished);
+    }
     if end == End::Gone {
         client.cut();
         if exchange.response.status == 0 {
@@ -77,6 +81,7 @@ pub async fn live<C: Client>(client: &mut C, exchange: &mut Exchange, refused: O
     }
     for instance in &collected {
         if instance.phases().has(Phases::LOG) {
+            exchange.timeline.mark(Stamp::Finished);
             instance.log(exchange);
         }
     }
@@ -111,6 +116,7 @@ async fn before<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot, collected: 
     if !chain.is_empty() {
         let answer = access::run(chain, exchange, collected).await;
         exchange.timeline.mark(Stamp::Accessed);
+        exchange.timeline.exact |= collected.iter().any(|instance| instance.phases().has(Phases::LOG));
         if let Some(answer) = answer {
             return Next::Answer(answer);
         }

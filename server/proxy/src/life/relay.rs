@@ -51,11 +51,7 @@ pub(super) async fn respond<C: Client>(
     add_headers(exchange, worker.settings.headers, true, worker.settings.allow_debug_header);
     let (length, bodiless) = length(exchange, &answered, collected);
     client.head(exchange, length, bodiless);
-    match exchange.timeline.at(Stamp::Answered) {
-        // Nothing happened in between that is worth a look at the clock.
-        Some(at) if collected.is_empty() => exchange.timeline.mark_at(Stamp::Headed, at),
-        _ => exchange.timeline.mark(Stamp::Headed),
-    }
+    exchange.timeline.mark_near(Stamp::Headed, Stamp::Answered);
     let mut relay = Relay {
         filters: filters_bodies(collected),
         bodiless,
@@ -166,10 +162,10 @@ impl Relay {
                     }
                 }
                 Poll::Ready(None) => {
-                    match exchange.timeline.at(Stamp::Headed) {
+                    match self.waited {
                         // All of it came with the head.
-                        Some(at) if !self.waited => exchange.timeline.mark_at(Stamp::Received, at),
-                        _ => exchange.timeline.mark(Stamp::Received),
+                        false => exchange.timeline.mark_near(Stamp::Received, Stamp::Headed),
+                        true => exchange.timeline.mark(Stamp::Received),
                     }
                     let passed = !self.filters || self.pass(Bytes::new(), true, client, exchange, collected);
                     let trailers = wire.take_trailers();

@@ -6,6 +6,7 @@ use crate::h1::write::Length;
 use crate::product::{PRODUCT, VIA_1_1, VIA_2};
 use crate::settings::HeaderTokens;
 use crate::worker::Worker;
+use exchange::names::Name;
 use exchange::{Answer, Chunk, Exchange, Flow, Headers, Phases, Stamp};
 use std::future::poll_fn;
 use std::task::Poll;
@@ -151,11 +152,12 @@ struct Seen {
 impl Seen {
     fn of(headers: &Headers) -> Self {
         let mut seen = Self::default();
-        for (name, _) in headers.iter() {
-            match name {
-                [b'x' | b'X', b'-', b'k' | b'K', ..] => seen.own = true,
-                [b'v' | b'V', _, _] => seen.via |= name.eq_ignore_ascii_case(b"via"),
-                [b's' | b'S', _, _, _, _, _] => seen.server |= name.eq_ignore_ascii_case(b"server"),
+        for line in headers.lines() {
+            match line.kind() {
+                Name::Server => seen.server = true,
+                Name::Via => seen.via = true,
+                Name::XKongRequestId => seen.own = true,
+                Name::Other => seen.own |= matches!(line.name(), [b'x' | b'X', b'-', b'k' | b'K', ..]),
                 _ => {}
             }
         }

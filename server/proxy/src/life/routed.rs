@@ -1,12 +1,16 @@
 //! Routing, and what follows from the Route alone.
 
+use exchange::names::Name;
 use exchange::{Answer, Exchange, Scheme, Stamp, Version};
 use snapshot::{CompiledRoute, Found, Snapshot};
 
 /// Finds the Route and fills in what follows from it.
 pub(super) fn find<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot) -> Option<&'s CompiledRoute> {
     let found = snapshot.find(&exchange.request);
-    exchange.timeline.mark(Stamp::Routed);
+    match snapshot.global_chain().rewrite() {
+        [] => exchange.timeline.mark_near(Stamp::Routed, Stamp::Parsed),
+        _ => exchange.timeline.mark(Stamp::Routed),
+    }
     let Found { route, matched } = found?;
     exchange.route = Some(route.entity.clone());
     exchange.workspace = route.workspace;
@@ -28,9 +32,9 @@ pub(super) fn find<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot) -> Optio
         if let Some(prefix) = snapshot.router().stripped_prefix(&matched, &request.path) {
             forward.stripped_prefix.extend_from_slice(prefix);
         }
-        forward.host_header = match request.headers.get("host") {
-            Some(host) if route.preserve_host && !host.is_empty() => Some(host.into()),
-            _ => None,
+        forward.host_header = match route.preserve_host {
+            true => request.headers.of(Name::Host).next().filter(|host| !host.is_empty()).map(Into::into),
+            false => None,
         };
     }
     Some(route)

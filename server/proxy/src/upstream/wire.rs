@@ -281,7 +281,14 @@ impl Wire {
         } else if self.input.capacity() - self.input.len() < BUFFER_SIZE / 8 {
             self.input.reserve(BUFFER_SIZE);
         }
-        let count = ready!(pin!(self.connection.io.read_buf(&mut self.input)).poll(context))?;
+        let Poll::Ready(read) = pin!(self.connection.io.read_buf(&mut self.input)).poll(context) else {
+            // While one waits, others use the buffer: one that is passed around stays in the processor's cache.
+            if self.input.is_empty() {
+                self.buffers.give(std::mem::take(&mut self.input));
+            }
+            return Poll::Pending;
+        };
+        let count = read?;
         self.received += count as u64;
         Poll::Ready(Ok(count))
     }
