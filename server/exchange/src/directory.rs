@@ -1,6 +1,7 @@
 //! Whom a request belongs to: look-ups of Consumers and credentials.
 
 use crate::headers::Headers;
+use crate::names::Name;
 use serde_json::{Map, Value};
 use std::future::Future;
 use std::pin::Pin;
@@ -138,11 +139,10 @@ pub const IDENTITY_HEADERS: [&str; 5] =
 
 /// Writes the identity headers for a Consumer (or none) and a credential's identifier.
 pub fn write_identity(headers: &mut Headers, consumer: Option<&Consumer>, identifier: Option<&str>, anonymous: bool) {
-    for name in IDENTITY_HEADERS {
-        headers.remove(name);
-    }
+    headers.remove_known(Name::Identity);
     if let Some(consumer) = consumer {
-        headers.append("X-Consumer-ID", consumer.id.to_string());
+        let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
+        headers.append_known("X-Consumer-ID", consumer.id.hyphenated().encode_lower(&mut id).as_bytes());
         if let Some(custom_id) = &consumer.custom_id {
             headers.append("X-Consumer-Custom-ID", custom_id.as_bytes());
         }

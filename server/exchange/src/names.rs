@@ -48,6 +48,8 @@ pub enum Name {
     XForwardedPrefix,
     /// `X-Kong-Request-Id`
     XKongRequestId,
+    /// One of [`crate::directory::IDENTITY_HEADERS`].
+    Identity,
     /// Any other.
     Other,
 }
@@ -70,6 +72,7 @@ pub fn classify(name: &[u8]) -> Name {
         (9, b'x') if is(name, b"x-real-ip") => Name::XRealIp,
         (10, b'c') if is(name, b"connection") => Name::Connection,
         (10, b'k') if is(name, b"keep-alive") => Name::KeepAlive,
+        (13, b'x') if is(name, b"x-consumer-id") => Name::Identity,
         (14, b'c') if is(name, b"content-length") => Name::ContentLength,
         (15, b'x') if is(name, b"x-forwarded-for") => Name::XForwardedFor,
         (16, b'x') if is(name, b"x-forwarded-host") => Name::XForwardedHost,
@@ -80,6 +83,10 @@ pub fn classify(name: &[u8]) -> Name {
         (17, b'x') if is(name, b"x-forwarded-proto") => Name::XForwardedProto,
         (17, b'x') if is(name, b"x-kong-request-id") => Name::XKongRequestId,
         (18, b'x') if is(name, b"x-forwarded-prefix") => Name::XForwardedPrefix,
+        (19, b'x') if is(name, b"x-consumer-username") => Name::Identity,
+        (20, b'x') if is(name, b"x-consumer-custom-id") => Name::Identity,
+        (20, b'x') if is(name, b"x-anonymous-consumer") => Name::Identity,
+        (23, b'x') if is(name, b"x-credential-identifier") => Name::Identity,
         _ => Name::Other,
     }
 }
@@ -132,6 +139,9 @@ mod tests {
             ("", Name::Other),
         ] {
             assert_eq!(classify(text.as_bytes()), name, "{text}");
+        }
+        for name in crate::directory::IDENTITY_HEADERS {
+            assert_eq!(classify(name.as_bytes()), Name::Identity, "{name}");
         }
     }
 

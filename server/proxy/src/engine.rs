@@ -41,16 +41,17 @@ impl Engine {
 }
 
 impl Serve for Engine {
+    // Boxed is what most connections never come to: each would have room for it in its task as long as it lives.
     async fn serve<S: ClientStream>(&self, mut io: S, ends: Ends, listener: Arc<ListenerContext>) {
         let worker = self.worker();
         if listener.scheme == Scheme::Https && ends.tls.is_none() {
-            refuse_cleartext(io, worker).await;
+            Box::pin(refuse_cleartext(io, worker)).await;
         } else if ends.http2 {
-            h2::serve(io, BytesMut::new(), ends, listener, worker).await;
+            Box::pin(h2::serve(io, BytesMut::new(), ends, listener, worker)).await;
         } else if listener.http2 && listener.scheme == Scheme::Http {
             let mut ahead = BytesMut::new();
             match preface::listen(&mut io, &mut ahead, &worker).await {
-                Some(Speaks::Http2) => h2::serve(io, ahead, ends, listener, worker).await,
+                Some(Speaks::Http2) => Box::pin(h2::serve(io, ahead, ends, listener, worker)).await,
                 Some(Speaks::Http1) => serve(io, ahead, ends, listener, worker).await,
                 None => {}
             }

@@ -46,15 +46,15 @@ impl Report {
     pub(crate) fn write(&self, limits: &[Limit], headers: &mut Headers) {
         for (index, (limit, remaining)) in limits.iter().zip(&self.remaining).enumerate() {
             let remaining = number::text(*remaining);
-            headers.set(limit.period.limit_header(), &limit.text);
-            headers.set(limit.period.remaining_header(), &remaining);
+            headers.set_known(limit.period.limit_header(), limit.text.as_bytes());
+            headers.set_known(limit.period.remaining_header(), remaining.as_bytes());
             if index == self.tightest {
-                headers.set("RateLimit-Limit", &limit.text);
-                headers.set("RateLimit-Remaining", &remaining);
+                headers.set_known("RateLimit-Limit", limit.text.as_bytes());
+                headers.set_known("RateLimit-Remaining", remaining.as_bytes());
             }
         }
         let reset = self.reset.to_string();
-        headers.set("RateLimit-Reset", &reset);
+        headers.set_known("RateLimit-Reset", reset.as_bytes());
         if self.refused {
             headers.set("Retry-After", &reset);
         }

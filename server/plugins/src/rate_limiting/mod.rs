@@ -40,9 +40,11 @@ impl Limit {
 pub struct RateLimiting {
     config: Config,
     limits: SmallVec<[Limit; 6]>,
-    /// The Route and Service the configuration is attached to; counters belong to them, not to the configuration,
+    /// Workspace, Route and Service the configuration is attached to; counters belong to them, not to the configuration,
     /// so they outlive a change of it.
     scope: [Uuid; 3],
+    /// The counters' keys of that, by what a request is counted for: an id, a text, an address.
+    scoped: [Key; 3],
     services: Services,
     /// With policy redis: the counters that nodes share.
     shared: Option<Shared>,
@@ -82,16 +84,13 @@ impl RateLimiting {
     }
 
     fn key(&self, exchange: &Exchange) -> Key {
-        let [workspace, route, service] = &self.scope;
-        let counters = &self.services.counters;
-        let key = |kind: &[u8], name: &[u8]| {
-            counters.key(&[b"rate-limiting", workspace.as_bytes(), route.as_bytes(), service.as_bytes(), kind, name])
-        };
+        let [id, text, address] = self.scoped;
+        let key = |scope, name: &[u8]| self.services.counters.key_under(scope, name);
         match self.identifier(exchange) {
-            Identifier::Id(id) => key(b"id", id.as_bytes()),
-            Identifier::Text(text) => key(b"text", text),
-            Identifier::Address(std::net::IpAddr::V4(address)) => key(b"address", &address.octets()),
-            Identifier::Address(std::net::IpAddr::V6(address)) => key(b"address", &address.octets()),
+            Identifier::Id(name) => key(id, name.as_bytes()),
+            Identifier::Text(name) => key(text, name),
+            Identifier::Address(std::net::IpAddr::V4(name)) => key(address, &name.octets()),
+            Identifier::Address(std::net::IpAddr::V6(name)) => key(address, &name.octets()),
         }
     }
 
@@ -171,9 +170,14 @@ impl Plugin for RateLimiting {
             let limit = config.limit(period)?;
             Some(Limit { period, limit, text: number::text(limit) })
         });
+        let scope = [about.workspace, about.route.unwrap_or_default(), about.service.unwrap_or_default()];
+        let [workspace, route, service] = scope.each_ref().map(Uuid::as_bytes);
+        let scoped =
+            |kind: &str| services.counters.key(&[b"rate-limiting", workspace, route, service, kind.as_bytes()]);
         Ok(Self {
             limits: limits.collect(),
-            scope: [about.workspace, about.route.unwrap_or_default(), about.service.unwrap_or_default()],
+            scope,
+            scoped: ["id", "text", "address"].map(scoped),
             services: services.clone(),
             shared,
             config,

@@ -15,7 +15,7 @@ pub fn has_token(value: &[u8], token: &str) -> bool {
 /// Whether a field may stand in a trailer section: those that frame, route, authenticate or say how to read the
 /// content must not (RFC 9110 §6.5.1).
 pub fn may_trail(name: &[u8]) -> bool {
-    const NEVER: [&str; 12] = [
+    const NEVER: [&str; 9] = [
         "authorization",
         "cache-control",
         "content-encoding",
@@ -25,9 +25,6 @@ pub fn may_trail(name: &[u8]) -> bool {
         "max-forwards",
         "proxy-authorization",
         "set-cookie",
-        "x-consumer-id",
-        "x-consumer-username",
-        "x-credential-identifier",
     ];
     classify(name) == Name::Other && !NEVER.iter().any(|never| name.eq_ignore_ascii_case(never.as_bytes()))
 }

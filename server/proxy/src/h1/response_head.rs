@@ -186,7 +186,7 @@ fn parse(head: &[u8], head_request: bool, response: &mut Response) -> Result<Opt
                         keep_alive = true;
                     } else if is("close") {
                         close = true;
-                    } else if !is("upgrade") && names::classify(option) == Name::Other {
+                    } else if !is("upgrade") && matches!(names::classify(option), Name::Other | Name::Identity) {
                         hop_by_hop.push(option.to_ascii_lowercase());
                         sifted = true;
                     }

@@ -26,7 +26,7 @@ pub(super) fn head(response: &Response, length: Length, date: &[u8]) -> http::Re
 /// An interim response without the lines that are for the upstream's hop.
 pub(super) fn informational(response: &Response) -> http::Response<()> {
     let map = map_of(&response.headers, 0, |name| {
-        matches!(names::classify(name), Name::Other | Name::Date | Name::Server | Name::Via)
+        matches!(names::classify(name), Name::Other | Name::Date | Name::Server | Name::Via | Name::Identity)
     });
     with(response.status, map)
 }

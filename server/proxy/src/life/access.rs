@@ -1,6 +1,6 @@
 //! The access phase: plugin by plugin, each with the configuration for the identity known when its turn comes.
 
-use super::{Collected, step};
+use super::{Collected, guard};
 use exchange::timeline::PluginCall;
 use exchange::{Answer, Exchange, Flow, Phases};
 use snapshot::Chain;
@@ -24,7 +24,8 @@ pub(super) async fn run<'s>(
             continue;
         }
         let start = begin(exchange);
-        if let Flow::Answer(answer) = step(instance.access(exchange)).await {
+        let flow = guard::step(instance.name(), "access", || instance.access(exchange)).await;
+        if let Flow::Answer(answer) = flow {
             answered = Some(answer);
         }
         note(exchange, instance.name(), "access", start);

@@ -161,7 +161,7 @@ async fn one<C: Client>(
         }
         true => {
             let at = multiplexed::At { key, tls, host: &host, head, at_hand, pulls: pulled.is_some() };
-            Call::H2(Box::new(multiplexed::open(client, exchange, service, at, pooled, worker).await?))
+            Call::H2(Box::new(Box::pin(multiplexed::open(client, exchange, service, at, pooled, worker)).await?))
         }
     };
     // Taking a connection from the pool has asked it for bytes in this very poll: there are none yet, and this task
@@ -209,7 +209,8 @@ async fn connection<C: Client>(
     if let Some(connection) = taken {
         return Ok(connection);
     }
-    let connected = dial(client, &Endpoint { address, tls }, service).await;
+    // Boxed, like all that is rare and large: every connection's task has room for what is not.
+    let connected = Box::pin(dial(client, &Endpoint { address, tls }, service)).await;
     let now = exchange.timeline.now();
     let noted = &mut exchange.timeline.tries[index];
     noted.connect = now - start;

@@ -5,6 +5,7 @@ mod access;
 mod client;
 mod forward;
 mod gather;
+mod guard;
 mod hashing;
 mod multiplexed;
 mod peer;
@@ -16,7 +17,7 @@ pub use client::Client;
 
 use crate::h1::refusal::Refusal;
 use crate::worker::Worker;
-use exchange::{Answer, Directory, Exchange, Flow, Instance, Phases, Stamp, Step};
+use exchange::{Answer, Directory, Exchange, Flow, Instance, Phases, Stamp};
 use smallvec::SmallVec;
 use snapshot::{Chain, CompiledRoute, CompiledService, Snapshot};
 use std::sync::Arc;
@@ -82,7 +83,7 @@ pub async fn live<C: Client>(client: &mut C, exchange: &mut Exchange, refused: O
     for instance in &collected {
         if instance.phases().has(Phases::LOG) {
             exchange.timeline.mark(Stamp::Finished);
-            instance.log(exchange);
+            let _ = guard::call(instance.name(), "log", || instance.log(exchange));
         }
     }
     if let Some(observer) = &worker.shared.observer {
@@ -97,7 +98,7 @@ pub async fn live<C: Client>(client: &mut C, exchange: &mut Exchange, refused: O
 async fn before<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot, collected: &mut Collected<'s>) -> Next<'s> {
     for instance in snapshot.global_chain().rewrite() {
         let start = access::begin(exchange);
-        let flow = step(instance.rewrite(exchange)).await;
+        let flow = guard::step(instance.name(), "rewrite", || instance.rewrite(exchange)).await;
         access::note(exchange, instance.name(), "rewrite", start);
         if let Flow::Answer(answer) = flow {
             access::collect(snapshot.global_chain(), exchange, collected);
@@ -147,13 +148,5 @@ async fn ask<C: Client>(
             respond::made(client, exchange, *answer, proxied, collected, worker).await
         }
         Err(forward::Failure::Gone) => End::Gone,
-    }
-}
-
-/// Waits where a plugin has to.
-async fn step(step: Step<'_>) -> Flow {
-    match step {
-        Step::Ready(flow) => flow,
-        Step::Wait(future) => future.await,
     }
 }

@@ -38,10 +38,10 @@ pub(super) async fn respond<C: Client>(
         exchange.response.headers.append("Set-Cookie", cookie);
     }
     if exchange.response.status == 101 {
-        return switch(client, exchange, wire, service, collected, worker).await;
+        return Box::pin(switch(client, exchange, wire, service, collected, worker)).await;
     }
     if exchange.buffer_response && !exchange.response.status.eq(&204) {
-        return buffered(client, exchange, wire, service, collected, worker).await;
+        return Box::pin(buffered(client, exchange, wire, service, collected, worker)).await;
     }
     if header_filter(exchange, collected, worker) {
         // A plugin's own answer; what the upstream would have sent is of no interest.
@@ -205,8 +205,8 @@ impl Relay {
         collected: &Collected<'_>,
     ) -> bool {
         let mut chunk = Chunk { data, last };
-        if self.filters {
-            body_filter(exchange, collected, &mut chunk);
+        if self.filters && !body_filter(exchange, collected, &mut chunk) {
+            return false;
         }
         exchange.response.body_sent += chunk.data.len() as u64;
         self.bodiless || client.push(chunk.data)

@@ -1,7 +1,7 @@
 //! Answers made here, and the headers the gateway adds to every response.
 
 use super::client::Client;
-use super::{Collected, End, access};
+use super::{Collected, End, access, guard};
 use crate::h1::write::Length;
 use crate::product::{PRODUCT, VIA_1_1, VIA_2};
 use crate::settings::HeaderTokens;
@@ -33,9 +33,9 @@ pub(super) fn header_filter(exchange: &mut Exchange, collected: &Collected<'_>, 
             continue;
         }
         let start = access::begin(exchange);
-        let flow = instance.header_filter(exchange);
+        let flow = guard::call(instance.name(), "header_filter", || instance.header_filter(exchange));
         access::note(exchange, instance.name(), "header_filter", start);
-        if let Flow::Answer(answer) = flow {
+        if let Flow::Answer(answer) = flow.unwrap_or_else(guard::failed) {
             exchange.answer(*answer, &worker.settings.errors);
             return true;
         }
@@ -54,8 +54,12 @@ pub(super) async fn whole<C: Client>(
     let mut body = std::mem::take(&mut exchange.response.body);
     if filters_bodies(collected) {
         let mut chunk = Chunk { data: body, last: true };
-        body_filter(exchange, collected, &mut chunk);
-        body = chunk.data;
+        if body_filter(exchange, collected, &mut chunk) {
+            body = chunk.data;
+        } else {
+            exchange.answer(guard::failure(), &worker.settings.errors);
+            body = std::mem::take(&mut exchange.response.body);
+        }
     }
     add_headers(exchange, worker.settings.headers, proxied, worker.settings.allow_debug_header);
     let status = exchange.response.status;
@@ -88,13 +92,12 @@ pub(super) fn filters_bodies(collected: &Collected<'_>) -> bool {
     collected.iter().any(|instance| instance.phases().has(Phases::BODY_FILTER))
 }
 
-/// Shows a piece of a body to every plugin that wants it.
-pub(super) fn body_filter(exchange: &mut Exchange, collected: &Collected<'_>, chunk: &mut Chunk) {
-    for instance in collected {
-        if instance.phases().has(Phases::BODY_FILTER) {
-            instance.body_filter(exchange, chunk);
-        }
-    }
+/// Shows a piece of a body to every plugin that wants it. False where one of them panicked.
+pub(super) fn body_filter(exchange: &mut Exchange, collected: &Collected<'_>, chunk: &mut Chunk) -> bool {
+    collected
+        .iter()
+        .filter(|instance| instance.phases().has(Phases::BODY_FILTER))
+        .all(|instance| guard::call(instance.name(), "body_filter", || instance.body_filter(exchange, chunk)).is_some())
 }
 
 /// Adds what the gateway says of itself and of the time it took.

@@ -134,7 +134,8 @@ impl<S: Serve> Door<S> {
         }
         let mut first = [0; 1];
         match tokio::time::timeout(self.patience, io.peek(&mut first)).await {
-            Ok(Ok(1)) if first[0] == HANDSHAKE => self.tls(io, ends).await,
+            // Boxed, so that cleartext connections have no room for it in their tasks.
+            Ok(Ok(1)) if first[0] == HANDSHAKE => Box::pin(self.tls(io, ends)).await,
             Ok(Ok(1)) => self.serve.serve(io, ends, self.context).await,
             _ => {}
         }
@@ -143,7 +144,7 @@ impl<S: Serve> Door<S> {
     async fn unix(self, mut io: UnixStream) {
         let Some(ends) = self.header(&mut io, Ends::default()).await else { return };
         match self.acceptor {
-            Some(_) => self.tls(io, ends).await,
+            Some(_) => Box::pin(self.tls(io, ends)).await,
             None => self.serve.serve(io, ends, self.context).await,
         }
     }
@@ -175,14 +176,31 @@ impl<S: Serve> Door<S> {
         tokio_rustls::server::TlsStream<Io>: ClientStream,
     {
         let Some(acceptor) = &self.acceptor else { return };
-        match tokio::time::timeout(self.patience, acceptor.accept(io)).await {
+        match tokio::time::timeout(self.patience, Box::pin(acceptor.accept(io))).await {
             Ok(Ok((io, session))) => {
                 ends.http2 = io.get_ref().1.alpn_protocol() == Some(b"h2");
                 ends.tls = Some(Arc::new(session));
-                self.serve.serve(io, ends, self.context).await;
+                Box::pin(self.serve.serve(io, ends, self.context)).await;
             }
             Ok(Err(error)) => tracing::info!(peer = ?ends.peer, %error, "a TLS handshake failed"),
             Err(_) => tracing::info!(peer = ?ends.peer, "a TLS handshake took too long"),
         }
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+    use crate::Engine;
+
+    fn size_of_task<A, B, F>(_: impl FnOnce(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Ten thousand idle clients have ten thousand of these.
+    #[test]
+    fn the_task_of_a_connection_is_small() {
+        let size = size_of_task(Door::<Engine>::tcp);
+        assert!(size < 4096, "{size} bytes");
     }
 }
