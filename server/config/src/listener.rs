@@ -36,6 +36,17 @@ impl ListenAddress {
     }
 }
 
+impl ListenAddress {
+    /// Whether only this host reaches it.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Socket(address) => address.ip().is_loopback(),
+            Self::Name { host, .. } => host == "localhost",
+            Self::Unix(_) => true,
+        }
+    }
+}
+
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -93,11 +93,14 @@ impl Settings {
         let listeners = Listeners::read(c);
         let storage = Storage::read(c, &prefix);
         let tls = TlsListener::read(c, "", listeners.proxy.iter().chain(&listeners.stream).any(|l| l.ssl));
+        let admin_tls = TlsListener::read(c, "admin_", listeners.admin.iter().any(|l| l.ssl));
+        let rbac = Rbac::read(c, storage.database);
+        access::warn_of_open_doors(c, &rbac, &listeners.admin, admin_tls.verify_client);
         Self {
             node: Node::read(c),
             logs: Logs::read(c, &prefix),
             proxying: Proxying::read(c),
-            admin_tls: TlsListener::read(c, "admin_", listeners.admin.iter().any(|l| l.ssl)),
+            admin_tls,
             manager_tls: TlsListener::read(c, "admin_gui_", listeners.manager.iter().any(|l| l.ssl)),
             status_tls: TlsListener::read(c, "status_", listeners.status.iter().any(|l| l.ssl)),
             outgoing_tls: TlsOutgoing::read(c),
@@ -105,7 +108,7 @@ impl Settings {
             dns: Dns::read(c),
             tracing: Tracing::read(c, around),
             manager: Manager::read(c),
-            rbac: Rbac::read(c, storage.database),
+            rbac,
             mail: Mail::read(c),
             audit: Audit::read(c),
             event_hooks: c.flag("event_hooks_enabled"),

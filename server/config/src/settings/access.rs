@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Database;
+use super::tls::VerifyClient;
 use crate::checker::Checker;
+use crate::listener::Listener;
 use crate::problem::Notice;
 use crate::secret::Secret;
 
@@ -63,6 +65,23 @@ impl Rbac {
                 _ => RouteValidation::Smart,
             },
         }
+    }
+}
+
+/// Warns where others reach an Admin API that asks nobody who they are.
+pub(super) fn warn_of_open_doors(c: &mut Checker<'_>, rbac: &Rbac, admin: &[Listener], verify: VerifyClient) {
+    if rbac.level != RbacLevel::Off {
+        return;
+    }
+    let asks = |listener: &&Listener| listener.ssl && verify == VerifyClient::On;
+    let open = admin.iter().filter(|listener| !listener.address.is_local()).find(|listener| !asks(listener));
+    if let Some(listener) = open {
+        let text = format!(
+            "admin_listen: {} is reached from other hosts, and the Admin API asks nobody who they are: whoever reaches it \
+             controls this gateway and reads every secret in it; listen on 127.0.0.1, or set enforce_rbac",
+            listener.address
+        );
+        c.notices.push(Notice::warning(text));
     }
 }
 
