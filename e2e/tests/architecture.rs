@@ -19,6 +19,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("access", &["schema", "entities", "store"]),
     ("exchange", &["schema", "entities", "router"]),
     ("telemetry", &["exchange"]),
+    ("ldap-client", &["exchange"]),
     ("redis-client", &["exchange"]),
     ("plugins", &["schema", "entities", "exchange"]),
     ("observability", &["schema", "entities", "exchange", "telemetry"]),
@@ -42,6 +43,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
             "router",
             "balancer",
+            "ldap-client",
             "redis-client",
             "manager",
             "store-sql",
@@ -93,6 +95,7 @@ fn every_room_is_in_the_architecture() {
     for room in rooms().keys().filter(|room| *room != "schema-derive") {
         let folder = match room.as_str() {
             "silverback" => "server",
+            "ldap-client" => "ldap",
             "redis-client" => "redis",
             "store-sql" => "store/sql",
             other => other,

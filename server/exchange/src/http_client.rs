@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn a_request_is_shown_without_its_secrets() {
-        let request = HttpRequest::new("POST", "https://a.test/in?key=secret", "secret").header("authorization", "secret");
+        let request =
+            HttpRequest::new("POST", "https://a.test/in?key=secret", "secret").header("authorization", "secret");
         assert_eq!(format!("{request:?}"), "POST https://a.test/in, 6 bytes");
     }
 }

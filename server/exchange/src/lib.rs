@@ -12,6 +12,7 @@ mod exchange;
 pub mod form;
 pub mod headers;
 pub mod http_client;
+pub mod ldap;
 pub mod log_entry;
 pub mod names;
 pub mod plugin;

@@ -27,7 +27,13 @@ pub enum RecordsError {
 /// Records of plugins' entities. A record whose time to live has run out is not there.
 pub trait Records: Send + Sync {
     /// The record of `entity` in workspace `ws` whose unique text `field` is `value`.
-    fn find(&self, ws: Uuid, entity: &'static str, field: &'static str, value: &str) -> Pending<Option<Arc<Credential>>>;
+    fn find(
+        &self,
+        ws: Uuid,
+        entity: &'static str,
+        field: &'static str,
+        value: &str,
+    ) -> Pending<Option<Arc<Credential>>>;
 
     /// Stores a record, completed and checked as the Admin API does it; `ttl` in seconds, `None` = for ever.
     fn insert(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::counters::Counters;
 use crate::http_client::{HttpClient, NoHttp};
+use crate::ldap::{Ldap, NoLdap};
 use crate::records::{NoRecords, Records};
 use crate::redis::{NoRedis, Redis};
 use crate::shipping::{NoShipping, Shipping};
@@ -16,6 +17,8 @@ pub struct Services {
     pub counters: Arc<Counters>,
     /// Redis servers that nodes share.
     pub redis: Arc<dyn Redis>,
+    /// Directories that know who somebody is.
+    pub ldap: Arc<dyn Ldap>,
     /// What plugins keep in the database.
     pub records: Arc<dyn Records>,
     /// Other servers, asked over HTTP.
@@ -43,6 +46,7 @@ impl Services {
         Self {
             counters: Arc::new(Counters::new(1 << 20)),
             redis: Arc::new(NoRedis),
+            ldap: Arc::new(NoLdap),
             records: Arc::new(NoRecords),
             http: Arc::new(NoHttp),
             shipping: Arc::new(NoShipping),

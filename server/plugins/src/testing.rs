@@ -98,8 +98,14 @@ impl Directory for People {
     fn credential(&self, _: Uuid, entity: &'static str, key: &str) -> Lookup<Arc<Credential>> {
         let is = |credential: &&Arc<Credential>| {
             credential.entity == entity
-                && (credential.text("key") == Some(key) || credential.text("username") == Some(key))
+                && ["key", "username", "client_id", "access_token"]
+                    .iter()
+                    .any(|field| credential.text(field) == Some(key))
         };
+        self.answer(self.credentials.iter().find(is).cloned())
+    }
+    fn credential_by_id(&self, _: Uuid, entity: &'static str, id: Uuid) -> Lookup<Arc<Credential>> {
+        let is = |credential: &&Arc<Credential>| credential.entity == entity && credential.id == id;
         self.answer(self.credentials.iter().find(is).cloned())
     }
     fn of_consumer(&self, _: Uuid, entity: &'static str, consumer: Uuid) -> Lookup<Vec<Arc<Credential>>> {

@@ -130,6 +130,8 @@ fn scopes_are_those_of_the_documentation() {
         ("hmac-auth", Scopes::NO_CONSUMER),
         ("jwt", Scopes::NO_CONSUMER),
         ("key-auth", Scopes::NO_CONSUMER),
+        ("ldap-auth", Scopes::NO_CONSUMER),
+        ("oauth2", Scopes::NO_CONSUMER),
         ("session", Scopes::NO_CONSUMER),
         ("bot-detection", Scopes::NO_CONSUMER),
         ("correlation-id", Scopes::ALL),
@@ -155,6 +157,8 @@ fn every_complete_configuration_can_be_built() {
         let config = match plugin.name {
             "acl" => json!({ "allow": ["a"] }),
             "ip-restriction" => json!({ "deny": ["10.0.0.0/8"] }),
+            "ldap-auth" => json!({ "ldap_host": "d.test", "base_dn": "dc=x", "attribute": "cn" }),
+            "oauth2" => json!({ "enable_client_credentials": true }),
             "rate-limiting" => json!({ "hour": 1 }),
             "redirect" => json!({ "location": "https://elsewhere.test" }),
             "standard-webhooks" => json!({ "secret_v1": "s" }),

@@ -136,6 +136,7 @@ impl Core {
         let services = Services {
             counters: counters.clone(),
             redis: redis.clone(),
+            ldap: Arc::new(ldap_client::Client::new(outside.clone())),
             http: outbound.clone(),
             shipping: outbound.depot.clone(),
             tracing: super::tracing::defaults(&settings.tracing),

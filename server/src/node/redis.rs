@@ -1,4 +1,4 @@
-//! What Redis connections are told of the node's network.
+//! What Redis and LDAP connections are told of the node's network.
 
 use proxy::dns::Resolver;
 use redis_client::{Network, Resolving};
@@ -25,5 +25,15 @@ impl Network for Outside {
 
     fn tls(&self, verify: bool) -> Result<Arc<ClientConfig>, String> {
         self.trust.probe(None, verify).map(|tls| tls.config().clone())
+    }
+}
+
+impl ldap_client::Network for Outside {
+    fn resolve(&self, name: &str, port: u16) -> ldap_client::Resolving {
+        Network::resolve(self, name, port)
+    }
+
+    fn tls(&self, verify: bool) -> Result<Arc<ClientConfig>, String> {
+        Network::tls(self, verify)
     }
 }

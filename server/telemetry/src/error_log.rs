@@ -68,6 +68,7 @@ const OURS: &[&str] = &[
     "declarative",
     "entities",
     "exchange",
+    "ldap_client",
     "manager",
     "migration",
     "plugins",
