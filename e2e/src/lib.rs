@@ -6,11 +6,13 @@ mod backend;
 mod collector;
 mod gateway;
 mod http;
+mod postgres;
 
 pub use backend::Backend;
 pub use collector::{Collector, attributes, hex, tree};
 pub use gateway::{Gateway, binary, free_port};
 pub use http::{Reply, Session, get, request};
+pub use postgres::Postgres;
 
 use std::time::{Duration, Instant};
 

@@ -24,6 +24,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("plugins", &["schema", "entities", "exchange"]),
     ("observability", &["schema", "entities", "exchange", "telemetry"]),
     ("snapshot", &["schema", "entities", "store", "router", "balancer", "exchange"]),
+    ("directory", &["schema", "entities", "store", "exchange"]),
     ("proxy", &["entities", "exchange", "snapshot", "router", "balancer", "schema"]),
     ("admin", &["schema", "entities", "store", "declarative", "access"]),
     (
@@ -48,6 +49,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "manager",
             "store-sql",
             "migration",
+            "directory",
             "access",
         ],
     ),

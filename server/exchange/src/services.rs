@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::counters::Counters;
 use crate::http_client::{HttpClient, NoHttp};
 use crate::ldap::{Ldap, NoLdap};
+use crate::meters::{Meters, NoMeters};
 use crate::records::{NoRecords, Records};
 use crate::redis::{NoRedis, Redis};
 use crate::shipping::{NoShipping, Shipping};
@@ -21,6 +22,8 @@ pub struct Services {
     pub ldap: Arc<dyn Ldap>,
     /// What plugins keep in the database.
     pub records: Arc<dyn Records>,
+    /// Counters in the database that nodes share.
+    pub meters: Arc<dyn Meters>,
     /// Other servers, asked over HTTP.
     pub http: Arc<dyn HttpClient>,
     /// Queues of what loggers send.
@@ -48,6 +51,7 @@ impl Services {
             redis: Arc::new(NoRedis),
             ldap: Arc::new(NoLdap),
             records: Arc::new(NoRecords),
+            meters: Arc::new(NoMeters),
             http: Arc::new(NoHttp),
             shipping: Arc::new(NoShipping),
             tracing: TracingDefaults::default(),

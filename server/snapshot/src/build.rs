@@ -7,7 +7,7 @@ use crate::people::People;
 use crate::service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols, Upstreams};
 use crate::upstream_tls::{self, UpstreamTls};
 use entities::{Definitions, Route, Service, Target, Upstream};
-use exchange::{About, Consumer, Credential, Registry, Scheme, Services};
+use exchange::{About, Consumer, Credential, Directory, Registry, Scheme, Services};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
@@ -17,6 +17,22 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use store::{Record, View};
 use uuid::Uuid;
+
+/// The kinds that Snapshots are compiled from, where a [`Directory`] of its own knows the people.
+pub const COMPILED: [&str; 12] = [
+    "workspaces",
+    "services",
+    "routes",
+    "plugins",
+    "upstreams",
+    "targets",
+    "certificates",
+    "snis",
+    "ca_certificates",
+    "vaults",
+    "key_sets",
+    "keys",
+];
 
 /// Why a configuration cannot be compiled.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -43,6 +59,7 @@ pub struct Builder {
     services: Services,
     flavor: router::Flavor,
     trust: Arc<upstream_tls::Trust>,
+    directory: Option<Arc<dyn Directory>>,
     generation: AtomicU64,
 }
 
@@ -58,7 +75,12 @@ impl Builder {
         flavor: router::Flavor,
         trust: Arc<upstream_tls::Trust>,
     ) -> Self {
-        Self { definitions, registry, services, flavor, trust, generation: AtomicU64::new(0) }
+        Self { definitions, registry, services, flavor, trust, directory: None, generation: AtomicU64::new(0) }
+    }
+
+    /// Has Snapshots ask `directory` for people, instead of holding those of the view.
+    pub fn with_directory(self, directory: Arc<dyn Directory>) -> Self {
+        Self { directory: Some(directory), ..self }
     }
 
     /// Compiles every record of a view. What did not change since `previous` is taken from there: configured plugins
@@ -93,7 +115,10 @@ impl Builder {
             global: chains.unattached(),
             certificates: Arc::new(certificates),
             upstreams,
-            people: Arc::new(self.people(view)),
+            directory: match &self.directory {
+                Some(directory) => directory.clone(),
+                None => Arc::new(self.people(view)),
+            },
             configured,
         })
     }

@@ -12,7 +12,7 @@ mod service;
 mod upstream_tls;
 mod verifier;
 
-pub use build::{BuildError, Builder};
+pub use build::{BuildError, Builder, COMPILED};
 pub use certificates::{CertificateError, Certificates, Pair, certificates_in, certified_key};
 pub use chain::{Chain, Slot};
 pub use people::People;
@@ -36,7 +36,7 @@ pub struct Snapshot {
     global: Arc<Chain>,
     certificates: Arc<Certificates>,
     upstreams: service::Upstreams,
-    people: Arc<People>,
+    directory: Arc<dyn Directory>,
     configured: build::Configured,
 }
 
@@ -59,7 +59,7 @@ impl Snapshot {
             global: Arc::default(),
             certificates: Arc::default(),
             upstreams: service::Upstreams::default(),
-            people: Arc::default(),
+            directory: Arc::new(People::default()),
             configured: build::Configured::default(),
         }
     }
@@ -108,19 +108,22 @@ impl Snapshot {
 
 impl Directory for Snapshot {
     fn consumer(&self, ws: Uuid, id: Uuid) -> Lookup<Arc<Consumer>> {
-        Lookup::Known(self.people.consumer(ws, id))
+        self.directory.consumer(ws, id)
     }
     fn consumer_by_username(&self, ws: Uuid, username: &str) -> Lookup<Arc<Consumer>> {
-        Lookup::Known(self.people.by_username(ws, username))
+        self.directory.consumer_by_username(ws, username)
     }
     fn consumer_by_custom_id(&self, ws: Uuid, custom_id: &str) -> Lookup<Arc<Consumer>> {
-        Lookup::Known(self.people.by_custom_id(ws, custom_id))
+        self.directory.consumer_by_custom_id(ws, custom_id)
     }
     fn credential(&self, ws: Uuid, entity: &'static str, key: &str) -> Lookup<Arc<Credential>> {
-        Lookup::Known(self.people.credential(ws, entity, key))
+        self.directory.credential(ws, entity, key)
+    }
+    fn credential_by_id(&self, ws: Uuid, entity: &'static str, id: Uuid) -> Lookup<Arc<Credential>> {
+        self.directory.credential_by_id(ws, entity, id)
     }
     fn of_consumer(&self, ws: Uuid, entity: &'static str, consumer: Uuid) -> Lookup<Vec<Arc<Credential>>> {
-        Lookup::Known(Some(self.people.of_consumer(ws, entity, consumer)))
+        self.directory.of_consumer(ws, entity, consumer)
     }
     fn has_upstream(&self, ws: Uuid, name: &str) -> bool {
         self.upstream(ws, name).is_some()

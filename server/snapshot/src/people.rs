@@ -1,6 +1,6 @@
 //! Consumers and credentials in memory, by what clients present.
 
-use exchange::{Consumer, Credential};
+use exchange::{Consumer, Credential, Directory, Lookup};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -48,28 +48,37 @@ impl People {
             workspace.credentials.entry(credential.entity).or_default().insert(key.into(), credential);
         }
     }
+}
 
-    pub(crate) fn consumer(&self, ws: Uuid, id: Uuid) -> Option<Arc<Consumer>> {
-        self.0.get(&ws)?.consumers.get(&id).cloned()
+impl Directory for People {
+    fn consumer(&self, ws: Uuid, id: Uuid) -> Lookup<Arc<Consumer>> {
+        Lookup::Known(self.0.get(&ws).and_then(|workspace| workspace.consumers.get(&id)).cloned())
     }
 
-    pub(crate) fn by_username(&self, ws: Uuid, username: &str) -> Option<Arc<Consumer>> {
-        self.0.get(&ws)?.usernames.get(username).cloned()
+    fn consumer_by_username(&self, ws: Uuid, username: &str) -> Lookup<Arc<Consumer>> {
+        Lookup::Known(self.0.get(&ws).and_then(|workspace| workspace.usernames.get(username)).cloned())
     }
 
-    pub(crate) fn by_custom_id(&self, ws: Uuid, custom_id: &str) -> Option<Arc<Consumer>> {
-        self.0.get(&ws)?.custom_ids.get(custom_id).cloned()
+    fn consumer_by_custom_id(&self, ws: Uuid, custom_id: &str) -> Lookup<Arc<Consumer>> {
+        Lookup::Known(self.0.get(&ws).and_then(|workspace| workspace.custom_ids.get(custom_id)).cloned())
     }
 
-    pub(crate) fn credential(&self, ws: Uuid, entity: &str, key: &str) -> Option<Arc<Credential>> {
-        let credential = self.0.get(&ws)?.credentials.get(entity)?.get(key)?;
-        live(credential).then(|| credential.clone())
+    fn credential(&self, ws: Uuid, entity: &'static str, key: &str) -> Lookup<Arc<Credential>> {
+        let of = self.0.get(&ws).and_then(|workspace| workspace.credentials.get(entity));
+        Lookup::Known(of.and_then(|of| of.get(key)).filter(|credential| live(credential)).cloned())
     }
 
-    pub(crate) fn of_consumer(&self, ws: Uuid, entity: &str, consumer: Uuid) -> Vec<Arc<Credential>> {
+    /// Searched for: without a database hardly anything refers to a credential.
+    fn credential_by_id(&self, ws: Uuid, entity: &'static str, id: Uuid) -> Lookup<Arc<Credential>> {
+        let of = self.0.get(&ws).and_then(|workspace| workspace.credentials.get(entity));
+        let found = of.and_then(|of| of.values().find(|credential| credential.id == id));
+        Lookup::Known(found.filter(|credential| live(credential)).cloned())
+    }
+
+    fn of_consumer(&self, ws: Uuid, entity: &'static str, consumer: Uuid) -> Lookup<Vec<Arc<Credential>>> {
         let of = self.0.get(&ws).and_then(|workspace| workspace.of_consumer.get(entity));
         let all = of.and_then(|of| of.get(&consumer)).into_iter().flatten();
-        all.filter(|credential| live(credential)).cloned().collect()
+        Lookup::Known(Some(all.filter(|credential| live(credential)).cloned().collect()))
     }
 }
 

@@ -1,13 +1,18 @@
-//! `silverback config parse`, `test` and `init`.
+//! `silverback config parse`, `test`, `init`, `db_import` and `db_export`.
 
 use super::{Failure, SettingsArguments};
-use crate::node::Core;
+use crate::node::{Core, Database, Offer, Patience, now};
 use declarative::Source;
+use declarative::export::{Purpose, document};
+use entities::DEFAULT_WORKSPACE;
 use exchange::{Request, Scheme};
 use serde_json::Value;
 use snapshot::Snapshot;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use store::{Batch, Operation, Record, Store};
 
 /// Checks a declarative file, down to whether it can be compiled.
 pub fn parse(file: Option<PathBuf>, arguments: &SettingsArguments) -> Result<(), Failure> {
@@ -65,15 +70,78 @@ pub fn init(file: &Path) -> Result<(), Failure> {
     std::fs::write(file, include_str!("example.yml")).map_err(|error| Failure(format!("{}: {error}", file.display())))
 }
 
+/// Adds what a declarative file holds to the database, or puts it in the place of what has the same ids. All of it, or
+/// nothing.
+pub fn db_import(file: PathBuf, arguments: &SettingsArguments) -> Result<(), Failure> {
+    let settings = super::start::settings(arguments)?.settings;
+    if settings.storage.database == config::Database::Off {
+        return Err(Failure(
+            "'silverback config db_import' only works with a database.\nWhen using database=off, reload your declarative \
+             configuration\nusing the /config endpoint."
+                .into(),
+        ));
+    }
+    let kinds = Offer::of(&settings).kinds;
+    let failed = |error: &dyn std::fmt::Display| Failure(format!("Failed parsing:\n{error}"));
+    let (document, _) = Source::File(file).read().map_err(|error| failed(&error))?;
+    let records = declarative::load(&document, &kinds, now()).map_err(|invalid| failed(&invalid.tree()))?.records;
+    println!("parse successful, beginning import");
+    actix_rt::System::new().block_on(async {
+        let database = Database::open(&settings, &kinds, Patience::default()).await?;
+        let mut records = in_one_default_workspace(records);
+        // What others point to comes first.
+        records.sort_by_key(|record| kinds.position(record.entity));
+        let operations = records.into_iter().map(Operation::Upsert).collect();
+        let batch = Batch { operations, author: "config db_import".into(), ..Batch::default() };
+        database.store.apply(batch).await.map_err(|error| Failure(format!("Failed importing:\n{error}")))
+    })?;
+    println!("import successful");
+    Ok(())
+}
+
+/// Another gateway's default workspace has another id: what is in it comes into the one of this gateway.
+fn in_one_default_workspace(mut records: Vec<Record>) -> Vec<Record> {
+    let is_default = |record: &Record| record.entity == "workspaces" && record.text("name") == Some("default");
+    let theirs: Vec<_> =
+        records.iter().filter(|record| is_default(record)).filter_map(|record| record.id.uuid()).collect();
+    records.retain(|record| !is_default(record) || record.id.uuid() == Some(DEFAULT_WORKSPACE));
+    for record in &mut records {
+        if record.ws.is_some_and(|ws| theirs.contains(&ws)) {
+            record.ws = Some(DEFAULT_WORKSPACE);
+        }
+    }
+    records
+}
+
+/// Writes everything that the database holds into a declarative file, secrets included, never over an existing one.
+pub fn db_export(file: &Path, arguments: &SettingsArguments) -> Result<(), Failure> {
+    let settings = super::start::settings(arguments)?.settings;
+    if settings.storage.database == config::Database::Off {
+        return Err(Failure("'silverback config db_export' only works with a database.".into()));
+    }
+    if file.exists() {
+        return Err(Failure(format!("{} already exists. Will not overwrite it.", file.display())));
+    }
+    let kinds = Offer::of(&settings).kinds;
+    let view = actix_rt::System::new().block_on(async {
+        let database = Database::open(&settings, &kinds, Patience::default()).await?;
+        Ok::<_, Failure>(database.store.view().await?)
+    })?;
+    #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970")]
+    let text = declarative::yaml::write(&document(&view, &kinds, Purpose::Keep, now() as i64));
+    let explain = |error: std::io::Error| Failure(format!("{}: {error}", file.display()));
+    // It holds credentials.
+    let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(explain)?;
+    out.write_all(text.as_bytes()).map_err(explain)
+}
+
 fn compile(file: PathBuf, arguments: &SettingsArguments) -> Result<Arc<Snapshot>, Failure> {
     let loaded = super::start::settings(arguments)?;
     let core = Core::new(&loaded.settings, uuid::Uuid::nil()).map_err(Failure)?;
     let source = Source::File(file);
     let failed = |error: &dyn std::fmt::Display| Failure(format!("Failed parsing:\n{error}"));
     let (document, _) = source.read().map_err(|error| failed(&error))?;
-    let records = declarative::load(&document, &core.kinds, crate::node::now())
-        .map_err(|invalid| failed(&invalid.tree()))?
-        .records;
+    let records = declarative::load(&document, &core.kinds, now()).map_err(|invalid| failed(&invalid.tree()))?.records;
     core.dry_run(records).map_err(|error| failed(&error))
 }
 

@@ -97,6 +97,23 @@ enum ConfigCommand {
         #[command(flatten)]
         settings: SettingsArguments,
     },
+    /// Bring a declarative file into the database.
+    #[command(name = "db_import")]
+    DbImport {
+        /// YAML or JSON.
+        file: PathBuf,
+        #[command(flatten)]
+        settings: SettingsArguments,
+    },
+    /// Write what the database holds into a declarative file.
+    #[command(name = "db_export")]
+    DbExport {
+        /// The file to write.
+        #[arg(default_value = "kong.yml")]
+        file: PathBuf,
+        #[command(flatten)]
+        settings: SettingsArguments,
+    },
     /// Write an example declarative file.
     Init {
         /// The file to write.
@@ -126,6 +143,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Check { conf } => return check::check(conf),
         Command::Config(ConfigCommand::Parse { file, settings }) => configuration::parse(file, &settings),
         Command::Config(ConfigCommand::Test { file, cases, settings }) => configuration::test(&file, &cases, &settings),
+        Command::Config(ConfigCommand::DbImport { file, settings }) => configuration::db_import(file, &settings),
+        Command::Config(ConfigCommand::DbExport { file, settings }) => configuration::db_export(&file, &settings),
         Command::Config(ConfigCommand::Init { file }) => configuration::init(&file),
         Command::Health(settings) => health::health(&settings),
         Command::Version { all } => version::version(all),

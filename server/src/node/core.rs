@@ -1,6 +1,7 @@
 //! What outlives every actor of a node: the store, the Snapshot in use, the counters, the health of Targets.
 
 use super::database::Database;
+use super::meters::SharedMeters;
 use super::redis::Outside;
 use super::shipper::Outbound;
 use super::translate;
@@ -8,9 +9,10 @@ use arc_swap::ArcSwap;
 use config::{RouterFlavor, Settings};
 use declarative::Kinds;
 use declarative::keep::{self, Kept};
+use directory::{People, PluginRecords};
 use entities::{Definitions, PluginSchemas, VaultSchema, VaultSchemas};
 use exchange::counters::Counters;
-use exchange::{Registry, Services};
+use exchange::{Meters, NoMeters, NoRecords, Records, Registry, Services};
 use proxy::Traffic;
 use proxy::dns::Resolver;
 use proxy::targets::Targets;
@@ -108,6 +110,8 @@ pub struct Core {
     pub hash: ArcSwap<String>,
     /// This node's id.
     pub node_id: Uuid,
+    /// Consumers and credentials, where they are looked up in a database.
+    pub people: Option<People>,
     builder: Builder,
     // What the Snapshot in use was compiled from, where there is a database.
     followed: Mutex<Option<Arc<View>>>,
@@ -132,8 +136,23 @@ impl Core {
         let resolver = Resolver::start(&translate::dns(&settings.dns)).map_err(|error| error.to_string())?;
         let outside = Arc::new(Outside { resolver: resolver.clone(), trust: trust.clone() });
         let redis = Arc::new(redis_client::Client::new(outside.clone()));
-        let outbound = Outbound::new(outside);
+        let outbound = Outbound::new(outside.clone());
+        let people = match &storage {
+            Storage::Memory(_) => None,
+            Storage::Database(database) => {
+                Some(People::new(database.store.clone(), definitions.clone(), translate::people(&settings.storage)))
+            }
+        };
+        let (records, meters): (Arc<dyn Records>, Arc<dyn Meters>) = match &storage {
+            Storage::Memory(_) => (Arc::new(NoRecords), Arc::new(NoMeters)),
+            Storage::Database(Database { store, background }) => {
+                let records = PluginRecords::new(store.clone(), definitions.clone(), background.handle().clone());
+                (Arc::new(records), Arc::new(SharedMeters(store.clone())))
+            }
+        };
         let services = Services {
+            records,
+            meters,
             counters: counters.clone(),
             redis: redis.clone(),
             ldap: Arc::new(ldap_client::Client::new(outside.clone())),
@@ -142,8 +161,13 @@ impl Core {
             tracing: super::tracing::defaults(&settings.tracing),
             ..Services::alone(node_id)
         };
+        let builder = Builder::new(definitions, registry.clone(), services, flavor, trust.clone());
         Ok(Self {
-            builder: Builder::new(definitions, registry.clone(), services, flavor, trust.clone()),
+            builder: match &people {
+                Some(people) => builder.with_directory(Arc::new(people.clone())),
+                None => builder,
+            },
+            people,
             storage,
             followed: Mutex::default(),
             published: Published::new(ArcSwap::from_pointee(Snapshot::empty(flavor))),

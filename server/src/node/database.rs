@@ -1,6 +1,6 @@
 //! The database of a node: where it is, how it is opened, what is in it from the beginning.
 
-use super::core::now;
+use super::core::{Core, now};
 use config::{Settings, Trusted};
 use declarative::Kinds;
 use entities::DEFAULT_WORKSPACE;
@@ -16,6 +16,8 @@ use store_sql::{Background, Blueprint, Commands, OpenError, Postgres, Sql, Sqlit
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Records of each kind that are removed in one transaction when their time has run out.
+const SWEPT: usize = 500;
 /// Connections to PostgreSQL unless `pg_pool_size` says otherwise.
 const POOL: u32 = 10;
 
@@ -74,6 +76,30 @@ impl Database {
     }
 }
 
+/// Has the node forget people that changed, and records removed whose time to live has run out; for as long as the
+/// database's thread lives.
+pub(super) fn attend(core: &Core, cleanup: Duration) {
+    let (Some(database), Some(people)) = (core.database(), core.people.clone()) else { return };
+    let handle = database.background.handle();
+    let seen = core.followed().map_or(0, |view| view.revision());
+    handle.spawn(async move {
+        // A panic is a bug; people who changed must not stay known because of one.
+        while tokio::spawn(people.clone().follow(seen)).await.is_err_and(|error| error.is_panic()) {
+            tracing::error!("following changes of Consumers and credentials failed; beginning again");
+            people.forget();
+            tokio::time::sleep(FIRST_PAUSE).await;
+        }
+    });
+    let store = Arc::downgrade(&database.store);
+    handle.spawn(async move {
+        loop {
+            tokio::time::sleep(cleanup.max(Duration::from_secs(1))).await;
+            let Some(store) = store.upgrade() else { return };
+            while let Ok(SWEPT..) = store.sweep(SWEPT).await {}
+        }
+    });
+}
+
 /// The migrations of the database that the settings name, with the thread they run on.
 pub fn migrations(settings: &Settings, kinds: &Kinds, lock: Duration) -> Result<(Commands, Background), String> {
     let place = place(settings)?;
@@ -94,9 +120,8 @@ fn place(settings: &Settings) -> Result<store_sql::Database, String> {
         config::Database::Sqlite => {
             let path = &storage.sqlite;
             let folder = path.parent().unwrap_or(Path::new("/"));
-            let made = std::fs::create_dir_all(folder).and_then(|()| {
-                std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
-            });
+            let made = std::fs::create_dir_all(folder)
+                .and_then(|()| std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop));
             made.map_err(|error| format!("could not use the SQLite database {}: {error}", path.display()))?;
             Ok(store_sql::Database::Sqlite(Sqlite::file(path)))
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// By the node's settings.
 pub fn settings(settings: &Settings) -> lua::Settings {
-    let of = &settings.node.lua;
+    let of = &settings.lua;
     let trusted = settings.proxying.forwarded.trusted.clone();
     lua::Settings {
         trust: match of.untrusted {

@@ -8,6 +8,7 @@ mod health_checkers;
 mod logs;
 mod lua;
 mod metrics;
+mod meters;
 mod rate_limiter;
 mod redis;
 mod route_table;

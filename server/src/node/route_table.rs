@@ -11,6 +11,7 @@ use super::core::{Core, LoadError};
 use super::health_checkers::HealthCheckers;
 use crate::supervise::Life;
 use actix::{Actor, AsyncContext, AtomicResponse, Context, Handler, Message, WrapFuture};
+use snapshot::COMPILED;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use store::{Batch, ChangeKind, Error, Store, View};
@@ -52,7 +53,11 @@ const LONGEST_REST: Duration = Duration::from_secs(2);
 /// How many changes are read at once.
 const STRIDE: usize = 5_000;
 
-async fn keep_up(core: Arc<Core>, health_checkers: Arc<HealthCheckers>, mut revision: watch::Receiver<store::Revision>) {
+async fn keep_up(
+    core: Arc<Core>,
+    health_checkers: Arc<HealthCheckers>,
+    mut revision: watch::Receiver<store::Revision>,
+) {
     loop {
         revision.mark_unchanged();
         let begun = Instant::now();
@@ -81,9 +86,9 @@ pub(super) async fn follow(core: &Arc<Core>) -> Result<bool, LoadError> {
             }
             Advanced::To(view, true) => Arc::new(view),
             Advanced::Nowhere => return Ok(false),
-            Advanced::Lost => store.view().await?,
+            Advanced::Lost => store.view_of(&COMPILED).await?,
         },
-        None => store.view().await?,
+        None => store.view_of(&COMPILED).await?,
     };
     let (compiling, view) = (core.clone(), newest.clone());
     let published = actix_rt::task::spawn_blocking(move || compiling.publish(&view)).await;

@@ -113,6 +113,7 @@ impl Node {
             None => begin(&core, source.as_ref())?,
             Some(_) => {
                 super::route_table::follow(&core).await.map_err(|error| StartError(error.to_string()))?;
+                super::database::attend(&core, settings.storage.ttl_cleanup_interval);
             }
         }
 

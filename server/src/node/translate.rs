@@ -179,6 +179,16 @@ fn client(given: &config::TlsOutgoing) -> Option<(String, String)> {
     Some((pair.certificate.text.reveal().to_owned(), pair.key.text.reveal().to_owned()))
 }
 
+/// The cache of what is looked up in a database. The rest of `mem_cache_size` is for counters and kept responses.
+pub fn people(given: &config::Storage) -> directory::Settings {
+    directory::Settings {
+        bytes: usize::try_from(given.mem_cache_size / 8 * 3).unwrap_or(usize::MAX),
+        ttl: given.cache_ttl,
+        negative_ttl: given.cache_negative_ttl,
+        resurrect_ttl: given.resurrect_ttl,
+    }
+}
+
 /// Name resolution.
 pub fn dns(given: &config::Dns) -> DnsSettings {
     DnsSettings {

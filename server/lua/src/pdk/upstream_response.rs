@@ -66,8 +66,8 @@ fn received(exchange: &Exchange) -> Vec<(Vec<u8>, Vec<u8>)> {
     if exchange.response.upstream_status == 0 || exchange.response.source != Source::Service {
         return Vec::new();
     }
-    let lines = exchange.response.headers.iter_with_origin().filter(|(.., received)| *received);
-    lines.map(|(name, value, _)| (name.to_vec(), value.to_vec())).collect()
+    let lines = exchange.response.headers.lines().filter(|line| line.is_received());
+    lines.map(|line| (line.name().to_vec(), line.value().to_vec())).collect()
 }
 
 fn buffered() -> mlua::Result<Vec<u8>> {

@@ -14,7 +14,7 @@ use exchange::redis::Taking;
 use exchange::{About, Answer, Exchange, Flow, Phases, Plugin, Services, Step};
 use headers::{Report, Told};
 use period::Period;
-use shared::Shared;
+use shared::{Scope, Shared};
 use smallvec::SmallVec;
 use std::time::UNIX_EPOCH;
 use uuid::Uuid;
@@ -46,7 +46,7 @@ pub struct RateLimiting {
     /// The counters' keys of that, by what a request is counted for: an id, a text, an address.
     scoped: [Key; 3],
     services: Services,
-    /// With policy redis: the counters that nodes share.
+    /// With the policies redis and cluster: the counters that nodes share.
     shared: Option<Shared>,
 }
 
@@ -102,7 +102,7 @@ impl RateLimiting {
         if taken.granted { Flow::Next } else { self.refusal().into() }
     }
 
-    /// Counts on the Redis server. Where it cannot be asked, `fault_tolerant` decides.
+    /// Counts where nodes count together. Where that place cannot be asked, `fault_tolerant` decides.
     fn take_shared<'a>(
         &'a self,
         shared: &'a Shared,
@@ -111,8 +111,8 @@ impl RateLimiting {
         now: u64,
     ) -> Step<'a> {
         let [_, route, service] = self.scope;
-        let remote = || shared::counters(&self.limits, route, service, &self.identifier(exchange), now);
-        match shared.take(windows, &remote, now) {
+        let scope = Scope { limits: &self.limits, route, service, identifier: self.identifier(exchange) };
+        match shared.take(windows, &scope, now) {
             Taking::Done(taken) => Step::Ready(self.decide(exchange, &taken, now)),
             Taking::Wait(pending) => Step::Wait(Box::pin(async move {
                 let outcome = pending.await;
@@ -154,16 +154,9 @@ impl Plugin for RateLimiting {
             Some(Policy::Redis) => {
                 let address = config.redis.address().ok_or("policy redis needs config.redis.host")?;
                 let server = services.redis.server(&address).map_err(|error| format!("config.redis: {error}"))?;
-                Some(Shared::new(server, config.sync_rate))
+                Some(Shared::on_server(server, config.sync_rate))
             }
-            Some(Policy::Cluster) => {
-                tracing::warn!(
-                    plugin = Self::NAME,
-                    id = %about.id,
-                    "policy cluster: this version counts on each node apart"
-                );
-                None
-            }
+            Some(Policy::Cluster) => Some(Shared::in_database(services.meters.clone())),
             Some(Policy::Local) | None => None,
         };
         let limits = Period::ALL.into_iter().filter_map(|period| {

@@ -1,8 +1,10 @@
-//! Counters on a Redis server, under the keys that Kong gives them: nodes of both may share a server.
+//! Counters that nodes share: on a Redis server, under the keys that Kong gives them (nodes of both may share a server), or
+//! in the database.
 
 use super::period::Period;
 use super::{Identifier, Limit};
 use exchange::counters::{Taken, Window};
+use exchange::meters::{Meter, Meters};
 use exchange::redis::{RedisError, RedisServer, RemoteCounter, SyncedCounters, Taking};
 use std::io::Write;
 use std::sync::Arc;
@@ -10,30 +12,54 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Counters on a Redis server.
+/// Counters that nodes share.
 pub(crate) struct Shared {
-    server: Arc<dyn RedisServer>,
-    /// With a `sync_rate`: the node counts, and is brought together with the server so often.
-    synced: Option<Arc<dyn SyncedCounters>>,
-    /// Whether it was already said that the server does not answer.
+    place: Place,
+    /// Whether it was already said that the place does not answer.
     complained: AtomicBool,
 }
 
+enum Place {
+    /// Every request asks the server.
+    Server(Arc<dyn RedisServer>),
+    /// With a `sync_rate`: the node counts, and is brought together with the server so often.
+    Synced(Arc<dyn SyncedCounters>),
+    /// Every request asks the database.
+    Database(Arc<dyn Meters>),
+}
+
 impl Shared {
-    /// `sync_rate` in seconds; below zero every request asks the server.
-    pub(crate) fn new(server: Arc<dyn RedisServer>, sync_rate: f64) -> Self {
-        let synced = (sync_rate >= 0.0).then(|| {
+    /// On a Redis server. `sync_rate` in seconds; below zero every request asks the server.
+    pub(crate) fn on_server(server: Arc<dyn RedisServer>, sync_rate: f64) -> Self {
+        let place = match sync_rate >= 0.0 {
             // A period that no Duration holds is one that never passes.
-            server.synced(Duration::try_from_secs_f64(sync_rate).unwrap_or(Duration::MAX))
-        });
-        Self { server, synced, complained: AtomicBool::new(false) }
+            true => Place::Synced(server.synced(Duration::try_from_secs_f64(sync_rate).unwrap_or(Duration::MAX))),
+            false => Place::Server(server),
+        };
+        Self { place, complained: AtomicBool::new(false) }
     }
 
-    /// Takes one unit of every window, or of none; `remote` says what the windows are on the server.
-    pub(crate) fn take(&self, windows: &[Window], remote: &dyn Fn() -> Vec<RemoteCounter>, now: u64) -> Taking {
-        match &self.synced {
-            Some(synced) => synced.take(windows, remote, now),
-            None => Taking::Wait(self.server.take(remote())),
+    /// In the database.
+    pub(crate) fn in_database(meters: Arc<dyn Meters>) -> Self {
+        Self { place: Place::Database(meters), complained: AtomicBool::new(false) }
+    }
+
+    /// Takes one unit of every window, or of none; `scope` says what the windows are where they are shared.
+    pub(crate) fn take(&self, windows: &[Window], scope: &Scope<'_>, now: u64) -> Taking {
+        match &self.place {
+            Place::Synced(synced) => synced.take(windows, &|| scope.counters(now), now),
+            Place::Server(server) => Taking::Wait(server.take(scope.counters(now))),
+            Place::Database(meters) => {
+                let taken = meters.take(scope.meters(now));
+                Taking::Wait(Box::pin(async move { taken.await.map_err(RedisError::new) }))
+            }
+        }
+    }
+
+    fn place(&self) -> &'static str {
+        match self.place {
+            Place::Server(_) | Place::Synced(_) => "Redis server",
+            Place::Database(_) => "database",
         }
     }
 
@@ -42,7 +68,7 @@ impl Shared {
         match outcome {
             Ok(_) if self.complained.load(Ordering::Relaxed) => {
                 if self.complained.swap(false, Ordering::Relaxed) {
-                    tracing::info!(plugin = "rate-limiting", "the Redis server answers again");
+                    tracing::info!(plugin = "rate-limiting", "the {} answers again", self.place());
                 }
             }
             Ok(_) => {}
@@ -55,22 +81,45 @@ impl Shared {
     }
 }
 
-/// What a request's windows are on a server: `ratelimit:<route>:<service>:<identifier>:<start in ms>:<period>`, where
-/// Route and Service are those the configuration is attached to, zeros for none. The server forgets a counter one
-/// nominal period after its first unit.
-pub(crate) fn counters(
-    limits: &[Limit],
-    route: Uuid,
-    service: Uuid,
-    identifier: &Identifier<'_>,
-    now: u64,
-) -> Vec<RemoteCounter> {
-    let counter = |limit: &Limit| RemoteCounter {
-        name: name(route, service, identifier, limit.period, now),
-        limit: limit.units(),
-        lifetime: limit.period.length(),
-    };
-    limits.iter().map(counter).collect()
+/// Whose windows they are.
+pub(crate) struct Scope<'a> {
+    pub(crate) limits: &'a [Limit],
+    /// The Route the configuration is attached to, zeros for none.
+    pub(crate) route: Uuid,
+    /// The Service, likewise.
+    pub(crate) service: Uuid,
+    pub(crate) identifier: Identifier<'a>,
+}
+
+impl Scope<'_> {
+    /// On a server: `ratelimit:<route>:<service>:<identifier>:<start in ms>:<period>`. The server forgets a counter one
+    /// nominal period after its first unit.
+    fn counters(&self, now: u64) -> Vec<RemoteCounter> {
+        let counter = |limit: &Limit| RemoteCounter {
+            name: name(self.route, self.service, &self.identifier, limit.period, now),
+            limit: limit.units(),
+            lifetime: limit.period.length(),
+        };
+        self.limits.iter().map(counter).collect()
+    }
+
+    fn meters(&self, now: u64) -> Vec<Meter> {
+        let identifier = match &self.identifier {
+            Identifier::Id(id) => id.to_string(),
+            Identifier::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            Identifier::Address(address) => address.to_string(),
+        };
+        let meter = |limit: &Limit| Meter {
+            identifier: identifier.clone(),
+            period: limit.period.name(),
+            start: limit.period.start(now),
+            service: self.service,
+            route: self.route,
+            limit: limit.units(),
+            expires: limit.period.end(now),
+        };
+        self.limits.iter().map(meter).collect()
+    }
 }
 
 fn name(route: Uuid, service: Uuid, identifier: &Identifier<'_>, period: Period, now: u64) -> Vec<u8> {
@@ -144,7 +193,8 @@ mod tests {
     #[test]
     fn counters_are_kept_for_their_nominal_period() {
         let limits = [Period::Second, Period::Month].map(|period| Limit { period, limit: 2.5, text: "2.5".into() });
-        let counters = counters(&limits, Uuid::nil(), Uuid::nil(), &Identifier::Text(b"t"), 0);
+        let identifier = Identifier::Text(b"t");
+        let counters = Scope { limits: &limits, route: Uuid::nil(), service: Uuid::nil(), identifier }.counters(0);
         let told: Vec<_> = counters.iter().map(|counter| (counter.limit, counter.lifetime)).collect();
         assert_eq!(told, [(3, 1), (3, 2_592_000)]);
     }

@@ -2,6 +2,7 @@
 
 use crate::blueprint::Blueprint;
 use crate::connect::{Database, Pools};
+use crate::count::{self, Counter};
 use crate::failure::{OpenError, unavailable};
 use crate::listen::{Lookout, channel};
 use crate::open::{Settings, prepare};
@@ -106,6 +107,12 @@ impl Sql {
         self.background(move |inner| async move { inner.sweep(limit).await })
     }
 
+    /// Takes one unit of every counter, or of none, whichever nodes count meanwhile. Tells whether it did, and how many
+    /// units each held before. No revision comes of it.
+    pub fn take(&self, counters: Vec<Counter>) -> Pending<'static, (bool, Vec<u64>)> {
+        self.background(move |inner| async move { count::take(&inner.pools.write, &inner.blueprint, &counters).await })
+    }
+
     /// Ends the tasks and closes the connections in order. Dropping does the same without waiting.
     pub async fn close(mut self) {
         for task in self.tasks.drain(..) {
@@ -183,6 +190,10 @@ impl Inner {
         let now = unix_now();
         let mut operations = Vec::new();
         for (layout, rules) in self.blueprint.layouts().iter().zip(self.blueprint.catalog().rules()) {
+            if count::COUNTERS.contains(&rules.entity) {
+                count::sweep(&self.pools.write, layout.entity, now).await?;
+                continue;
+            }
             let over = crate::statement::rows(layout)
                 .and_where(Expr::col((layout.entity, EXPIRES)).lte(now))
                 .limit(limit as u64)

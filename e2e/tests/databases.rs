@@ -1,0 +1,221 @@
+//! Gateways on a database: what is written is served, by every node, through failures and restarts.
+
+use e2e::{Backend, Gateway, Postgres, Reply, binary, eventually, get, request};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const SQLITE: &[(&str, &str)] = &[("KONG_DATABASE", "sqlite"), ("KONG_DB_UPDATE_FREQUENCY", "1")];
+
+fn send(admin: SocketAddr, method: &str, path: &str, body: &Value) -> Reply {
+    let lines = [("Content-Type", "application/json")];
+    request(admin, method, path, &lines, body.to_string().as_bytes()).expect("the Admin API answers")
+}
+
+fn create(admin: SocketAddr, path: &str, body: &Value) -> Value {
+    let reply = send(admin, "POST", path, body);
+    assert_eq!(reply.status, 201, "{path}: {}", reply.text());
+    reply.json()
+}
+
+/// A Service `s` on the backend with a Route `r` at `/s`.
+fn serve(admin: SocketAddr, backend: &Backend) {
+    create(admin, "/services", &json!({ "name": "s", "host": "127.0.0.1", "port": backend.address.port() }));
+    create(admin, "/services/s/routes", &json!({ "name": "r", "paths": ["/s"] }));
+}
+
+fn status(proxy: SocketAddr, lines: &[(&str, &str)]) -> u16 {
+    get(proxy, "/s/x", lines).status
+}
+
+fn on(postgres: &Postgres) -> Gateway {
+    let settings = postgres.settings();
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Gateway::start(&settings)
+}
+
+fn command(prefix: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(binary());
+    command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin").env("KONG_PREFIX", prefix);
+    command.envs(settings.iter().copied()).output().expect("the binary runs")
+}
+
+fn printed(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn what_is_written_is_served_and_survives() {
+    let backend = Backend::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut gateway = Gateway::start_in(folder.path(), SQLITE);
+    serve(gateway.admin, &backend);
+    eventually("the Route is served", || status(gateway.proxy, &[]) == 200);
+    create(gateway.admin, "/routes/r/plugins", &json!({ "name": "key-auth" }));
+    eventually("the plugin is at work", || status(gateway.proxy, &[]) == 401);
+    let key = [("apikey", "k1")];
+    assert_eq!(status(gateway.proxy, &key), 401, "a key that is not known yet");
+    create(gateway.admin, "/consumers", &json!({ "username": "ann" }));
+    let made = create(gateway.admin, "/consumers/ann/key-auth", &json!({ "key": "k1" }));
+    eventually("that key was not known is forgotten", || status(gateway.proxy, &key) == 200);
+    gateway.signal("KILL");
+    gateway.wait();
+    let again = Gateway::start_in(folder.path(), SQLITE);
+    assert_eq!(status(again.proxy, &key), 200, "an acknowledged write survives");
+    let path = format!("/consumers/ann/key-auth/{}", made["id"].as_str().expect("an id"));
+    assert_eq!(send(again.admin, "DELETE", &path, &json!({})).status, 204);
+    eventually("the key is forgotten", || status(again.proxy, &key) == 401);
+    create(again.admin, "/consumers/ann/key-auth", &json!({ "key": "k2", "ttl": 3 }));
+    let passing = [("apikey", "k2")];
+    eventually("a passing key lets in", || status(again.proxy, &passing) == 200);
+    eventually("and is over", || status(again.proxy, &passing) == 401);
+}
+
+#[test]
+fn what_one_node_writes_the_other_serves() {
+    let (backend, postgres) = (Backend::start(), Postgres::start());
+    // At the same moment, on an empty database.
+    let (one, two) = std::thread::scope(|scope| {
+        let start = || scope.spawn(|| on(&postgres));
+        let (one, two) = (start(), start());
+        (one.join().expect("starts"), two.join().expect("starts"))
+    });
+    serve(one.admin, &backend);
+    eventually("the other node serves it", || status(two.proxy, &[]) == 200);
+    create(two.admin, "/routes/r/plugins", &json!({ "name": "key-auth" }));
+    eventually("the plugin is at work on the first", || status(one.proxy, &[]) == 401);
+    create(one.admin, "/consumers", &json!({ "username": "ann" }));
+    create(one.admin, "/consumers/ann/key-auth", &json!({ "key": "k1" }));
+    let key = [("apikey", "k1")];
+    for node in [&one, &two] {
+        eventually("the key is known", || status(node.proxy, &key) == 200);
+    }
+    assert_eq!(send(two.admin, "DELETE", "/consumers/ann", &json!({})).status, 204);
+    for node in [&one, &two] {
+        eventually("the key went with its Consumer", || status(node.proxy, &key) == 401);
+    }
+}
+
+#[test]
+fn limits_hold_for_all_nodes() {
+    let (backend, postgres) = (Backend::start(), Postgres::start());
+    let (one, two) = (on(&postgres), on(&postgres));
+    serve(one.admin, &backend);
+    let limit = json!({ "name": "rate-limiting", "config": { "year": 3, "policy": "cluster" } });
+    create(one.admin, "/routes/r/plugins", &limit);
+    let remaining = |node: &Gateway| get(node.proxy, "/s/x", &[]).header("X-RateLimit-Remaining-Year").map(str::to_owned);
+    for (node, left) in [(&one, "2"), (&two, "1"), (&one, "0")] {
+        let mut found = None;
+        eventually("it is limited", || {
+            found = remaining(node);
+            found.is_some()
+        });
+        assert_eq!(found.as_deref(), Some(left));
+    }
+    for node in [&one, &two] {
+        assert_eq!(status(node.proxy, &[]), 429);
+    }
+}
+
+#[test]
+fn a_database_that_goes_and_comes_back() {
+    let (backend, mut postgres) = (Backend::start(), Postgres::start());
+    let (one, two) = (on(&postgres), on(&postgres));
+    serve(one.admin, &backend);
+    create(one.admin, "/consumers", &json!({ "username": "ann" }));
+    create(one.admin, "/consumers/ann/key-auth", &json!({ "key": "k1" }));
+    create(one.admin, "/routes/r/plugins", &json!({ "name": "key-auth" }));
+    let key = [("apikey", "k1")];
+    for node in [&one, &two] {
+        eventually("it is served", || status(node.proxy, &[]) == 401 && status(node.proxy, &key) == 200);
+    }
+    postgres.stop();
+    for node in [&one, &two] {
+        assert_eq!(status(node.proxy, &key), 200, "proxying goes on");
+        let refused = send(node.admin, "POST", "/services", &json!({ "name": "late", "host": "a.test" }));
+        assert_eq!(refused.status, 503, "{}", refused.text());
+        assert_eq!(status(node.proxy, &[("apikey", "never seen")]), 500, "nobody can be asked");
+    }
+    postgres.run();
+    eventually("writes are taken again", || {
+        send(two.admin, "PUT", "/services/late", &json!({ "host": "127.0.0.1", "port": backend.address.port() })).status == 200
+    });
+    create(two.admin, "/services/late/routes", &json!({ "paths": ["/late"] }));
+    for node in [&one, &two] {
+        eventually("both catch up", || get(node.proxy, "/late/x", &[]).status == 200);
+        eventually("the unknown can be looked up", || status(node.proxy, &[("apikey", "never seen")]) == 401);
+    }
+}
+
+#[test]
+fn a_database_that_is_not_there() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let port = e2e::free_port().to_string();
+    let output = Gateway::command(folder.path(), &[])
+        .args(["--db-timeout", "2"])
+        .envs([("KONG_DATABASE", "postgres"), ("KONG_PG_PORT", &port), ("KONG_PG_PASSWORD", "s3cret")])
+        .envs([("KONG_PROXY_LISTEN", "off"), ("KONG_ADMIN_LISTEN", "off"), ("KONG_STATUS_LISTEN", "off")])
+        .output()
+        .expect("the binary runs");
+    let text = printed(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for part in ["attempt 1", "attempt 2", &format!("127.0.0.1:{port}")] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("s3cret"), "{text}");
+}
+
+#[test]
+fn migrations_by_hand() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = |arguments: &[&str]| command(folder.path(), arguments, SQLITE);
+    for (arguments, code, part) in [
+        (&["migrations", "list"][..], 3, "Database needs bootstrapping"),
+        (&["migrations", "up"], 1, "Cannot run migrations"),
+        (&["migrations", "bootstrap"], 0, "Database is up-to-date"),
+        (&["migrations", "bootstrap"], 0, "Database already bootstrapped"),
+        (&["migrations", "up"], 0, "Database is already up-to-date"),
+        (&["migrations", "finish"], 0, "No pending migrations to finish"),
+        (&["migrations", "list"], 0, "Executed migrations:"),
+        (&["migrations", "status"], 0, "\"needs_bootstrap\":false"),
+        (&["migrations", "reset"], 1, "not a tty: invoke 'reset' non-interactively with the --yes flag"),
+        (&["migrations", "reset", "--yes"], 0, "Database successfully reset"),
+        (&["migrations", "reset", "--yes"], 1, "Database not bootstrapped, nothing to reset"),
+    ] {
+        let output = run(arguments);
+        let text = printed(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(part), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn a_backup_is_restored_as_it_was() {
+    let (backend, first, second) =
+        (Backend::start(), tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let mut gateway = Gateway::start_in(first.path(), SQLITE);
+    serve(gateway.admin, &backend);
+    create(gateway.admin, "/routes/r/plugins", &json!({ "name": "basic-auth" }));
+    create(gateway.admin, "/consumers", &json!({ "username": "ann", "tags": ["t"] }));
+    create(gateway.admin, "/consumers/ann/basic-auth", &json!({ "username": "ann", "password": "pass" }));
+    gateway.signal("TERM");
+    gateway.wait();
+    let file = |name: &str| first.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (backup, again) = (file("backup.yml"), file("again.yml"));
+    let run = |prefix: &Path, action: &str, file: &str| {
+        let output = command(prefix, &["config", action, file], SQLITE);
+        assert!(output.status.success(), "{action}: {}", printed(&output));
+    };
+    run(first.path(), "db_export", &backup);
+    run(second.path(), "db_import", &backup);
+    run(second.path(), "db_export", &again);
+    let text = |file: &str| std::fs::read_to_string(file).expect("readable");
+    assert_eq!(text(&backup), text(&again));
+    let refused = command(first.path(), &["config", "db_export", &backup], SQLITE);
+    assert!(printed(&refused).contains("already exists. Will not overwrite it."), "{refused:?}");
+    let restored = Gateway::start_in(second.path(), SQLITE);
+    // ann:pass
+    assert_eq!(status(restored.proxy, &[("Authorization", "Basic YW5uOnBhc3M=")]), 200);
+    assert_eq!(status(restored.proxy, &[]), 401);
+}

@@ -1,0 +1,76 @@
+//! Counters that nodes share: records with a number, added to without a place in the change log, which nobody needs for
+//! them and which they would fill.
+
+use crate::blueprint::Blueprint;
+use crate::codec;
+use crate::failure::unavailable;
+use crate::statement::column;
+use migration::EXPIRES;
+use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, OnConflict, Query};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use store::{Error, Record};
+
+/// The field that counts.
+const VALUE: &str = "value";
+/// Kinds of records that are counters.
+pub(crate) const COUNTERS: [&str; 1] = ["ratelimiting_metrics"];
+
+/// One counter.
+#[derive(Clone, Debug)]
+pub struct Counter {
+    /// Its record as it is after the first unit.
+    pub first: Record,
+    /// How many units it may hold.
+    pub limit: u64,
+}
+
+/// Takes one unit of every counter, or of none. Tells whether it did, and how many units each held before.
+pub(crate) async fn take(
+    db: &DatabaseConnection,
+    blueprint: &Blueprint,
+    counters: &[Counter],
+) -> Result<(bool, Vec<u64>), Error> {
+    let statements = counters.iter().map(|counter| add(blueprint, counter, db)).collect::<Result<Vec<_>, Error>>()?;
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let transaction = db.begin_with_options(options).await.map_err(unavailable)?;
+    let mut used = vec![0; counters.len()];
+    let mut granted = true;
+    // Rows are locked in one order by everyone, so two takers never wait for each other.
+    let mut order: Vec<usize> = (0..counters.len()).collect();
+    order.sort_by(|a, b| counters[*a].first.id.cmp(&counters[*b].first.id));
+    for index in order {
+        let row = transaction.query_one(&statements[index]).await.map_err(unavailable)?;
+        let row = row.ok_or_else(|| unavailable(DbErr::RecordNotFound("a counter is gone".to_owned())))?;
+        let value: i64 = row.try_get_by_index(0).map_err(unavailable)?;
+        used[index] = value.unsigned_abs().saturating_sub(1);
+        granted &= used[index] < counters[index].limit;
+    }
+    let ended = if granted { transaction.commit().await } else { transaction.rollback().await };
+    ended.map_err(unavailable)?;
+    Ok((granted, used))
+}
+
+/// Removes counters whose time has run out at `now`, in Unix seconds.
+pub(crate) async fn sweep(db: &DatabaseConnection, entity: &'static str, now: i64) -> Result<(), Error> {
+    let over = Expr::col((entity, EXPIRES)).lte(now);
+    let delete = Query::delete().from_table(entity).and_where(over).take();
+    db.execute(&delete).await.map(drop).map_err(unavailable)
+}
+
+fn add(blueprint: &Blueprint, counter: &Counter, db: &DatabaseConnection) -> Result<InsertStatement, Error> {
+    let (layout, rules) = blueprint.layout(counter.first.entity)?;
+    let cells = codec::encode(layout, rules, &counter.first);
+    let cells = cells.ok_or_else(|| Error::Unavailable(format!("'{}' is no counter's key", counter.first.id)))?;
+    let backend = db.get_database_backend();
+    let again = OnConflict::column(layout.table.key.name.clone())
+        .value(VALUE, column(layout, VALUE).add(Expr::val(1_i64)))
+        .to_owned();
+    let mut insert = Query::insert().into_table(layout.entity).columns(layout.names().map(str::to_owned)).take();
+    insert.values_panic(cells.into_iter().map(|cell| cell.expression(backend)));
+    Ok(insert.on_conflict(again).returning_col(VALUE).take())
+}
