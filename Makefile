@@ -8,7 +8,7 @@ CONFORMANCE := $(if $(wildcard e2e/conformance/run),e2e/conformance,../shared/co
 MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing --mode db
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run build ui browser browser-alone dist test lint unit system conformance adversarial image image-steps bench setup setup-test clean
+.PHONY: help run build ui browser browser-pages dist test lint unit system conformance adversarial image image-steps bench setup setup-test clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,8 +47,8 @@ conformance: build ## Kong's observable behaviour; what passed keeps passing
 browser: build ## the manager in Chromium, served by the gateway that `make ui build` made
 	cd e2e/browser && SILVERBACK_BINARY=$(abspath $(BINARY)) npx playwright test
 
-browser-alone: ui ## the same against a stand-in for the gateway
-	cd e2e/browser && npx playwright test
+browser-pages: ui ## the same with the pages of ui/dist, without building the gateway anew
+	cd e2e/browser && PAGES=dist SILVERBACK_BINARY=$(abspath $(BINARY)) npx playwright test
 
 adversarial: build ## hostile clients and upstreams
 	python3 $(CONFORMANCE)/adversarial.py --start '$(BINARY) start' $(addprefix --without ,$(shell grep -v '^\#' e2e/adversarial-later.txt))

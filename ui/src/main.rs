@@ -6,6 +6,7 @@ mod components;
 mod entities;
 mod fields;
 mod form;
+mod formats;
 mod page;
 mod pages;
 mod state;

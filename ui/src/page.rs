@@ -25,7 +25,7 @@ impl Page {
         let Some((first, rest)) = segments.split_first() else { return Self::Overview };
         let Some(kind) = by_path(first) else { return Self::NotFound };
         match rest {
-            [] => Self::List(kind),
+            [] if kind.has_list() => Self::List(kind),
             ["create"] if kind.key == "plugins" => Self::Catalogue,
             ["create", name] if kind.key == "plugins" => Self::CreatePlugin((*name).to_owned()),
             ["create"] => Self::Create(kind),
@@ -122,14 +122,17 @@ mod tests {
         let mut pages = vec![Page::Overview, Page::Catalogue, Page::CreatePlugin("key-auth".to_owned())];
         for kind in KINDS {
             let odd = "ä /?%".to_owned();
-            pages.extend([Page::List(kind), Page::Detail(kind, odd.clone()), Page::Edit(kind, odd)]);
+            pages.extend([Page::Detail(kind, odd.clone()), Page::Edit(kind, odd)]);
+            pages.extend(kind.has_list().then_some(Page::List(kind)));
         }
         for page in pages {
             assert_eq!(Page::parse(&page.path()), page);
             assert_eq!(Page::parse(&format!("/{}/", page.path())), page);
         }
         assert_eq!(Page::parse("services/create"), Page::Create(by_key("services").expect("a kind")));
-        for path in ["nothing", "services/a/b", "services/a/edit/c", "%", "services/%zz", "plugins/create/a/b"] {
+        for path in
+            ["nothing", "targets", "services/a/b", "services/a/edit/c", "%", "services/%zz", "plugins/create/a/b"]
+        {
             assert_eq!(Page::parse(path), Page::NotFound, "{path}");
         }
     }

@@ -35,6 +35,7 @@ pub fn cell(column: &str, value: &Value) -> AnyView {
         (_, Value::Object(reference)) if reference.len() == 1 && value["id"].is_string() => {
             let kind = match column {
                 "certificate" | "client_certificate" => "certificates".to_owned(),
+                "set" => "key_sets".to_owned(),
                 other => format!("{other}s"),
             };
             entity_link(&kind, value["id"].as_str().unwrap_or_default())

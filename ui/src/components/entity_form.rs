@@ -69,9 +69,9 @@ pub fn EntityForm(
         let Some(path) = kind.write_path(&whole, own_id.as_deref()) else {
             return errors.set(Errors::general("Choose whom it belongs to."));
         };
-        if let (Some(id), true) = (&own_id, body.is_empty()) {
+        if own_id.is_some() && body.is_empty() {
             toasts.say("Nothing was changed.");
-            return place_of.go(&Page::Detail(kind, id.clone()).href());
+            return place_of.go(&Page::Detail(kind, kind.address_of(&whole)).href());
         }
         let (method, done) = if own_id.is_some() { ("PATCH", "saved") } else { ("POST", "created") };
         if own_id.is_none() {
@@ -85,8 +85,7 @@ pub fn EntityForm(
             match answer {
                 Ok(entity) => {
                     toasts.say(format!("{} {} {done}.", kind.one, kind.name_of(&entity)));
-                    let id = entity["id"].as_str().unwrap_or_default().to_owned();
-                    place_of.go(&Page::Detail(kind, id).href());
+                    place_of.go(&Page::Detail(kind, kind.address_of(&entity)).href());
                 }
                 Err(failure) if matches!(failure.status, 400 | 409) => {
                     errors.try_set(place(&failure.body, &known));

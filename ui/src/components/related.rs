@@ -12,6 +12,64 @@ use crate::state::gateway;
 /// How many are shown here; the list has the others.
 const SHOWN: usize = 100;
 
+/// One section for what is shown together: a button for each sort, a table for each that is not empty.
+pub fn together(parent: &'static EntityKind, id: &str) -> AnyView {
+    let Some(title) = parent.related.iter().find_map(|of| of.together) else { return ().into_any() };
+    let gateway = gateway();
+    let list: Vec<(&'static Related, &'static EntityKind)> = parent
+        .related
+        .iter()
+        .filter(|of| of.together == Some(title))
+        .filter_map(|of| Some((of, by_key(of.kind)?)))
+        .collect();
+    let links: Vec<(String, String)> = list
+        .iter()
+        .map(|(of, kind)| (Page::Create(kind).with(&[(of.field, id)]), format!("Add {}", kind.one)))
+        .collect();
+    let buttons = move || {
+        let links = links.clone();
+        (!gateway.is_read_only())
+            .then(|| links.into_iter().map(|(to, text)| view! { <a class="button" href=to>{text}</a> }).collect_view())
+    };
+    let paths: Vec<String> =
+        list.iter().map(|(of, _)| format!("{}/{}/{}?size={SHOWN}", parent.path, encode(id), of.path)).collect();
+    let state = load(move || {
+        gateway.track_writes();
+        let paths = paths.clone();
+        async move {
+            let mut pages = Vec::new();
+            for path in &paths {
+                pages.push(match gateway.get(path).await {
+                    Ok(page) => page,
+                    // The plugin that these are for is not there.
+                    Err(failure) if failure.status == 404 => Value::Null,
+                    Err(failure) => return Err(failure),
+                });
+            }
+            Ok(pages)
+        }
+    });
+    let show = move |pages: Vec<Value>| {
+        let filled = list.iter().zip(&pages).filter_map(|((of, kind), page)| {
+            let rows = page["data"].as_array().filter(|rows| !rows.is_empty())?;
+            let caption = format!("{} of this {}", kind.many, parent.one);
+            Some(view! { <h3>{kind.many}</h3> {table(kind, rows, caption, of.field)} })
+        });
+        let tables: Vec<_> = filled.collect();
+        if tables.is_empty() {
+            return empty(format!("No {} here yet.", title.to_lowercase()), ().into_any());
+        }
+        tables.into_any()
+    };
+    view! {
+        <section aria-labelledby="together">
+            <div class="heading"><h2 id="together">{title}</h2><div class="actions">{buttons}</div></div>
+            {loaded(state, show)}
+        </section>
+    }
+    .into_any()
+}
+
 /// A section with a table, and a way to add one.
 pub fn related(parent: &'static EntityKind, id: &str, of: &'static Related) -> AnyView {
     let Some(kind) = by_key(of.kind) else { return ().into_any() };

@@ -6,7 +6,7 @@ use web_sys::HtmlElement;
 
 use super::banner::Banner;
 use super::toaster::Toaster;
-use crate::entities::{EntityKind, KINDS};
+use crate::entities::{EntityKind, Group, KINDS};
 use crate::page::Page;
 use crate::state::{Theme, ThemeState, location};
 
@@ -26,7 +26,7 @@ pub fn Shell(children: Children) -> impl IntoView {
             let _ = main.focus();
         }
     };
-    let kinds = KINDS.into_iter().filter(|kind| kind.listed);
+    let part = |group: Group| KINDS.into_iter().filter(move |kind| kind.group == group).map(entry).collect_view();
     view! {
         <button type="button" class="skip" on:click=skip>"Skip to the page"</button>
         <div class="frame" class:open=move || open.get()>
@@ -46,8 +46,15 @@ pub fn Shell(children: Children) -> impl IntoView {
                 <nav id="navigation" aria-label="Pages">
                     <ul>
                         <li>{link(Page::Overview, "Overview", |page| *page == Page::Overview)}</li>
-                        {kinds.map(entry).collect_view()}
                     </ul>
+                    <div>
+                        <p id="navigation-gateway">"Gateway"</p>
+                        <ul aria-labelledby="navigation-gateway">{part(Group::Gateway)}</ul>
+                    </div>
+                    <div>
+                        <p id="navigation-security">"Security"</p>
+                        <ul aria-labelledby="navigation-security">{part(Group::Security)}</ul>
+                    </div>
                     <ThemeSwitch/>
                 </nav>
             </header>

@@ -13,11 +13,11 @@ pub fn table(kind: &'static EntityKind, rows: &[Value], caption: String, without
     let columns: Vec<&'static str> = kind.columns.iter().copied().filter(|column| *column != without).collect();
     let head = columns.iter().map(|column| view! { <th scope="col">{label(column)}</th> }).collect_view();
     let row = |entity: &Value| {
-        let id = entity["id"].as_str().unwrap_or_default().to_owned();
+        let address = kind.address_of(entity);
         let cells = columns.iter().map(|column| view! { <td>{cell(column, &entity[*column])}</td> }).collect_view();
         view! {
             <tr>
-                <th scope="row"><a href=Page::Detail(kind, id).href()>{kind.name_of(entity)}</a></th>
+                <th scope="row"><a href=Page::Detail(kind, address).href()>{kind.name_of(entity)}</a></th>
                 {cells}
             </tr>
         }

@@ -1,4 +1,4 @@
-use super::EntityKind;
+use super::{EntityKind, Group};
 
 pub const CA_CERTIFICATES: EntityKind = EntityKind {
     key: "ca_certificates",
@@ -12,5 +12,5 @@ pub const CA_CERTIFICATES: EntityKind = EntityKind {
     related: &[],
     cascades: "",
     below: None,
-    listed: true,
+    group: Group::Security,
 };

@@ -1,4 +1,4 @@
-use super::{EntityKind, Related};
+use super::{EntityKind, Group, Related};
 
 pub const CERTIFICATES: EntityKind = EntityKind {
     key: "certificates",
@@ -9,8 +9,8 @@ pub const CERTIFICATES: EntityKind = EntityKind {
     names: &[],
     columns: &["tags"],
     first: &["cert", "key", "tags"],
-    related: &[Related { kind: "snis", path: "snis", field: "certificate" }],
+    related: &[Related { kind: "snis", path: "snis", field: "certificate", together: None }],
     cascades: "Its SNIs are deleted with it.",
     below: None,
-    listed: true,
+    group: Group::Security,
 };

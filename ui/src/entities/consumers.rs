@@ -1,4 +1,4 @@
-use super::{EntityKind, Related};
+use super::{EntityKind, Group, Related};
 
 pub const CONSUMERS: EntityKind = EntityKind {
     key: "consumers",
@@ -10,10 +10,15 @@ pub const CONSUMERS: EntityKind = EntityKind {
     columns: &["custom_id", "tags"],
     first: &["username", "custom_id", "tags"],
     related: &[
-        Related { kind: "keyauth_credentials", path: "key-auth", field: "consumer" },
-        Related { kind: "plugins", path: "plugins", field: "consumer" },
+        Related { kind: "keyauth_credentials", path: "key-auth", field: "consumer", together: Some("Credentials") },
+        Related { kind: "basicauth_credentials", path: "basic-auth", field: "consumer", together: Some("Credentials") },
+        Related { kind: "jwt_secrets", path: "jwt", field: "consumer", together: Some("Credentials") },
+        Related { kind: "hmacauth_credentials", path: "hmac-auth", field: "consumer", together: Some("Credentials") },
+        Related { kind: "oauth2_credentials", path: "oauth2", field: "consumer", together: Some("Credentials") },
+        Related { kind: "acls", path: "acls", field: "consumer", together: Some("Credentials") },
+        Related { kind: "plugins", path: "plugins", field: "consumer", together: None },
     ],
     cascades: "Its credentials and plugins are deleted with it.",
     below: None,
-    listed: true,
+    group: Group::Gateway,
 };

@@ -1,4 +1,4 @@
-use super::{Below, EntityKind};
+use super::{Below, EntityKind, Group};
 
 pub const KEYAUTH_CREDENTIALS: EntityKind = EntityKind {
     key: "keyauth_credentials",
@@ -11,6 +11,6 @@ pub const KEYAUTH_CREDENTIALS: EntityKind = EntityKind {
     first: &["consumer", "key", "tags"],
     related: &[],
     cascades: "",
-    below: Some(Below { parent: "consumers", field: "consumer", path: "key-auth" }),
-    listed: false,
+    below: Some(Below { parent: "consumers", field: "consumer", path: "key-auth", only: false }),
+    group: Group::None,
 };

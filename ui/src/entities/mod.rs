@@ -1,13 +1,23 @@
 //! What the manager knows of each kind beyond its description: words, columns, and what belongs to what.
 
+mod acls;
+mod basicauth_credentials;
 mod ca_certificates;
 mod certificates;
 mod consumers;
+mod hmacauth_credentials;
+mod jwt_secrets;
+mod key_sets;
 mod keyauth_credentials;
+mod keys;
+mod oauth2_credentials;
 mod plugins;
 mod routes;
 mod services;
 mod snis;
+mod targets;
+mod upstreams;
+mod vaults;
 
 use serde_json::Value;
 
@@ -36,8 +46,17 @@ pub struct EntityKind {
     pub cascades: &'static str,
     /// Written only below another entity.
     pub below: Option<Below>,
-    /// Shown in the navigation.
-    pub listed: bool,
+    /// Where it stands in the navigation.
+    pub group: Group,
+}
+
+/// A part of the navigation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Group {
+    Gateway,
+    Security,
+    /// Found at what it belongs to.
+    None,
 }
 
 /// Entities that belong to another one: `GET /{parent}/{id}/{path}`.
@@ -48,6 +67,8 @@ pub struct Related {
     pub path: &'static str,
     /// Their field that points to the parent.
     pub field: &'static str,
+    /// The title under which several are shown together, those that are empty left out.
+    pub together: Option<&'static str>,
 }
 
 /// Where a kind is written: `/{parent}/{id}/{path}`.
@@ -57,18 +78,30 @@ pub struct Below {
     /// The field that holds the parent.
     pub field: &'static str,
     pub path: &'static str,
+    /// Read only there, too.
+    pub only: bool,
 }
 
 /// All kinds, in the order of the navigation.
-pub const KINDS: [&EntityKind; 8] = [
+pub const KINDS: [&EntityKind; 18] = [
     &services::SERVICES,
     &routes::ROUTES,
+    &upstreams::UPSTREAMS,
     &consumers::CONSUMERS,
     &plugins::PLUGINS,
     &certificates::CERTIFICATES,
     &ca_certificates::CA_CERTIFICATES,
     &snis::SNIS,
+    &vaults::VAULTS,
+    &keys::KEYS,
+    &key_sets::KEY_SETS,
+    &targets::TARGETS,
     &keyauth_credentials::KEYAUTH_CREDENTIALS,
+    &basicauth_credentials::BASICAUTH_CREDENTIALS,
+    &jwt_secrets::JWT_SECRETS,
+    &hmacauth_credentials::HMACAUTH_CREDENTIALS,
+    &oauth2_credentials::OAUTH2_CREDENTIALS,
+    &acls::ACLS,
 ];
 
 /// The kind with this name in `/schemas`.
@@ -86,6 +119,32 @@ impl EntityKind {
     pub fn name_of(&self, entity: &Value) -> String {
         let named = self.names.iter().find_map(|name| entity[*name].as_str().filter(|text| !text.is_empty()));
         named.map_or_else(|| short(entity["id"].as_str().unwrap_or("?")), str::to_owned)
+    }
+
+    /// Whether it has a list of its own.
+    pub fn has_list(&self) -> bool {
+        self.below.as_ref().is_none_or(|below| !below.only)
+    }
+
+    /// What stands for an entity in the manager's addresses: its id, with its parent's in front where it is read only
+    /// there.
+    pub fn address_of(&self, entity: &Value) -> String {
+        let id = entity["id"].as_str().unwrap_or_default();
+        match self.below.as_ref().filter(|below| below.only) {
+            Some(below) => format!("{}.{id}", entity[below.field]["id"].as_str().unwrap_or_default()),
+            None => id.to_owned(),
+        }
+    }
+
+    /// Where an entity is read.
+    pub fn read_path(&self, address: &str) -> String {
+        use crate::page::encode;
+        match (self.below.as_ref().filter(|below| below.only), address.split_once('.')) {
+            (Some(below), Some((parent, id))) => {
+                format!("{}/{}/{}/{}", below.parent, encode(parent), below.path, encode(id))
+            }
+            _ => format!("{}/{}", self.path, encode(address)),
+        }
     }
 
     /// Where an entity is written: `id` none for a new one. None when its parent is not known.
@@ -144,5 +203,15 @@ mod tests {
             Some("consumers/c/key-auth/k")
         );
         assert_eq!(kind.write_path(&json!({}), None), None);
+    }
+
+    #[test]
+    fn targets_are_read_below_their_upstream() {
+        let kind = by_key("targets").expect("a kind");
+        let address = kind.address_of(&json!({"id": "t", "upstream": {"id": "u"}}));
+        assert_eq!((address.as_str(), kind.read_path(&address).as_str()), ("u.t", "upstreams/u/targets/t"));
+        let services = by_key("services").expect("a kind");
+        assert_eq!(services.read_path(&services.address_of(&json!({"id": "a/b"}))), "services/a%2Fb");
+        assert!(services.has_list() && !kind.has_list());
     }
 }

@@ -1,4 +1,4 @@
-use super::EntityKind;
+use super::{EntityKind, Group};
 
 pub const PLUGINS: EntityKind = EntityKind {
     key: "plugins",
@@ -12,5 +12,5 @@ pub const PLUGINS: EntityKind = EntityKind {
     related: &[],
     cascades: "",
     below: None,
-    listed: true,
+    group: Group::Gateway,
 };

@@ -1,4 +1,4 @@
-use super::{EntityKind, Related};
+use super::{EntityKind, Group, Related};
 
 pub const ROUTES: EntityKind = EntityKind {
     key: "routes",
@@ -10,8 +10,8 @@ pub const ROUTES: EntityKind = EntityKind {
     columns: &["hosts", "paths", "methods", "protocols", "service", "tags"],
     // `expression` is there where the gateway routes by expressions.
     first: &["name", "service", "protocols", "hosts", "paths", "methods", "headers", "strip_path", "tags"],
-    related: &[Related { kind: "plugins", path: "plugins", field: "route" }],
+    related: &[Related { kind: "plugins", path: "plugins", field: "route", together: None }],
     cascades: "Its plugins are deleted with it.",
     below: None,
-    listed: true,
+    group: Group::Gateway,
 };

@@ -1,4 +1,4 @@
-use super::{EntityKind, Related};
+use super::{EntityKind, Group, Related};
 
 pub const SERVICES: EntityKind = EntityKind {
     key: "services",
@@ -10,10 +10,10 @@ pub const SERVICES: EntityKind = EntityKind {
     columns: &["protocol", "host", "port", "path", "enabled", "tags"],
     first: &["name", "protocol", "host", "port", "path", "enabled", "tags"],
     related: &[
-        Related { kind: "routes", path: "routes", field: "service" },
-        Related { kind: "plugins", path: "plugins", field: "service" },
+        Related { kind: "routes", path: "routes", field: "service", together: None },
+        Related { kind: "plugins", path: "plugins", field: "service", together: None },
     ],
     cascades: "Its plugins are deleted with it. A Service that still has Routes is not deleted.",
     below: None,
-    listed: true,
+    group: Group::Gateway,
 };

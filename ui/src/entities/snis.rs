@@ -1,4 +1,4 @@
-use super::EntityKind;
+use super::{EntityKind, Group};
 
 pub const SNIS: EntityKind = EntityKind {
     key: "snis",
@@ -12,5 +12,5 @@ pub const SNIS: EntityKind = EntityKind {
     related: &[],
     cascades: "",
     below: None,
-    listed: true,
+    group: Group::Security,
 };

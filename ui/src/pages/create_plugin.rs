@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use serde_json::{Map, Value};
 
-use super::create::given;
+use super::create::{begin, copied, given};
 use super::schema::describe;
 use crate::api::load;
 use crate::components::{Crumb, EntityForm, Purpose, heading, loaded};
@@ -19,12 +19,13 @@ pub fn create_plugin(name: String) -> AnyView {
     let gateway = gateway();
     let title = format!("New plugin {name}");
     let wanted = name.clone();
+    let begin = begin();
     let state = load(move || {
-        let name = wanted.clone();
-        async move { describe(gateway, kind, Some(&name)).await }
+        let (name, begin) = (wanted.clone(), begin.clone());
+        async move { Ok((describe(gateway, kind, Some(&name)).await?, copied(gateway, kind, begin).await?)) }
     });
-    let show = move |fields: Vec<Field>| {
-        let (start, back) = given(&fields, kind);
+    let show = move |(fields, copy): (Vec<Field>, Map<String, Value>)| {
+        let (start, back) = given(&fields, kind, copy);
         let mut also = Map::new();
         also.insert("name".to_owned(), Value::String(name.clone()));
         view! { <EntityForm kind fields=Arc::new(fields) purpose=Purpose::Create(start) also back/> }.into_any()

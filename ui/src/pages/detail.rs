@@ -5,17 +5,17 @@ use serde_json::Value;
 
 use super::schema::describe;
 use crate::api::load;
-use crate::components::{ConfirmDelete, Crumb, facts, heading, loaded, related};
+use crate::components::{ConfirmDelete, facts, formats, heading, health, loaded, next_steps, related, together, way};
 use crate::entities::EntityKind;
 use crate::form::{Field, rows};
-use crate::page::{Page, encode};
-use crate::state::{gateway, toasts};
+use crate::page::Page;
+use crate::state::gateway;
 
 pub fn detail(kind: &'static EntityKind, id: String) -> AnyView {
     let gateway = gateway();
     let wanted = id.clone();
     let state = load(move || {
-        let path = format!("{}/{}", kind.path, encode(&wanted));
+        let path = kind.read_path(&wanted);
         async move {
             let entity = gateway.get(&path).await?;
             let plugin = entity["name"].as_str().filter(|_| kind.key == "plugins");
@@ -28,45 +28,50 @@ pub fn detail(kind: &'static EntityKind, id: String) -> AnyView {
 }
 
 fn show(kind: &'static EntityKind, entity: Value, fields: &[Field]) -> AnyView {
-    let (gateway, toasts) = (gateway(), toasts());
+    let gateway = gateway();
     let id = entity["id"].as_str().unwrap_or_default().to_owned();
     let name = kind.name_of(&entity);
-    let crumbs = vec![Crumb { text: kind.many.to_owned(), page: Page::List(kind) }];
-    let (to, subject) = (Page::Edit(kind, id.clone()), entity.clone());
+    let crumbs = way(kind, &entity);
+    let (to, subject) = (Page::Edit(kind, kind.address_of(&entity)), entity.clone());
+    let again = duplicate(kind, &entity);
     let after = after(kind, &entity);
     let actions = move || {
-        let (to, subject, then) = (to.href(), subject.clone(), after.clone());
+        let (to, subject, then, again) = (to.href(), subject.clone(), after.clone(), again.clone());
         (!gateway.is_read_only()).then(|| {
             view! {
                 <a class="button main" href=to>"Edit"</a>
+                <a class="button" href=again>"Duplicate"</a>
                 <ConfirmDelete kind entity=subject then/>
             }
         })
     };
-    let json = serde_json::to_string_pretty(&entity).unwrap_or_default();
-    let text = json.clone();
-    let copy = move |_| {
-        if let Some(window) = web_sys::window() {
-            // The browser may refuse; the text stands there all the same.
-            let _ = window.navigator().clipboard().write_text(&text);
-            toasts.say("JSON copied.");
-        }
-    };
-    let parts = kind.related.iter().map(|of| related(kind, &id, of)).collect_view();
+    let alone = kind.related.iter().filter(|of| of.together.is_none());
+    let parts = alone.map(|of| related(kind, &id, of)).collect_view();
+    let groups = together(kind, &id);
+    let health = (kind.key == "upstreams").then(|| health(&id));
+    let next = (kind.key == "plugins").then(|| next_steps(&entity));
     view! {
         {heading(name, crumbs, kind.about, actions.into_any())}
         <section class="card" aria-labelledby="detail-configuration">
             <h2 id="detail-configuration">"Configuration"</h2>
             {facts(rows(&entity, fields))}
-            <details class="group">
-                <summary>"JSON"</summary>
-                <button type="button" class="quiet" on:click=copy>"Copy JSON"</button>
-                <pre tabindex="0" aria-label="JSON"><code>{json}</code></pre>
-            </details>
+            {formats(kind, &entity)}
         </section>
+        {next}
+        {health}
+        {groups}
         {parts}
     }
     .into_any()
+}
+
+/// The form of a new entity that begins as this one.
+fn duplicate(kind: &'static EntityKind, entity: &Value) -> String {
+    let to = match entity["name"].as_str().filter(|_| kind.key == "plugins") {
+        Some(name) => Page::CreatePlugin(name.to_owned()),
+        None => Page::Create(kind),
+    };
+    to.with(&[("copy", &kind.address_of(entity))])
 }
 
 /// Where one is after it was deleted: at what it belonged to, where it has no list of its own.

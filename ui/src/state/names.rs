@@ -81,11 +81,7 @@ impl Names {
 
 /// Where the Admin API has this kind.
 pub fn path(kind: &str) -> String {
-    match (by_key(kind), kind) {
-        (Some(kind), _) => kind.path.to_owned(),
-        (None, "key_sets") => "key-sets".to_owned(),
-        (None, other) => other.to_owned(),
-    }
+    by_key(kind).map_or(kind, |kind| kind.path).to_owned()
 }
 
 fn name(kind: &str, entity: &Value) -> String {

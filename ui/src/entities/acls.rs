@@ -1,0 +1,16 @@
+use super::{Below, EntityKind, Group};
+
+pub const ACLS: EntityKind = EntityKind {
+    key: "acls",
+    path: "acls",
+    one: "Group membership",
+    many: "Groups",
+    about: "A group that the Consumer is in, for the acl plugin.",
+    names: &["group"],
+    columns: &["consumer", "tags"],
+    first: &["consumer", "group", "tags"],
+    related: &[],
+    cascades: "",
+    below: Some(Below { parent: "consumers", field: "consumer", path: "acls", only: false }),
+    group: Group::None,
+};

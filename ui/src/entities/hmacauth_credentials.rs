@@ -1,0 +1,16 @@
+use super::{Below, EntityKind, Group};
+
+pub const HMACAUTH_CREDENTIALS: EntityKind = EntityKind {
+    key: "hmacauth_credentials",
+    path: "hmac-auths",
+    one: "HMAC credential",
+    many: "HMAC credentials",
+    about: "User name and secret to sign with, for the hmac-auth plugin.",
+    names: &["username"],
+    columns: &["consumer", "tags"],
+    first: &["consumer", "username", "secret", "tags"],
+    related: &[],
+    cascades: "",
+    below: Some(Below { parent: "consumers", field: "consumer", path: "hmac-auth", only: false }),
+    group: Group::None,
+};

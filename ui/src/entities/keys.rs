@@ -1,0 +1,16 @@
+use super::{EntityKind, Group};
+
+pub const KEYS: EntityKind = EntityKind {
+    key: "keys",
+    path: "keys",
+    one: "Key",
+    many: "Keys",
+    about: "A Key is a public or private key for plugins, as JWK or PEM.",
+    names: &["name", "kid"],
+    columns: &["kid", "set", "tags"],
+    first: &["name", "kid", "set", "jwk", "pem", "tags"],
+    related: &[],
+    cascades: "",
+    below: None,
+    group: Group::Security,
+};

@@ -1,0 +1,16 @@
+use super::{Below, EntityKind, Group};
+
+pub const OAUTH2_CREDENTIALS: EntityKind = EntityKind {
+    key: "oauth2_credentials",
+    path: "oauth2",
+    one: "OAuth application",
+    many: "OAuth applications",
+    about: "An application with client id and secret, for the oauth2 plugin.",
+    names: &["name"],
+    columns: &["client_id", "client_type", "consumer", "tags"],
+    first: &["consumer", "name", "client_id", "client_secret", "redirect_uris", "tags"],
+    related: &[],
+    cascades: "",
+    below: Some(Below { parent: "consumers", field: "consumer", path: "oauth2", only: false }),
+    group: Group::None,
+};

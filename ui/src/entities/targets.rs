@@ -1,0 +1,16 @@
+use super::{Below, EntityKind, Group};
+
+pub const TARGETS: EntityKind = EntityKind {
+    key: "targets",
+    path: "targets",
+    one: "Target",
+    many: "Targets",
+    about: "A Target is one address that an Upstream sends requests to.",
+    names: &["target"],
+    columns: &["weight", "tags"],
+    first: &["upstream", "target", "weight", "tags"],
+    related: &[],
+    cascades: "",
+    below: Some(Below { parent: "upstreams", field: "upstream", path: "targets", only: true }),
+    group: Group::None,
+};

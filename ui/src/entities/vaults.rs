@@ -1,0 +1,16 @@
+use super::{EntityKind, Group};
+
+pub const VAULTS: EntityKind = EntityKind {
+    key: "vaults",
+    path: "vaults",
+    one: "Vault",
+    many: "Vaults",
+    about: "A Vault keeps secrets elsewhere; {vault://…} refers to them.",
+    names: &["prefix"],
+    columns: &["name", "description", "tags"],
+    first: &["prefix", "name", "description", "config", "tags"],
+    related: &[],
+    cascades: "",
+    below: None,
+    group: Group::Security,
+};
