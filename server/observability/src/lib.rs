@@ -8,6 +8,7 @@ mod log;
 pub mod metrics;
 mod queue;
 mod statsd;
+mod traces;
 
 #[cfg(test)]
 mod testing;
@@ -15,6 +16,7 @@ mod testing;
 pub use log::{FileLog, HttpLog, Loggly, Syslog, TcpLog, UdpLog};
 pub use metrics::Prometheus;
 pub use statsd::{Datadog, Statsd};
+pub use traces::{OpenTelemetry, Zipkin};
 
 use exchange::{PluginType, Registry};
 
@@ -24,9 +26,11 @@ pub fn registry(registry: &mut Registry) {
     registry.add(PluginType::of::<FileLog>());
     registry.add(PluginType::of::<HttpLog>());
     registry.add(PluginType::of::<Loggly>());
+    registry.add(PluginType::of::<OpenTelemetry>());
     registry.add(PluginType::of::<Prometheus>());
     registry.add(PluginType::of::<Statsd>());
     registry.add(PluginType::of::<Syslog>());
     registry.add(PluginType::of::<TcpLog>());
     registry.add(PluginType::of::<UdpLog>());
+    registry.add(PluginType::of::<Zipkin>());
 }

@@ -140,7 +140,7 @@ impl Node {
             targets: core.targets.clone(),
             traffic: core.traffic.clone(),
             observer: logs.proxy().map(|log| Arc::new(log) as Arc<dyn proxy::Observer>),
-            tracer: tracing.as_ref().map(Tracing::requests),
+            tracer: tracing.as_ref().map(Tracing::requests).or_else(|| super::tracing::detailed(&settings.tracing)),
             stopping: AtomicBool::new(false),
         });
         let state = admin_state(loaded, &core, &actors);

@@ -58,8 +58,15 @@ impl Tracing {
 
 /// What plugins that trace do by default.
 pub fn defaults(settings: &config::Tracing) -> TracingDefaults {
-    let instrumentations = settings.instrumentations.iter().map(|kind| kind_of(*kind)).fold(Kinds::default(), Kinds::and);
+    let instrumentations =
+        settings.instrumentations.iter().map(|kind| kind_of(*kind)).fold(Kinds::default(), Kinds::and);
     TracingDefaults { instrumentations: instrumentations.names(), sampling_rate: settings.sampling_rate }
+}
+
+/// Where the node itself sends no spans but something is instrumented: notes what plugins make spans of.
+pub fn detailed(settings: &config::Tracing) -> Option<Arc<dyn Tracer>> {
+    let kinds = settings.instrumentations.iter().map(|kind| kind_of(*kind)).fold(Kinds::default(), Kinds::and);
+    kinds.wants_detail().then(|| Arc::new(telemetry::Detailed) as Arc<dyn Tracer>)
 }
 
 fn kind_of(kind: Instrumentation) -> Kinds {

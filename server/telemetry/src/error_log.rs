@@ -71,6 +71,7 @@ const OURS: &[&str] = &[
     "ldap_client",
     "manager",
     "migration",
+    "observability",
     "plugins",
     "proxy",
     "redis_client",
@@ -183,6 +184,7 @@ impl<S: Subscriber> Layer<S> for ErrorLog {
         event.record(&mut Text { line: &mut line, fields: false });
         // One event is one line, whatever a message holds.
         let message = line.split_off(start).replace('\n', "\\n").replace('\r', "\\r");
+        crate::tap::tell(level, &message, event.metadata().target());
         line.push_str(&message);
         line.push('\n');
         self.sink.line_of(line.into_bytes(), level);

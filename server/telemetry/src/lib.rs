@@ -12,6 +12,7 @@ pub mod log_format;
 pub mod ship;
 mod sink;
 mod syslog;
+mod tap;
 pub mod trace;
 
 pub use access::{AccessFormat, AccessLog};
@@ -20,4 +21,5 @@ pub use export::{Counts, ExportError, ExportSettings, Exporter};
 pub use log_format::{Escape, FormatError, LogFormat};
 pub use sink::{Sink, SinkTarget};
 pub use syslog::{SyslogError, SyslogTarget, hostname};
-pub use trace::{Kinds, NodeSpans, Rate, RequestTracer, admin_request};
+pub use tap::{LogTap, tap_log};
+pub use trace::{Detailed, Kinds, NodeSpans, Rate, RequestTracer, admin_request};

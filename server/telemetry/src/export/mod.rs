@@ -5,7 +5,7 @@
 
 mod deliver;
 mod environment;
-mod otlp;
+pub mod otlp;
 mod queue;
 
 pub use environment::EnvironmentError;

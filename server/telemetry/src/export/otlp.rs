@@ -3,6 +3,8 @@
 use crate::trace::{self, Attributes, Span, Value};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value};
+pub use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::logs::v1::ScopeLogs;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as Message, Status, span};
 use prost::Message as _;
@@ -32,6 +34,46 @@ pub(super) fn encode(resource: &[(String, String)], spans: Vec<Span>) -> Vec<u8>
         }],
     };
     request.encode_to_vec()
+}
+
+/// A span as a part of a message; see [`envelope`].
+pub fn part(span: Span) -> Vec<u8> {
+    ScopeSpans { scope: None, spans: vec![message(span)], schema_url: String::new() }.encode_to_vec()
+}
+
+/// A log record as a part of a message; see [`envelope`].
+pub fn log_part(record: LogRecord) -> Vec<u8> {
+    ScopeLogs { scope: None, log_records: vec![record], schema_url: String::new() }.encode_to_vec()
+}
+
+/// The body of an export request of parts (spans, or log records) that are of one resource: requests for either have
+/// the same shape. Attributes are given in full.
+pub fn envelope(resource: Attributes, (name, version): (&str, &str), parts: &[bytes::Bytes]) -> Vec<u8> {
+    let scope = InstrumentationScope { name: name.into(), version: version.into(), ..InstrumentationScope::default() };
+    let scope = ScopeSpans { scope: Some(scope), spans: Vec::new(), schema_url: String::new() }.encode_to_vec();
+    let resource = Resource { attributes: pairs(resource), ..Resource::default() };
+    let resource = ResourceSpans { resource: Some(resource), ..ResourceSpans::default() }.encode_to_vec();
+    let spans: usize = parts.iter().map(bytes::Bytes::len).sum();
+    let mut inner = scope;
+    inner.reserve(spans);
+    parts.iter().for_each(|part| inner.extend_from_slice(part));
+    let mut middle = resource;
+    field(&mut middle, 2, &inner);
+    let mut out = Vec::with_capacity(middle.len() + 8);
+    field(&mut out, 1, &middle);
+    out
+}
+
+/// A member that has a length.
+fn field(out: &mut Vec<u8>, number: u8, content: &[u8]) {
+    out.push(number << 3 | 2);
+    let mut rest = content.len();
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+    out.extend_from_slice(content);
 }
 
 /// How many spans a successful answer says were refused all the same, and why; an answer that is no message says none.
@@ -96,5 +138,36 @@ fn value(given: Value) -> any_value::Value {
             let values = values.into_iter().map(|given| AnyValue { value: Some(value(given)) }).collect();
             any_value::Value::ArrayValue(ArrayValue { values })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::{SpanId, TraceId};
+
+    #[test]
+    fn an_envelope_of_parts_is_one_message() {
+        let span = |name: &'static str| Span {
+            trace_id: TraceId([1; 16]),
+            span_id: SpanId([2; 8]),
+            parent: None,
+            remote_parent: false,
+            name: name.into(),
+            kind: trace::Kind::Server,
+            start: 1,
+            end: 2,
+            attributes: vec![("a".into(), "x".repeat(300).into())],
+            events: Vec::new(),
+            status: trace::Status::Unset,
+        };
+        let parts = [part(span("one")).into(), part(span("two")).into()];
+        let body = envelope(vec![("service.name".into(), "kong".into())], ("scope", "1"), &parts);
+        let request = ExportTraceServiceRequest::decode(body.as_slice()).expect("a request");
+        let [resource] = request.resource_spans.as_slice() else { panic!("one resource") };
+        assert_eq!(resource.resource.as_ref().unwrap().attributes[0].key, "service.name");
+        let [scope] = resource.scope_spans.as_slice() else { panic!("one scope") };
+        assert_eq!(scope.scope.as_ref().unwrap().name, "scope");
+        assert_eq!(scope.spans.iter().map(|span| span.name.as_str()).collect::<Vec<_>>(), ["one", "two"]);
     }
 }

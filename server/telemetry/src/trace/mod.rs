@@ -7,9 +7,9 @@ mod sampling;
 mod span;
 pub mod w3c;
 
-pub(crate) use node::nanos;
-pub use node::{NodeSpans, admin_request};
-pub use request::RequestTracer;
+pub use node::{NodeSpans, admin_request, nanos};
+pub use render::render;
+pub use request::{Detailed, RequestTracer};
 pub use sampling::Rate;
 pub use span::{Attributes, Event, Kind, Span, Status, Value};
 

@@ -135,7 +135,7 @@ fn of(data: SpanData) -> Span {
 }
 
 /// ns since 1970.
-pub(crate) fn nanos(time: SystemTime) -> u64 {
+pub fn nanos(time: SystemTime) -> u64 {
     u64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()).unwrap_or_default()
 }
 

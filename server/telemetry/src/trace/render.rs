@@ -16,7 +16,7 @@ struct Tree<'a> {
 }
 
 /// The spans of a finished Exchange: the request's own first, then its parts.
-pub(crate) fn render(exchange: &Exchange, trace: &TraceContext, kinds: Kinds) -> Vec<Span> {
+pub fn render(exchange: &Exchange, trace: &TraceContext, kinds: Kinds) -> Vec<Span> {
     let since = exchange.timeline.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
     let origin = u64::try_from(since.as_nanos()).unwrap_or_default();
     let parts = 2 + exchange.timeline.tries.len() * 4 + exchange.timeline.calls.len() + exchange.timeline.looks.len();
