@@ -22,6 +22,7 @@ pub mod redis;
 pub mod request;
 pub mod request_id;
 pub mod response;
+pub mod response_cache;
 pub mod services;
 pub mod shipping;
 pub mod state;
@@ -40,6 +41,7 @@ pub use records::{NoRecords, Records, RecordsError};
 pub use request::{Forward, Request, Scheme, TlsSession, Version};
 pub use request_id::RequestId;
 pub use response::{Response, Source};
+pub use response_cache::{KeptResponse, ResponseCache, ResponseKey};
 /// A regular expression over bytes, as plugins are configured with.
 pub use router::Pattern;
 pub use services::{Services, TracingDefaults};

@@ -8,6 +8,7 @@ use crate::ldap::{Ldap, NoLdap};
 use crate::meters::{Meters, NoMeters};
 use crate::records::{NoRecords, Records};
 use crate::redis::{NoRedis, Redis};
+use crate::response_cache::ResponseCache;
 use crate::shipping::{NoShipping, Shipping};
 use uuid::Uuid;
 
@@ -28,6 +29,8 @@ pub struct Services {
     pub http: Arc<dyn HttpClient>,
     /// Queues of what loggers send.
     pub shipping: Arc<dyn Shipping>,
+    /// Responses kept in memory.
+    pub responses: Arc<ResponseCache>,
     /// What requests are traced by default.
     pub tracing: TracingDefaults,
     /// This node's id, as `GET /` of the Admin API tells it.
@@ -54,6 +57,7 @@ impl Services {
             meters: Arc::new(NoMeters),
             http: Arc::new(NoHttp),
             shipping: Arc::new(NoShipping),
+            responses: Arc::new(ResponseCache::new(1 << 20)),
             tracing: TracingDefaults::default(),
             node_id,
         }

@@ -5,6 +5,8 @@
 
 pub mod acl;
 pub mod auth;
+pub mod aws_lambda;
+pub mod azure_functions;
 pub mod basic_auth;
 pub mod bot_detection;
 pub mod cookies;
@@ -15,25 +17,31 @@ pub mod ip_restriction;
 pub mod jwt;
 pub mod key_auth;
 pub mod ldap_auth;
-mod members;
 pub mod number;
 pub mod oauth2;
-mod pairs;
+pub mod proxy_cache;
 pub mod rate_limiting;
 pub mod redirect;
 pub mod redis;
 pub mod request_size_limiting;
 pub mod request_termination;
 pub mod request_transformer;
+pub mod response_ratelimiting;
 pub mod response_transformer;
 pub mod session;
 pub mod standard_webhooks;
 pub mod template;
 
+mod functions;
+mod members;
+mod pairs;
+
 #[cfg(test)]
 mod testing;
 
 pub use acl::Acl;
+pub use aws_lambda::AwsLambda;
+pub use azure_functions::AzureFunctions;
 pub use basic_auth::BasicAuth;
 pub use bot_detection::BotDetection;
 pub use correlation_id::CorrelationId;
@@ -44,11 +52,13 @@ pub use jwt::Jwt;
 pub use key_auth::KeyAuth;
 pub use ldap_auth::LdapAuth;
 pub use oauth2::Oauth2;
+pub use proxy_cache::ProxyCache;
 pub use rate_limiting::RateLimiting;
 pub use redirect::Redirect;
 pub use request_size_limiting::RequestSizeLimiting;
 pub use request_termination::RequestTermination;
 pub use request_transformer::RequestTransformer;
+pub use response_ratelimiting::ResponseRatelimiting;
 pub use response_transformer::ResponseTransformer;
 pub use session::SessionPlugin;
 pub use standard_webhooks::StandardWebhooks;
@@ -60,6 +70,8 @@ use exchange::{PluginType, Registry};
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
     registry.add(PluginType::of::<Acl>());
+    registry.add(PluginType::of::<AwsLambda>());
+    registry.add(PluginType::of::<AzureFunctions>());
     registry.add(PluginType::of::<BasicAuth>());
     registry.add(PluginType::of::<BotDetection>());
     registry.add(PluginType::of::<CorrelationId>());
@@ -70,11 +82,13 @@ pub fn registry() -> Registry {
     registry.add(PluginType::of::<KeyAuth>());
     registry.add(PluginType::of::<LdapAuth>());
     registry.add(PluginType::of::<Oauth2>());
+    registry.add(PluginType::of::<ProxyCache>());
     registry.add(PluginType::of::<RateLimiting>());
     registry.add(PluginType::of::<Redirect>());
     registry.add(PluginType::of::<RequestSizeLimiting>());
     registry.add(PluginType::of::<RequestTermination>());
     registry.add(PluginType::of::<RequestTransformer>());
+    registry.add(PluginType::of::<ResponseRatelimiting>());
     registry.add(PluginType::of::<ResponseTransformer>());
     registry.add(PluginType::of::<SessionPlugin>());
     registry.add(PluginType::of::<StandardWebhooks>());

@@ -1,7 +1,7 @@
 //! The `redis` record of plugins that use a Redis server.
 
 use exchange::redis::{RedisAddress, RedisTls};
-use schema::{Field, FieldType, typedefs};
+use schema::{Check, Field, FieldType, Record, Shorthand, typedefs};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -33,6 +33,33 @@ impl FieldType for Redis {
     fn field() -> Field {
         Field::record("", typedefs::redis())
     }
+}
+
+/// The flat names that Redis options had before 3.6.
+pub(crate) fn shorthands(record: Record, plugin: &str) -> Record {
+    let fields = [
+        ("host", Field::string("redis_host")),
+        ("port", Field::integer("redis_port")),
+        ("password", Field::string("redis_password").len_min(0)),
+        ("username", Field::string("redis_username")),
+        ("ssl", Field::boolean("redis_ssl")),
+        ("ssl_verify", Field::boolean("redis_ssl_verify")),
+        ("server_name", Field::string("redis_server_name")),
+        ("timeout", Field::integer("redis_timeout")),
+        ("database", Field::integer("redis_database")),
+    ];
+    fields.into_iter().fold(record, |record, (name, field)| {
+        let message = format!("{plugin}: config.redis_{name} is deprecated, please use config.redis.{name} instead");
+        record.shorthand(Shorthand::renamed(field, &format!("redis.{name}"), message))
+    })
+}
+
+/// With policy redis there must be a server.
+pub(crate) fn checks() -> [Check; 3] {
+    ["host", "port", "timeout"].map(|name| {
+        let then = format!("config.redis.{name}");
+        Check::conditional("config.policy", |policy| policy.eq("redis"), then, |field| field.required(true))
+    })
 }
 
 impl Redis {

@@ -300,6 +300,44 @@ impl SyncedCounters for Shelved {
     }
 }
 
+/// A server on the network that always says the same, and remembers what it was asked.
+#[derive(Clone)]
+pub(crate) struct Oracle {
+    answer: exchange::HttpResponse,
+    asked: Arc<Mutex<Vec<exchange::HttpRequest>>>,
+}
+
+impl Oracle {
+    /// One that says this.
+    pub(crate) fn says(status: u16, headers: &[(&str, &str)], body: &str) -> Self {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        Self { answer: exchange::HttpResponse { status, headers, body }, asked: Arc::default() }
+    }
+
+    /// What it was asked, as `METHOD url name=value… body`.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        let shown = |request: &exchange::HttpRequest| {
+            let lines: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let body = String::from_utf8_lossy(&request.body);
+            format!("{} {} {} {body}", request.method, request.url, lines.join(" "))
+        };
+        self.asked.lock().unwrap().iter().map(shown).collect()
+    }
+
+    /// The body it was asked with last.
+    pub(crate) fn body(&self) -> Bytes {
+        self.asked.lock().unwrap().last().map(|request| request.body.clone()).unwrap_or_default()
+    }
+}
+
+impl exchange::HttpClient for Oracle {
+    fn send(&self, request: exchange::HttpRequest) -> exchange::http_client::Asking {
+        self.asked.lock().unwrap().push(request);
+        Box::pin(std::future::ready(Ok(self.answer.clone())))
+    }
+}
+
 /// The outside world of a schema, without any chance in it.
 pub(crate) fn context() -> Context {
     Context {

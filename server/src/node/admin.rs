@@ -3,7 +3,7 @@
 use super::core::{Core, LoadError};
 use super::route_table::{Replace, RouteTable};
 use crate::supervise::Supervised;
-use admin::{Counters, Eventually, HealthFault, HealthView, NodeView, Publisher, Readiness};
+use admin::{Counters, Eventually, Extension, HealthFault, HealthView, NodeView, Publisher, Readiness};
 use proxy::targets::SetHealthError;
 use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
@@ -100,6 +100,11 @@ impl NodeView for View {
 
     fn database_reachable(&self) -> bool {
         self.0.database().is_none_or(|database| database.store.is_reachable())
+    }
+
+    fn extensions(&self) -> Vec<Arc<dyn Extension>> {
+        let kept: Arc<dyn Extension> = Arc::new(super::proxy_cache::ProxyCache(self.0.responses.clone()));
+        vec![kept]
     }
 
     fn metrics(&self) -> String {

@@ -12,7 +12,7 @@ use declarative::keep::{self, Kept};
 use directory::{People, PluginRecords};
 use entities::{Definitions, PluginSchemas, VaultSchema, VaultSchemas};
 use exchange::counters::Counters;
-use exchange::{Meters, NoMeters, NoRecords, Records, Registry, Services};
+use exchange::{Meters, NoMeters, NoRecords, Records, Registry, ResponseCache, Services};
 use proxy::Traffic;
 use proxy::dns::Resolver;
 use proxy::targets::Targets;
@@ -94,6 +94,8 @@ pub struct Core {
     pub published: Published,
     /// Counters of windows of time.
     pub counters: Arc<Counters>,
+    /// Responses that `proxy-cache` keeps.
+    pub responses: Arc<ResponseCache>,
     /// Redis servers that plugins name.
     pub redis: Arc<redis_client::Client>,
     /// What goes out for plugins.
@@ -150,10 +152,12 @@ impl Core {
                 (Arc::new(records), Arc::new(SharedMeters(store.clone())))
             }
         };
+        let responses = Arc::new(ResponseCache::new(settings.storage.mem_cache_size / 2));
         let services = Services {
             records,
             meters,
             counters: counters.clone(),
+            responses: responses.clone(),
             redis: redis.clone(),
             ldap: Arc::new(ldap_client::Client::new(outside.clone())),
             http: outbound.clone(),
@@ -179,6 +183,7 @@ impl Core {
             kinds,
             registry,
             counters,
+            responses,
             redis,
             outbound,
             resolver,

@@ -9,6 +9,7 @@ mod logs;
 mod lua;
 mod metrics;
 mod meters;
+mod proxy_cache;
 mod rate_limiter;
 mod redis;
 mod route_table;

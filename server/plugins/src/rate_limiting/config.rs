@@ -1,8 +1,8 @@
 //! Options of `rate-limiting`.
 
 use super::period::Period;
-use crate::redis::Redis;
-use schema::{Check, Field, Map, Record, Schema, Shorthand, Value};
+use crate::redis::{self, Redis};
+use schema::{Check, Map, Record, Schema, Value};
 use serde::Deserialize;
 
 /// Options of `rate-limiting`.
@@ -129,42 +129,19 @@ fn order_and_rate(config: &Map<String, Value>) -> Result<(), String> {
     Ok(())
 }
 
-/// The flat names that Redis options had before 3.6.
 fn shorthands(record: Record) -> Record {
-    let fields = [
-        ("host", Field::string("redis_host")),
-        ("port", Field::integer("redis_port")),
-        ("password", Field::string("redis_password").len_min(0)),
-        ("username", Field::string("redis_username")),
-        ("ssl", Field::boolean("redis_ssl")),
-        ("ssl_verify", Field::boolean("redis_ssl_verify")),
-        ("server_name", Field::string("redis_server_name")),
-        ("timeout", Field::integer("redis_timeout")),
-        ("database", Field::integer("redis_database")),
-    ];
-    fields.into_iter().fold(record, |record, (name, field)| {
-        let message =
-            format!("rate-limiting: config.redis_{name} is deprecated, please use config.redis.{name} instead");
-        record.shorthand(Shorthand::renamed(field, &format!("redis.{name}"), message))
-    })
+    redis::shorthands(record, "rate-limiting")
 }
 
 /// The checks that span several options.
 pub(crate) fn checks() -> Vec<Check> {
-    let redis = |then: &str| {
-        Check::conditional("config.policy", |policy| policy.eq("redis"), then, |field| field.required(true))
-    };
     let by = |value: &'static str, then: &str| {
         Check::conditional("config.limit_by", |by| by.eq(value), then, |field| field.required(true))
     };
-    vec![
-        Check::at_least_one_of(Period::ALL.map(|period| format!("config.{}", period.name()))),
-        redis("config.redis.host"),
-        redis("config.redis.port"),
-        redis("config.redis.timeout"),
-        by("header", "config.header_name"),
-        by("path", "config.path"),
-    ]
+    let mut checks = vec![Check::at_least_one_of(Period::ALL.map(|period| format!("config.{}", period.name())))];
+    checks.extend(redis::checks());
+    checks.extend([by("header", "config.header_name"), by("path", "config.path")]);
+    checks
 }
 
 /// Without a database there are no counters in it.

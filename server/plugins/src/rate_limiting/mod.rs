@@ -2,9 +2,10 @@
 
 mod config;
 mod headers;
-mod period;
+pub(crate) mod period;
 mod shared;
 
+pub(crate) use config::without_cluster;
 pub use config::{Config, LimitBy, Policy};
 
 use crate::{auth, number};
@@ -145,7 +146,7 @@ impl Plugin for RateLimiting {
         let schema = PluginSchema::new::<Config>(Self::NAME)
             .priority(Self::PRIORITY)
             .scopes(Scopes::GROUPS)
-            .without_database(config::without_cluster);
+            .without_database(without_cluster);
         config::checks().into_iter().fold(schema, PluginSchema::check)
     }
 

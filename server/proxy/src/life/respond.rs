@@ -7,7 +7,7 @@ use crate::product::{PRODUCT, VIA_1_1, VIA_2};
 use crate::settings::HeaderTokens;
 use crate::worker::Worker;
 use exchange::names::Name;
-use exchange::{Answer, Chunk, Exchange, Flow, Headers, Phases, Stamp};
+use exchange::{Answer, Chunk, Exchange, Flow, Headers, Phases, Source, Stamp};
 use std::future::poll_fn;
 use std::task::Poll;
 
@@ -21,6 +21,8 @@ pub(super) async fn made<C: Client>(
     collected: &Collected<'_>,
     worker: &Worker,
 ) -> End {
+    // What was kept of an upstream's answers counts as one.
+    let proxied = proxied || answer.source == Source::Service;
     exchange.answer(answer, &worker.settings.errors);
     header_filter(exchange, collected, worker);
     whole(client, exchange, proxied, collected, worker).await

@@ -1,0 +1,183 @@
+//! `aws-lambda`: hands requests to a function of Amazon Web Services.
+
+mod answer;
+mod config;
+mod payload;
+mod sign;
+
+pub use config::Config;
+
+use crate::functions::timeout;
+use crate::{auth, form};
+use bytes::Bytes;
+use entities::PluginSchema;
+use exchange::{About, Body, Exchange, Flow, HttpClient, HttpRequest, Phases, Plugin, Services, Step};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use schema::Check;
+use sign::{Credentials, Signed};
+use std::sync::Arc;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// The largest body that is handed over or comes back, in bytes: more than AWS takes or gives.
+const BODY_LIMIT: u64 = 8 << 20;
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// `aws-lambda`, configured.
+pub struct AwsLambda {
+    config: Config,
+    credentials: Option<Credentials>,
+    /// Where to ask; none where neither host nor region is known.
+    place: Option<Place>,
+    http: Arc<dyn HttpClient>,
+}
+
+struct Place {
+    /// `http` or `https`
+    scheme: &'static str,
+    /// With its port, where that is not the scheme's.
+    authority: String,
+    region: String,
+    path: String,
+    query: String,
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl Place {
+    fn of(config: &Config) -> Option<Self> {
+        let region =
+            config.aws_region.clone().or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
+        let host = match (&config.host, &region) {
+            (Some(host), _) => host.clone(),
+            (None, Some(region)) => format!("lambda.{region}.amazonaws.com"),
+            (None, None) => return None,
+        };
+        let (scheme, usual) = if config.disable_https == Some(true) { ("http", 80) } else { ("https", 443) };
+        let port = config.port.unwrap_or(443);
+        let authority = if port == usual { host } else { format!("{host}:{port}") };
+        let name = utf8_percent_encode(config.function_name.as_deref().unwrap_or_default(), ESCAPED);
+        let qualifier = config.qualifier.as_deref().map(|text| utf8_percent_encode(text, ESCAPED).to_string());
+        Some(Self {
+            scheme,
+            authority,
+            region: region.unwrap_or_else(|| "us-east-1".to_owned()),
+            path: format!("/2015-03-31/functions/{name}/invocations"),
+            query: qualifier.map_or_else(String::new, |qualifier| format!("Qualifier={qualifier}")),
+        })
+    }
+}
+
+impl Credentials {
+    fn of(config: &Config) -> Option<Self> {
+        match (&config.aws_key, &config.aws_secret) {
+            (Some(key), Some(secret)) => Some(Self { key: key.clone(), secret: secret.clone(), session: None }),
+            _ => Some(Self {
+                key: variable("AWS_ACCESS_KEY_ID")?,
+                secret: variable("AWS_SECRET_ACCESS_KEY")?,
+                session: variable("AWS_SESSION_TOKEN"),
+            }),
+        }
+    }
+}
+
+impl AwsLambda {
+    /// The signed invocation for a payload.
+    fn invocation(&self, exchange: &Exchange, payload: String) -> Result<HttpRequest, &'static str> {
+        let place = self.place.as_ref().ok_or("no region or host specified")?;
+        let credentials = self.credentials.as_ref().ok_or("no AWS credentials are configured or in the environment")?;
+        let written = format_description!("[year][month][day]T[hour][minute][second]Z");
+        let time = OffsetDateTime::from(exchange.timeline.wall()).format(&written).unwrap_or_default();
+        let mut headers = vec![
+            ("content-type", "application/x-amz-json-1.1".to_owned()),
+            ("host", place.authority.clone()),
+            ("x-amz-date", time.clone()),
+            ("x-amz-invocation-type", self.config.invocation_type.clone()),
+            ("x-amz-log-type", self.config.log_type.clone()),
+        ];
+        headers.extend(credentials.session.clone().map(|token| ("x-amz-security-token", token)));
+        let signed = Signed {
+            method: "POST",
+            path: &place.path,
+            query: &place.query,
+            headers: &headers,
+            body: payload.as_bytes(),
+            region: &place.region,
+            service: "lambda",
+            time: &time,
+        };
+        let authorization = signed.authorization(credentials);
+        let mark = if place.query.is_empty() { "" } else { "?" };
+        let url = format!("{}://{}{}{mark}{}", place.scheme, place.authority, place.path, place.query);
+        let mut request = HttpRequest::new("POST", url, payload).header("authorization", authorization);
+        for (name, value) in headers.into_iter().filter(|(name, _)| *name != "host") {
+            request = request.header(name, value);
+        }
+        request.timeout = timeout(self.config.timeout);
+        request.max_answer = BODY_LIMIT as usize;
+        Ok(request)
+    }
+
+    async fn invoke(&self, exchange: &Exchange, body: &Bytes) -> Flow {
+        let payload = payload::payload(&self.config, exchange, body).to_string();
+        let request = match self.invocation(exchange, payload) {
+            Ok(request) => request,
+            Err(error) => {
+                tracing::error!(plugin = Self::NAME, "{error}");
+                return auth::failure().into();
+            }
+        };
+        match self.http.send(request).await {
+            Ok(found) => answer::response(&self.config, found).into(),
+            Err(error) => {
+                tracing::error!(plugin = Self::NAME, "the function cannot be asked: {error}");
+                auth::failure().into()
+            }
+        }
+    }
+}
+
+impl Plugin for AwsLambda {
+    const NAME: &'static str = "aws-lambda";
+    const PRIORITY: i32 = 750;
+    const PHASES: Phases = Phases::ACCESS;
+    type Config = Config;
+
+    fn schema() -> PluginSchema {
+        PluginSchema::new::<Config>(Self::NAME)
+            .priority(Self::PRIORITY)
+            .check(Check::mutually_required(["config.aws_key", "config.aws_secret"]))
+            .check(Check::custom(["config.proxy_url"], config::proxy_scheme))
+    }
+
+    fn new(config: Config, _about: &About, services: &Services) -> Result<Self, String> {
+        if config.aws_assume_role_arn.is_some() {
+            return Err("config.aws_assume_role_arn is not supported by this version".to_owned());
+        }
+        if config.proxy_url.is_some() {
+            return Err("config.proxy_url is not supported by this version".to_owned());
+        }
+        let (credentials, place) = (Credentials::of(&config), Place::of(&config));
+        Ok(Self { credentials, place, http: services.http.clone(), config })
+    }
+
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
+        let skips = self.config.skip_large_bodies == Some(true);
+        let limit = if skips { form::BODY_LIMIT } else { BODY_LIMIT };
+        let left_out = skips && exchange.request.content_length > Some(limit);
+        Step::Wait(Box::pin(async move {
+            if left_out || matches!(exchange.request.body, Body::Empty) {
+                return self.invoke(exchange, &Bytes::new()).await;
+            }
+            match exchange.request.body.read(limit).await {
+                Ok(body) => self.invoke(exchange, &body).await,
+                Err(error) => form::broken(&error).into(),
+            }
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;
