@@ -112,7 +112,7 @@ test('from an empty gateway to a protected API and back', async ({ page }) => {
     await expect(page.getByText('secret-of-alice').first()).toBeVisible();
     await answers('/orders', { apikey: 'secret-of-alice' }, 200);
     await answers('/orders', { apikey: 'wrong' }, 401);
-    await page.getByRole('link', { name: 'alice', exact: true }).click();
+    await page.getByRole('navigation', { name: 'Breadcrumb' }).getByRole('link', { name: 'alice', exact: true }).click();
     await title(page, 'alice');
     await accessible(page);
   });

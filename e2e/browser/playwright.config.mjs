@@ -39,7 +39,7 @@ export default defineConfig({
   testDir: '.',
   outputDir: 'results',
   workers: 1,
-  timeout: 180_000,
+  timeout: 300_000,
   forbidOnly: Boolean(process.env.CI),
   reporter: [['list']],
   use: {
