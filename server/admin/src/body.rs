@@ -7,6 +7,12 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long nothing may come while a body is read: a client that waits longer holds a buffer and a connection for
+/// nothing.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a body says.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +45,7 @@ pub(crate) async fn read(mut payload: Payload, headers: &HeaderMap, limit: usize
         return Err(errors::body_too_large());
     }
     let mut whole = BytesMut::with_capacity(announced.unwrap_or(0).min(1 << 20));
-    while let Some(chunk) = payload.next().await {
+    while let Some(chunk) = timeout(PATIENCE, payload.next()).await.map_err(|_| errors::body_too_slow())? {
         let Ok(chunk) = chunk else { return Err(errors::plain(400, "Cannot read the body")) };
         if whole.len() + chunk.len() > limit {
             return Err(errors::body_too_large());

@@ -121,6 +121,11 @@ pub(crate) fn unsupported_media_type() -> Answer {
     page(415, "Unsupported Media Type")
 }
 
+/// A body that does not come.
+pub(crate) fn body_too_slow() -> Answer {
+    page(408, "Request Time-out")
+}
+
 /// A body longer than allowed.
 pub(crate) fn body_too_large() -> Answer {
     page(413, "Request Entity Too Large")

@@ -331,3 +331,24 @@ async fn tags_are_listed_page_by_page() {
         assert_eq!((count, seen.len()), (expected, expected), "{first} {size}");
     }
 }
+
+#[actix_web::test]
+async fn bodies_that_cost_more_than_they_say_are_refused() {
+    let (state, _) = node_of(true);
+    let app = app!(state);
+    let nested = |open: &str, close: &str| format!("{{\"host\":{}1{}}}", open.repeat(20_000), close.repeat(20_000));
+    let names = "[a]".repeat(1000);
+    for (kind, body, status) in [
+        (JSON, nested("[", "]"), 400),
+        (JSON, nested("{\"a\":", "}"), 400),
+        (JSON, format!("{{\"host\":\"{}\"}}", "h".repeat(64 << 10)), 413),
+        (FORM, "a=1&".repeat(1001), 400),
+        (FORM, format!("config{names}=1"), 400),
+        (FORM, "tags[1000]=a&host=h".into(), 201),
+        (FORM, "tags[999999999]=a&host=h".into(), 400),
+    ] {
+        let (found, bytes, _) = call(&app, "POST", "/services", kind, body.as_bytes()).await;
+        let start: String = body.chars().take(40).collect();
+        assert_eq!(found, status, "{start}: {}", String::from_utf8_lossy(&bytes));
+    }
+}
