@@ -4,6 +4,7 @@ use proxy::dns::Resolver;
 use redis_client::{Network, Resolving};
 use rustls::ClientConfig;
 use snapshot::Trust;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// The node's resolver and authorities.
@@ -16,6 +17,9 @@ pub struct Outside {
 
 impl Network for Outside {
     fn resolve(&self, name: &str, port: u16) -> Resolving {
+        if let Ok(address) = name.parse::<IpAddr>() {
+            return Box::pin(std::future::ready(Ok(SocketAddr::new(address, port))));
+        }
         let asked = self.resolver.resolve(name);
         Box::pin(async move {
             let answer = asked.found().await.map_err(|error| error.to_string())?;
