@@ -231,12 +231,7 @@ fn uri_captures(lua: &Lua, _: MultiValue) -> mlua::Result<Value> {
         captures.named.iter().map(|(name, group)| (name.clone(), form::lossy(group))).collect();
     let unnamed: Vec<Json> =
         captures.numbered.iter().skip(1).map(|group| form::lossy(group.as_deref().unwrap_or_default())).collect();
-    let table = value::from_json(lua, &json!({ "named": named, "unnamed": unnamed }), Null::Absent)?;
-    if let (Value::Table(table), Some(Some(whole))) = (&table, captures.numbered.first()) {
-        let unnamed: Table = table.get("unnamed")?;
-        unnamed.raw_set(0, lua.create_string(whole)?)?;
-    }
-    Ok(table)
+    value::from_json(lua, &json!({ "named": named, "unnamed": unnamed }), Null::Absent)
 }
 
 /// Reads the request's body whole, and keeps it for the upstream.
