@@ -105,7 +105,7 @@ fn limits_hold_for_all_nodes() {
     let limit = json!({ "name": "rate-limiting", "config": { "year": 3, "policy": "cluster" } });
     create(one.admin, "/routes/r/plugins", &limit);
     let remaining =
-        |node: &Gateway| get(node.proxy, "/s/x", &[]).header("X-RateLimit-Remaining-Year").map(str::to_owned);
+        |node: &Gateway| get(node.proxy, "/s/x", &[]).header("x-ratelimit-remaining-year").map(str::to_owned);
     for (node, left) in [(&one, "2"), (&two, "1"), (&one, "0")] {
         let mut found = None;
         eventually("it is limited", || {
