@@ -178,6 +178,22 @@ impl Shared {
         )
     }
 
+    /// `GET /cache/{key}`
+    pub(crate) fn kept(&self, name: &[u8]) -> Result<Answer, Answer> {
+        let found = std::str::from_utf8(name).ok().and_then(|name| self.node.kept(name));
+        found.map(|value| Answer::json(200, &value)).ok_or_else(errors::not_found)
+    }
+
+    /// `DELETE /cache`, `DELETE /cache/{key}`
+    pub(crate) fn forget(&self, name: Option<&[u8]>) -> Answer {
+        match name.map(std::str::from_utf8) {
+            None => self.node.forget(None),
+            Some(Ok(name)) => self.node.forget(Some(name)),
+            Some(Err(_)) => {}
+        }
+        Answer::empty(204)
+    }
+
     /// `GET /debug/node/log-level`
     pub(crate) fn log_level(&self) -> Answer {
         errors::plain(200, &format!("log level: {}", self.node.log_level()))

@@ -107,6 +107,14 @@ pub trait NodeView: Send + Sync + 'static {
         true
     }
 
+    /// What is kept of the database's answers under a name of Kong's cache; `None` where nothing is.
+    fn kept(&self, _name: &str) -> Option<Value> {
+        None
+    }
+
+    /// Forgets what is kept under a name, or all of it.
+    fn forget(&self, _name: Option<&str>) {}
+
     /// Who answers paths that are not about entities. Asked once, when the Admin API is made.
     fn extensions(&self) -> Vec<Arc<dyn Extension>> {
         Vec::new()

@@ -101,6 +101,21 @@ impl People {
         self.0.forget_all();
     }
 
+    pub(crate) fn forget_one(&self, wanted: &Wanted<'_>) {
+        self.0.forget(wanted);
+    }
+
+    /// What is kept, without asking the store.
+    pub(crate) fn kept_as(&self, wanted: &Wanted<'_>) -> Option<Known> {
+        let entry = self.0.cache.get(&self.0.names.key(wanted))?;
+        self.0.is_fresh(&entry, Duration::ZERO).then(|| entry.known.clone())
+    }
+
+    /// The kind of a name.
+    pub(crate) fn entity(&self, name: &str) -> Option<&'static str> {
+        self.0.definitions.entity(name).map(|entity| entity.name)
+    }
+
     fn look_up(&self, wanted: &Wanted<'_>, question: impl FnOnce() -> Question) -> Found {
         let inner = &self.0;
         let key = inner.names.key(wanted);

@@ -8,6 +8,7 @@ use entities::DEFAULT_WORKSPACE;
 use exchange::{Request, Scheme};
 use serde_json::Value;
 use snapshot::Snapshot;
+use std::collections::HashMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -84,7 +85,8 @@ pub fn db_import(file: PathBuf, arguments: &SettingsArguments) -> Result<(), Fai
     let kinds = Offer::of(&settings).kinds;
     let failed = |error: &dyn std::fmt::Display| Failure(format!("Failed parsing:\n{error}"));
     let (document, _) = Source::File(file).read().map_err(|error| failed(&error))?;
-    let records = declarative::load(&document, &kinds, now()).map_err(|invalid| failed(&invalid.tree()))?.records;
+    let mut records = declarative::load(&document, &kinds, now()).map_err(|invalid| failed(&invalid.tree()))?.records;
+    keep_times(&mut records, &document);
     println!("parse successful, beginning import");
     actix_rt::System::new().block_on(async {
         let database = Database::open(&settings, &kinds, Patience::default()).await?;
@@ -97,6 +99,26 @@ pub fn db_import(file: PathBuf, arguments: &SettingsArguments) -> Result<(), Fai
     })?;
     println!("import successful");
     Ok(())
+}
+
+/// A backup says when its entities were last changed; restoring them changes nothing.
+fn keep_times(records: &mut [Record], document: &Value) {
+    let mut times: HashMap<(&str, &str), &Value> = HashMap::new();
+    for (kind, list) in document.as_object().into_iter().flatten() {
+        for entity in list.as_array().into_iter().flatten() {
+            let (id, time) = (entity.get("id").and_then(Value::as_str), entity.get("updated_at"));
+            if let (Some(id), Some(time)) = (id, time.filter(|time| time.is_number())) {
+                times.insert((kind, id), time);
+            }
+        }
+    }
+    for record in records {
+        if let Some(time) = times.get(&(record.entity, record.id.to_string().as_str()))
+            && let Some(kept) = record.value.get_mut("updated_at")
+        {
+            *kept = Value::clone(time);
+        }
+    }
 }
 
 /// Another gateway's default workspace has another id: what is in it comes into the one of this gateway.

@@ -102,6 +102,18 @@ impl NodeView for View {
         self.0.database().is_none_or(|database| database.store.is_reachable())
     }
 
+    fn kept(&self, name: &str) -> Option<Value> {
+        self.0.people.as_ref()?.inspect(name)
+    }
+
+    fn forget(&self, name: Option<&str>) {
+        match (&self.0.people, name) {
+            (Some(people), Some(name)) => people.forget_named(name),
+            (Some(people), None) => people.forget(),
+            (None, _) => {}
+        }
+    }
+
     fn extensions(&self) -> Vec<Arc<dyn Extension>> {
         let kept: Arc<dyn Extension> = Arc::new(super::proxy_cache::ProxyCache(self.0.responses.clone()));
         vec![kept]

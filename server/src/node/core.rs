@@ -142,12 +142,12 @@ impl Core {
         let people = match &storage {
             Storage::Memory(_) => None,
             Storage::Database(database) => {
-                Some(People::new(database.store.clone(), definitions.clone(), translate::people(&settings.storage)))
+                Some(People::new(database.reading().clone(), definitions.clone(), translate::people(&settings.storage)))
             }
         };
         let (records, meters): (Arc<dyn Records>, Arc<dyn Meters>) = match &storage {
             Storage::Memory(_) => (Arc::new(NoRecords), Arc::new(NoMeters)),
-            Storage::Database(Database { store, background }) => {
+            Storage::Database(Database { store, background, .. }) => {
                 let records = PluginRecords::new(store.clone(), definitions.clone(), background.handle().clone());
                 (Arc::new(records), Arc::new(SharedMeters(store.clone())))
             }
@@ -258,6 +258,7 @@ impl Core {
     pub(super) fn publish(&self, view: &View) -> Result<(), LoadError> {
         let snapshot = self.compile(view)?;
         self.targets.publish(&snapshot);
+        tracing::debug!(generation = snapshot.generation, revision = view.revision(), "a configuration is in use");
         self.published.store(snapshot);
         Ok(())
     }

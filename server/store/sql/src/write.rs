@@ -174,6 +174,17 @@ impl Writer<'_> {
     async fn put(&mut self, record: Record, mut before: Option<Arc<Record>>) -> Result<(), Failure> {
         let (layout, rules) = self.blueprint.layout(record.entity)?;
         let probe = self.probe(layout, rules, &record).await?;
+        let mut expired = Vec::new();
+        for (unique, holder) in rules.unique.iter().zip(probe.holders) {
+            let Some(holder) = holder else { continue };
+            let found = read::get(self.db, self.blueprint, record.entity, &holder, None).await?;
+            if found.is_some_and(|found| !found.expired(self.now)) {
+                let fields = values(&unique.fields, &record);
+                return Err(Error::Unique { entity: rules.entity, fields, holder }.into());
+            }
+            expired.push(holder);
+        }
+        // Told after a value that is taken, as databases do: their constraints on references are checked last.
         for (reference, there) in rules.references.iter().zip(&probe.references) {
             if let Some(false) = there
                 && let Some(id) = record.reference(reference.field)
@@ -182,13 +193,7 @@ impl Writer<'_> {
                 return Err(Error::Foreign { entity, field, reference, id }.into());
             }
         }
-        for (unique, holder) in rules.unique.iter().zip(probe.holders) {
-            let Some(holder) = holder else { continue };
-            let found = read::get(self.db, self.blueprint, record.entity, &holder, None).await?;
-            if found.is_some_and(|found| !found.expired(self.now)) {
-                let fields = values(&unique.fields, &record);
-                return Err(Error::Unique { entity: rules.entity, fields, holder }.into());
-            }
+        for holder in expired {
             // It was only waiting to be swept.
             self.delete(rules.entity, &holder).await?;
             if before.is_some() {
