@@ -84,7 +84,7 @@ fn a_network_that_goes_silent() {
 fn no_write_is_lost_where_several_change_one_entity() {
     let postgres = Postgres::start();
     let (one, two) = (on(&postgres, &[]), on(&postgres, &[]));
-    create(one.admin, "/services", &json!({ "name": "s", "host": "a.test" }));
+    create(one.admin, "/services", &json!({ "name": "s", "host": "a.test", "protocol": "https" }));
     const LAST: u32 = 20;
     let fields = ["connect_timeout", "read_timeout", "write_timeout", "port", "retries", "tls_verify_depth"];
     std::thread::scope(|scope| {
@@ -104,6 +104,21 @@ fn no_write_is_lost_where_several_change_one_entity() {
         for field in fields {
             assert_eq!(found[field], LAST, "{field}: {found}");
         }
+    }
+}
+
+#[test]
+fn a_log_level_is_told_to_all_for_a_while() {
+    let postgres = Postgres::start();
+    let (one, two) = (on(&postgres, &[]), on(&postgres, &[]));
+    let level = |node: &Gateway| get(node.admin, "/debug/node/log-level", &[]).json()["message"].clone();
+    let told = send(one.admin, "PUT", "/debug/cluster/log-level/error?timeout=2", &Value::Null);
+    assert_eq!((told.status, &told.json()["message"]), (200, &json!("log level changed")));
+    for node in [&one, &two] {
+        eventually("it is heard", || level(node) == "log level: error");
+    }
+    for node in [&one, &two] {
+        eventually("it is over", || level(node) == "log level: warn");
     }
 }
 
@@ -150,7 +165,7 @@ fn a_burst_of_writes_leads_to_few_rebuilds() {
     const WRITES: usize = 1_000;
     const WRITERS: usize = 8;
     let folder = tempfile::tempdir().expect("a folder");
-    let settings = [("KONG_DATABASE", "sqlite"), ("KONG_LOG_LEVEL", "debug")];
+    let settings = [("KONG_DATABASE", "sqlite"), ("KONG_LOG_LEVEL", "debug"), ("KONG_PROXY_ERROR_LOG", "errors.log")];
     let gateway = Gateway::start_in(folder.path(), &settings);
     let backend = Backend::start();
     serve(gateway.admin, &backend);
@@ -167,7 +182,7 @@ fn a_burst_of_writes_leads_to_few_rebuilds() {
     for number in [0, 1, WRITES - 1] {
         eventually("all are served", || status(&gateway, &format!("/b{number}/x")) == 200);
     }
-    let log = std::fs::read_to_string(folder.path().join("logs/error.log")).expect("a log");
+    let log = std::fs::read_to_string(folder.path().join("errors.log")).expect("a log");
     let rebuilds = log.lines().filter(|line| line.contains("a configuration is in use")).count();
     assert!(rebuilds > 0 && rebuilds < WRITES / 4, "{rebuilds} rebuilds");
 }

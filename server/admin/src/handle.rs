@@ -124,7 +124,8 @@ impl Call<'_> {
             Endpoint::CacheKey if method == "DELETE" => Ok(shared.forget(Some(parameter(0)))),
             Endpoint::CacheKey => shared.kept(parameter(0)),
             Endpoint::LogLevel => Ok(shared.log_level()),
-            Endpoint::SetLogLevel | Endpoint::ClusterLogLevel => Ok(shared.set_log_level(parameter(0), query, body)),
+            Endpoint::SetLogLevel => Ok(shared.set_log_level(parameter(0), query, body, false)),
+            Endpoint::ClusterLogLevel => Ok(shared.set_log_level(parameter(0), query, body, true)),
             Endpoint::Schema => Ok(shared.schema(parameter(0))),
             // "plugins" and "vaults" are literal there.
             Endpoint::SchemaValidate => {

@@ -200,7 +200,7 @@ impl Shared {
     }
 
     /// `PUT /debug/{node,cluster}/log-level/{level}`
-    pub(crate) fn set_log_level(&self, level: &[u8], query: &[Argument], body: Body) -> Answer {
+    pub(crate) fn set_log_level(&self, level: &[u8], query: &[Argument], body: Body, cluster: bool) -> Answer {
         if !self.kinds.definitions().database() {
             return errors::plain(405, "cannot change log level when not using a database");
         }
@@ -219,7 +219,10 @@ impl Shared {
             return errors::plain(400, "timeout must be greater than or equal to 0");
         }
         let duration = Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(Duration::MAX);
-        self.node.set_log_level(&level, duration);
+        match cluster {
+            true => self.node.set_cluster_log_level(&level, duration),
+            false => self.node.set_log_level(&level, duration),
+        }
         errors::plain(200, "log level changed")
     }
 }

@@ -130,6 +130,11 @@ pub trait NodeView: Send + Sync + 'static {
 
     /// Sets the log level for a while.
     fn set_log_level(&self, level: &str, duration: Duration);
+
+    /// Sets the log level of every node on the same database for a while.
+    fn set_cluster_log_level(&self, level: &str, duration: Duration) {
+        self.set_log_level(level, duration);
+    }
 }
 
 /// Facts about a node that do not change while it runs.

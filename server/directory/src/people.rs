@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// How many changes are read at once.
 const STRIDE: usize = 5_000;
 /// The pause between two looks at the change log: writes that come together are read together.
-const REST: Duration = Duration::from_millis(2);
+const REST: Duration = Duration::from_millis(10);
 /// The pause after the change log could not be read.
 const PAUSE: Duration = Duration::from_millis(500);
 

@@ -2,7 +2,7 @@
 
 use super::{Failure, SettingsArguments};
 use crate::node::{Core, Database, Offer, Patience, now};
-use declarative::Source;
+use declarative::{Kinds, Source};
 use declarative::export::{Purpose, document};
 use entities::DEFAULT_WORKSPACE;
 use exchange::{Request, Scheme};
@@ -13,7 +13,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{Batch, Operation, Record, Store};
+use store::{Batch, Error, Operation, Precondition, Record, Store};
 
 /// Checks a declarative file, down to whether it can be compiled.
 pub fn parse(file: Option<PathBuf>, arguments: &SettingsArguments) -> Result<(), Failure> {
@@ -84,21 +84,49 @@ pub fn db_import(file: PathBuf, arguments: &SettingsArguments) -> Result<(), Fai
     }
     let kinds = Offer::of(&settings).kinds;
     let failed = |error: &dyn std::fmt::Display| Failure(format!("Failed parsing:\n{error}"));
-    let (document, _) = Source::File(file).read().map_err(|error| failed(&error))?;
+    let (mut document, _) = Source::File(file).read().map_err(|error| failed(&error))?;
+    complete_workspaces(&mut document);
     let mut records = declarative::load(&document, &kinds, now()).map_err(|invalid| failed(&invalid.tree()))?.records;
     keep_times(&mut records, &document);
     println!("parse successful, beginning import");
     actix_rt::System::new().block_on(async {
         let database = Database::open(&settings, &kinds, Patience::default()).await?;
-        let mut records = in_one_default_workspace(records);
-        // What others point to comes first.
-        records.sort_by_key(|record| kinds.position(record.entity));
-        let operations = records.into_iter().map(Operation::Upsert).collect();
-        let batch = Batch { operations, author: "config db_import".into(), ..Batch::default() };
-        database.store.apply(batch).await.map_err(|error| Failure(format!("Failed importing:\n{error}")))
+        let records = in_one_default_workspace(records);
+        let imported = import(&*database.store, &kinds, records).await;
+        imported.map_err(|error| Failure(format!("Failed importing:\n{error}")))
     })?;
     println!("import successful");
     Ok(())
+}
+
+/// From how many records on it pays to read what is there and to write everything at once.
+const MANY: usize = 1_000;
+
+/// Adds records, or puts them in the place of what has the same ids.
+async fn import(store: &dyn Store, kinds: &Kinds, mut records: Vec<Record>) -> Result<(), Error> {
+    let author = || "config db_import".to_owned();
+    if records.len() >= MANY {
+        let view = store.view().await?;
+        if view.len() < records.len() {
+            let held = view.catalog().rules().iter().flat_map(|rules| view.all(rules.entity));
+            let held = held.map(|record| Record::clone(record)).chain(records.iter().cloned());
+            let all: HashMap<_, _> = held.map(|record| ((record.entity, record.id.clone()), record)).collect();
+            let batch = Batch {
+                author: author(),
+                preconditions: vec![Precondition::Version(view.revision())],
+                ..Batch::replace_all(all.into_values().collect())
+            };
+            match store.apply(batch).await {
+                // Someone wrote meanwhile: one by one, then.
+                Err(Error::Precondition(_)) => {}
+                done => return done.map(drop),
+            }
+        }
+    }
+    // What others point to comes first.
+    records.sort_by_key(|record| kinds.position(record.entity));
+    let operations = records.into_iter().map(Operation::Upsert).collect();
+    store.apply(Batch { operations, author: author(), ..Batch::default() }).await.map(drop)
 }
 
 /// A backup says when its entities were last changed; restoring them changes nothing.
@@ -118,6 +146,14 @@ fn keep_times(records: &mut [Record], document: &Value) {
         {
             *kept = Value::clone(time);
         }
+    }
+}
+
+/// A workspace that another gateway made without its settings is exported with null in their place.
+fn complete_workspaces(document: &mut Value) {
+    let workspaces = document.get_mut("workspaces").and_then(Value::as_array_mut);
+    for workspace in workspaces.into_iter().flatten().filter_map(Value::as_object_mut) {
+        workspace.retain(|_, value| !value.is_null());
     }
 }
 

@@ -1,6 +1,7 @@
 //! What outlives every actor of a node: the store, the Snapshot in use, the counters, the health of Targets.
 
 use super::database::Database;
+use super::log_level::LogLevel;
 use super::meters::SharedMeters;
 use super::redis::Outside;
 use super::shipper::Outbound;
@@ -114,6 +115,8 @@ pub struct Core {
     pub node_id: Uuid,
     /// Consumers and credentials, where they are looked up in a database.
     pub people: Option<People>,
+    /// The log level, and for how long.
+    pub log_level: LogLevel,
     builder: Builder,
     // What the Snapshot in use was compiled from, where there is a database.
     followed: Mutex<Option<Arc<View>>>,
@@ -172,6 +175,7 @@ impl Core {
                 None => builder,
             },
             people,
+            log_level: LogLevel::of_now(),
             storage,
             followed: Mutex::default(),
             published: Published::new(ArcSwap::from_pointee(Snapshot::empty(flavor))),

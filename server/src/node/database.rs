@@ -185,6 +185,7 @@ fn postgres(given: &config::Postgres, settings: &Settings) -> Result<Postgres, S
         tls,
         timeout: given.timeout,
         pool_size: u32::try_from(size).unwrap_or(u32::MAX),
+        backlog: given.backlog.map(|backlog| u32::try_from(backlog).unwrap_or(u32::MAX)),
         turn: given.max_concurrent_queries.map(|_| given.semaphore_timeout),
         keepalive: given.keepalive_timeout.or(Postgres::default().keepalive),
     })

@@ -5,6 +5,7 @@ mod api_log;
 mod core;
 mod database;
 mod health_checkers;
+mod log_level;
 mod logs;
 mod lua;
 mod meters;

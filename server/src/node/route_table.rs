@@ -88,7 +88,7 @@ pub(super) async fn follow(core: &Arc<Core>) -> Result<bool, LoadError> {
     let store = database.reading();
     let known = core.followed();
     let newest = match &known {
-        Some(known) => match advance(store.as_ref(), known).await? {
+        Some(known) => match advance(core, store.as_ref(), known).await? {
             Advanced::To(view, false) => {
                 core.set_followed(Arc::new(view));
                 return Ok(false);
@@ -118,7 +118,7 @@ enum Advanced {
     Lost,
 }
 
-async fn advance(store: &dyn Store, known: &View) -> Result<Advanced, Error> {
+async fn advance(core: &Core, store: &dyn Store, known: &View) -> Result<Advanced, Error> {
     let (mut view, mut moved, mut touched) = (known.clone(), false, false);
     loop {
         let changes = match store.changes(view.revision(), STRIDE).await {
@@ -128,6 +128,7 @@ async fn advance(store: &dyn Store, known: &View) -> Result<Advanced, Error> {
         };
         let Some(last) = changes.last().map(|change| change.revision) else { break };
         moved = true;
+        super::log_level::heed(core, &changes);
         touched |= changes.iter().any(|change| match &change.kind {
             ChangeKind::Record { entity, .. } => view.catalog().position(entity).is_some(),
             ChangeKind::Replaced { .. } => true,

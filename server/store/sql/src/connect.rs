@@ -2,7 +2,7 @@
 
 use crate::failure::OpenError;
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
-use sqlx::ConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::path::PathBuf;
@@ -82,6 +82,8 @@ pub struct Postgres {
     /// How long a statement waits for a connection (`pg_semaphore_timeout`, where `pg_max_concurrent_queries` bounds
     /// them); `timeout` unless given.
     pub turn: Option<Duration>,
+    /// `pg_backlog`: how many calls may wait for a connection; any number unless given.
+    pub backlog: Option<u32>,
     /// `pg_keepalive_timeout`: how long an unused connection stays open.
     pub keepalive: Option<Duration>,
 }
@@ -99,6 +101,7 @@ impl Default for Postgres {
             timeout: Duration::from_secs(5),
             pool_size: 10,
             turn: None,
+            backlog: None,
             keepalive: Some(Duration::from_secs(60)),
         }
     }
@@ -187,7 +190,13 @@ fn sqlite(to: &Sqlite, patience: Option<Duration>) -> Pools {
             .max_lifetime(None)
             .test_before_acquire(false)
     };
-    let write = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool(1).connect_lazy_with(options.clone()));
+    let write = match &to.path {
+        // SQLite itself ends a transaction for which there is no room, and the driver then counts one that is no more:
+        // what is written on such a connection is nested in a transaction that nobody commits. It is never used again.
+        Some(_) => pool(1).before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) })),
+        None => pool(1),
+    };
+    let write = SqlxSqliteConnector::from_sqlx_sqlite_pool(write.connect_lazy_with(options.clone()));
     let read = match &to.path {
         // No `query_only`: the first connection to a file may have to set it up.
         Some(_) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool(to.readers.max(1)).connect_lazy_with(options)),
@@ -234,7 +243,7 @@ fn postgres(to: &Postgres) -> Result<Pools, OpenError> {
     };
     let shared =
         SqlxPostgresConnector::from_sqlx_postgres_pool(pool(to.pool_size.max(2), to.turn.unwrap_or(to.timeout)));
-    let watch = SqlxPostgresConnector::from_sqlx_postgres_pool(pool(1, to.timeout));
+    let watch = SqlxPostgresConnector::from_sqlx_postgres_pool(pool(1, to.timeout * 2));
     // Writers come one after the other in this process, so they cannot use up the pool while they wait for other nodes.
     Ok(Pools { write: shared.clone(), read: shared, watch, listen: Some(pool(1, to.timeout)) })
 }
