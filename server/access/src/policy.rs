@@ -9,9 +9,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 /// The kinds that decisions depend on.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 9] = [
     "admins",
-    "admin_sessions",
     "group_rbac_roles",
     "groups",
     "rbac_role_endpoints",

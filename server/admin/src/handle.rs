@@ -2,6 +2,7 @@
 
 use crate::body::{self, Body};
 use crate::config;
+use crate::enterprise::{self, Gate, Pass, Trace};
 use crate::errors;
 use crate::extension;
 use crate::paths::{Endpoint, Methods, Paths};
@@ -18,31 +19,43 @@ use std::time::Instant;
 
 /// Serves the Admin API: give it to an `actix_web::App`.
 pub fn configure(cfg: &mut ServiceConfig, state: AdminState) {
-    serve(cfg, state, |shared| &shared.admin_paths);
+    serve(cfg, state, Door { paths: |shared| &shared.admin_paths, gate: |shared| shared.gate.as_deref() });
 }
 
 /// Serves the status API: `/status`, readiness, and the health of Upstreams where there is no database.
 pub fn configure_status(cfg: &mut ServiceConfig, state: AdminState) {
-    serve(cfg, state, |shared| &shared.status_paths);
+    serve(cfg, state, Door { paths: |shared| &shared.status_paths, gate: |_| None });
 }
 
-fn serve(cfg: &mut ServiceConfig, state: AdminState, paths: fn(&Shared) -> &Paths) {
+/// Where requests come in: the paths behind it, and who lets them in.
+#[derive(Clone, Copy)]
+struct Door {
+    paths: fn(&Shared) -> &Paths,
+    gate: fn(&Shared) -> Option<&Gate>,
+}
+
+fn serve(cfg: &mut ServiceConfig, state: AdminState, door: Door) {
     let shared = state.shared;
     cfg.default_service(web::to(move |request: HttpRequest, payload: Payload| {
         let shared = shared.clone();
-        async move { respond(shared, paths, request, payload).await }
+        async move { respond(shared, door, request, payload).await }
     }));
 }
 
 async fn respond(
     shared: Arc<Shared>,
-    paths: fn(&Shared) -> &Paths,
+    door: Door,
     request: HttpRequest,
     payload: Payload,
 ) -> HttpResponse {
     let started = Instant::now();
-    let answer = match answer(shared.clone(), paths, &request, payload).await {
+    let mut trace = Trace::new();
+    let answer = match answer(shared.clone(), door, &request, payload, &mut trace).await {
         Ok(answer) | Err(answer) => answer,
+    };
+    let answer = match (door.gate)(&shared) {
+        Some(gate) => gate.finish(&request, trace, answer).await,
+        None => answer,
     };
     shared.headers.finish(answer, request.headers(), started.elapsed())
 }
@@ -59,12 +72,17 @@ fn allowed(methods: Methods) -> String {
 
 async fn answer(
     shared: Arc<Shared>,
-    paths: fn(&Shared) -> &Paths,
+    door: Door,
     request: &HttpRequest,
     payload: Payload,
+    trace: &mut Trace,
 ) -> Result<Answer, Answer> {
-    let target = Target::of(request);
-    let asked = Asked::read(request, &target, paths(&shared))?;
+    let gate = (door.gate)(&shared);
+    let (target, pass) = match gate {
+        None => (Target::of(request), Pass::open()),
+        Some(gate) => gate.decide(request, (door.paths)(&shared), trace).await?,
+    };
+    let asked = Asked::read(request, &target, (door.paths)(&shared), pass, trace.request_id.clone())?;
     if asked.method == "OPTIONS" {
         let allow = allowed(asked.methods);
         let headers = request.headers().get("Access-Control-Request-Headers").and_then(|value| value.to_str().ok());
@@ -82,6 +100,7 @@ async fn answer(
             return Err(errors::unsupported_media_type());
         }
         bytes = body::read(payload, request.headers(), limit).await?;
+        trace.body = bytes.clone();
         if !body::is_supported(request.headers(), !bytes.is_empty(), is_config) {
             return Err(errors::unsupported_media_type());
         }
@@ -95,7 +114,11 @@ async fn answer(
             _ => config::get(shared.clone()).await,
         };
     }
-    Call { scope: asked.scope(&shared), asked: &asked }.dispatch(sent).await
+    let scope = asked.scope(&shared);
+    if let (Endpoint::Desk(desk), Some(gate)) = (asked.endpoint, gate) {
+        return enterprise::Call::new(gate, scope, request, &asked).await?.answer(*desk, sent).await;
+    }
+    Call { scope, asked: &asked }.dispatch(sent).await
 }
 
 /// A request whose path, method and body are understood.
@@ -170,7 +193,7 @@ impl Call<'_> {
                 shared.set_health(&upstream, &target, address.then(|| parameter(2)), healthy)
             }
             // Answered before.
-            Endpoint::Config | Endpoint::Wasm | Endpoint::Disabled => Err(errors::not_found()),
+            Endpoint::Config | Endpoint::Desk(_) | Endpoint::Wasm | Endpoint::Disabled => Err(errors::not_found()),
         }
     }
 

@@ -6,6 +6,7 @@
 mod body;
 mod certificates;
 mod config;
+mod enterprise;
 mod errors;
 mod extension;
 mod form;
@@ -25,6 +26,7 @@ mod upstreams;
 mod write;
 
 pub use extension::{Extension, ExtensionAnswer, ExtensionCall, ExtensionPath};
+pub use enterprise::{Attempts, AuditSettings, Collisions, Gate, GateError, GateSettings};
 pub use handle::{configure, configure_status};
 pub use respond::HeaderPolicy;
 pub use state::{

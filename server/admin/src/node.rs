@@ -247,6 +247,7 @@ impl Scope<'_> {
         let mut body = json!({"data": data, "next": null});
         if let Some(more) = more {
             let path = tag.map_or_else(|| "/tags".to_owned(), |tag| format!("/tags/{}", query::escape(tag)));
+            let path = format!("{}{path}", self.prefix);
             let (offset, next) = paging.next(&path, &store::Id::Text(more.to_string().into()), None, false);
             body["offset"] = offset.into();
             body["next"] = next.into();

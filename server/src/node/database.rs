@@ -63,6 +63,8 @@ impl Database {
                 Ok(store) => {
                     let store = Arc::new(store);
                     begin(&*store, kinds).await.map_err(|error| error.to_string())?;
+                    let password = settings.initial_password.as_ref().map(config::Secret::reveal);
+                    seed(&*store, kinds, password).await.map_err(|error| error.to_string())?;
                     return Ok(Self { store, background });
                 }
                 Err(error @ OpenError::Unavailable { .. }) if Instant::now() + pause < deadline => error,
@@ -188,6 +190,21 @@ async fn begin(store: &dyn Store, kinds: &Kinds) -> Result<(), Error> {
     let record = Record { entity: "workspaces", id, ws: None, value, expires: None };
     let batch = Batch { operations: vec![Operation::Insert(record)], author: "start".into(), ..Batch::default() };
     match store.apply(batch).await {
+        Ok(_) | Err(Error::PrimaryKey { .. } | Error::Unique { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The default roles and, where nobody is an admin yet and a password is given, the first super admin.
+async fn seed(store: &dyn Store, kinds: &Kinds, password: Option<&str>) -> Result<(), Error> {
+    let seeds = access::seeds(kinds.definitions(), &*store.view().await?, password, now())
+        .map_err(|fault| Error::Unavailable(format!("the default roles are not valid: {fault}")))?;
+    if seeds.operations.is_empty() {
+        return Ok(());
+    }
+    let batch = Batch { operations: seeds.operations, author: "start".into(), ..Batch::default() };
+    match store.apply(batch).await {
+        // Another node was first.
         Ok(_) | Err(Error::PrimaryKey { .. } | Error::Unique { .. }) => Ok(()),
         Err(error) => Err(error),
     }

@@ -1,0 +1,191 @@
+//! What roles allow, as it is shown, and who may give them.
+
+use super::desk::Call;
+use crate::errors;
+use crate::respond::Answer;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use store::{Id, Record};
+
+impl Call<'_> {
+    /// The roles of a user, its groups' too.
+    pub(super) fn roles_of(&self, user: &Id) -> Vec<Id> {
+        let mut roles: Vec<Id> = Vec::new();
+        let mut take = |role: Option<Id>| {
+            if let Some(role) = role
+                && !roles.contains(&role)
+            {
+                roles.push(role);
+            }
+        };
+        for has in self.view.children("rbac_user_roles", "user", user) {
+            take(has.reference("role"));
+        }
+        for place in self.view.children("rbac_user_groups", "user", user) {
+            let Some(group) = place.reference("group") else { continue };
+            for has in self.view.children("group_rbac_roles", "group", &group) {
+                take(has.reference("rbac_role"));
+            }
+        }
+        roles
+    }
+
+    /// The permissions of roles: endpoints by workspace and path, entities by id.
+    pub(super) fn permissions(&self, roles: &[Id]) -> Value {
+        let mut endpoints: Map<String, Value> = Map::new();
+        let mut entities: Map<String, Value> = Map::new();
+        for role in roles {
+            for permission in self.view.children("rbac_role_endpoints", "role", role) {
+                let (Some(workspace), Some(endpoint)) = (permission.text("workspace"), permission.text("endpoint"))
+                else {
+                    continue;
+                };
+                let path = match endpoint {
+                    "*" => "*".to_owned(),
+                    endpoint => format!("/{workspace}{endpoint}"),
+                };
+                let of_workspace = endpoints.entry(workspace).or_insert_with(|| json!({}));
+                join(of_workspace, &path, permission);
+            }
+            for permission in self.view.children("rbac_role_entities", "role", role) {
+                let Some(entity) = permission.text("entity_id") else { continue };
+                let mut all = Value::Object(std::mem::take(&mut entities));
+                join(&mut all, entity, permission);
+                if let Value::Object(all) = all {
+                    entities = all;
+                }
+                if let Some(shown) = entities.get_mut(entity) {
+                    shown["entity_type"] = permission.value.get("entity_type").cloned().unwrap_or_default();
+                }
+            }
+        }
+        json!({"endpoints": endpoints, "entities": entities})
+    }
+
+    /// The workspaces that the roles of a user speak of.
+    pub(super) fn workspaces_of(&self, user: &Id) -> Vec<Map<String, Value>> {
+        let roles = self.roles_of(user);
+        let mut names: Vec<&str> = Vec::new();
+        for role in &roles {
+            let permissions = self.view.children("rbac_role_endpoints", "role", role);
+            names.extend(permissions.filter(|one| !is_negative(one)).filter_map(|one| one.text("workspace")));
+        }
+        let all = self.view.all("workspaces");
+        all.filter(|workspace| names.iter().any(|name| *name == "*" || workspace.text("name") == Some(name)))
+            .map(|workspace| workspace.value.clone())
+            .collect()
+    }
+
+    /// The roles of this workspace with these names.
+    pub(super) fn roles_named(&self, names: Option<&Value>) -> Result<Vec<Arc<Record>>, Answer> {
+        let names: Vec<&str> = match names {
+            Some(Value::String(text)) => text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect(),
+            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        if names.is_empty() {
+            return Err(errors::schema_violation(schema::Errors::of("roles", "must include >= 1 role")));
+        }
+        names
+            .into_iter()
+            .map(|name| {
+                let found = self.find("rbac_roles", "name", name, true).filter(|role| !is_own(role));
+                found.ok_or_else(|| errors::plain(400, &format!("role not found with name '{name}'")))
+            })
+            .collect()
+    }
+
+    /// Refuses to let someone give, take or use what it does not govern: the permissions of these roles.
+    pub(super) fn check_reach<'r>(&self, roles: impl IntoIterator<Item = &'r Id>) -> Result<(), Answer> {
+        let pass = self.scope.pass;
+        if pass.subject.is_none() {
+            return Ok(());
+        }
+        for role in roles {
+            for permission in self.view.children("rbac_role_endpoints", "role", role) {
+                self.check_workspace(permission.text("workspace").unwrap_or("*"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to let someone give or take permissions for a workspace it does not govern.
+    pub(super) fn check_workspace(&self, name: &str) -> Result<(), Answer> {
+        let workspace = match name {
+            "*" => None,
+            name => match self.view.by_unique("workspaces", None, "name", &name.into()) {
+                Some(workspace) => workspace.id.uuid(),
+                // Speaks of nothing.
+                None => return Ok(()),
+            },
+        };
+        let pass = self.scope.pass;
+        let here = workspace == Some(self.scope.workspace) && pass.manages_roles(self.scope.workspace);
+        if here || pass.governs(workspace) {
+            return Ok(());
+        }
+        Err(self.forbidden())
+    }
+
+    /// Kong's sentence for the one who asks.
+    pub(super) fn forbidden(&self) -> Answer {
+        match self.scope.pass.subject.as_deref() {
+            Some(subject) => super::gate::forbidden(subject, self.scope.pass.action),
+            None => errors::plain(403, "you do not have permissions to do this"),
+        }
+    }
+
+    /// Whether a user is the one who asks.
+    pub(super) fn is_self(&self, user: &Id) -> bool {
+        self.scope.pass.subject.as_deref().is_some_and(|subject| user.uuid() == Some(subject.id))
+    }
+
+    /// Refuses what would leave the gateway without a super admin. `without`: users and roles that go; `taken`: the roles
+    /// that `without` alone loses.
+    pub(super) fn check_last(&self, without: &Id, taken: Option<&[Id]>) -> Result<(), Answer> {
+        if !self.gate.enforces() {
+            return Ok(());
+        }
+        let home = Some(entities::DEFAULT_WORKSPACE);
+        let Some(role) = self.view.by_unique("rbac_roles", home, "name", &"super-admin".into()) else { return Ok(()) };
+        let is_loss = taken.is_none_or(|taken| taken.contains(&role.id));
+        let mut holders = self.view.children("rbac_user_roles", "role", &role.id).filter_map(|has| has.reference("user"));
+        let enabled = |user: &Id| {
+            let user = self.view.get("rbac_users", user);
+            user.is_some_and(|user| user.value.get("enabled") == Some(&Value::Bool(true)))
+        };
+        let had = self.view.children("rbac_user_roles", "user", without).any(|has| has.reference("role").as_ref() == Some(&role.id));
+        if is_loss && had && !holders.any(|user| user != *without && enabled(&user)) {
+            return Err(errors::plain(400, "the last super admin cannot be removed: make another one first"));
+        }
+        Ok(())
+    }
+}
+
+fn join(all: &mut Value, key: &str, permission: &Record) {
+    let negative = is_negative(permission);
+    let actions = permission.value.get("actions").and_then(|value| access::Actions::read(value).ok());
+    let actions = actions.unwrap_or_default();
+    let Value::Object(all) = all else { return };
+    match all.get_mut(key) {
+        // The same in another role: a negative one counts, equal ones add up.
+        Some(known) if known["negative"] == Value::Bool(negative) => {
+            let before = access::Actions::read(&known["actions"]).unwrap_or_default();
+            known["actions"] = before.with(actions).names().collect::<Vec<_>>().into();
+        }
+        Some(_) if !negative => {}
+        _ => {
+            let names: Vec<&str> = actions.names().collect();
+            all.insert(key.to_owned(), json!({"actions": names, "negative": negative}));
+        }
+    }
+}
+
+pub(super) fn is_negative(permission: &Record) -> bool {
+    permission.value.get("negative") == Some(&Value::Bool(true))
+}
+
+/// Whether a role is a user's own.
+pub(super) fn is_own(role: &Record) -> bool {
+    role.value.get("is_default") == Some(&Value::Bool(true))
+}
