@@ -104,7 +104,8 @@ fn limits_hold_for_all_nodes() {
     serve(one.admin, &backend);
     let limit = json!({ "name": "rate-limiting", "config": { "year": 3, "policy": "cluster" } });
     create(one.admin, "/routes/r/plugins", &limit);
-    let remaining = |node: &Gateway| get(node.proxy, "/s/x", &[]).header("X-RateLimit-Remaining-Year").map(str::to_owned);
+    let remaining =
+        |node: &Gateway| get(node.proxy, "/s/x", &[]).header("x-ratelimit-remaining-year").map(str::to_owned);
     for (node, left) in [(&one, "2"), (&two, "1"), (&one, "0")] {
         let mut found = None;
         eventually("it is limited", || {
@@ -139,7 +140,8 @@ fn a_database_that_goes_and_comes_back() {
     }
     postgres.run();
     eventually("writes are taken again", || {
-        send(two.admin, "PUT", "/services/late", &json!({ "host": "127.0.0.1", "port": backend.address.port() })).status == 200
+        send(two.admin, "PUT", "/services/late", &json!({ "host": "127.0.0.1", "port": backend.address.port() })).status
+            == 200
     });
     create(two.admin, "/services/late/routes", &json!({ "paths": ["/late"] }));
     for node in [&one, &two] {

@@ -2,7 +2,7 @@
 
 use config::{Files, Sources, load};
 use serde_json::{Value, json};
-use silverback::node::{Node, Panic};
+use silverback::node::{Node, Panic, Patience};
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -98,7 +98,7 @@ fn actors_that_panic_cost_no_request_and_no_count() {
     let backend = backend();
     let loaded = settings(folder.path());
     actix_rt::System::new().block_on(async move {
-        let node = Node::start(&loaded).await.expect("the node starts");
+        let node = Node::start(&loaded, Patience::default()).await.expect("the node starts");
         let (proxy, admin) = (node.proxy[0], node.admin[0]);
         let configure = move |comment: &'static str| {
             actix_rt::task::spawn_blocking(move || post(admin, "/config", &configuration(backend, comment)))

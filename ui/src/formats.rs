@@ -161,9 +161,7 @@ mod tests {
             (json!({}), "{}\n"),
             (
                 json!({"a": {"b": [1, "x"], "c": {}}, "d": [{"e": null, "f": ["/"]}, []], "1": true}),
-                concat!(
-                    "a:\n  b:\n    - 1\n    - x\n  c: {}\nd:\n  - e: null\n    f:\n      - /\n  - []\n\"1\": true\n"
-                ),
+                "a:\n  b:\n    - 1\n    - x\n  c: {}\nd:\n  - e: null\n    f:\n      - /\n  - []\n\"1\": true\n",
             ),
             (json!([[1, 2], {"a": 1}]), "-\n  - 1\n  - 2\n- a: 1\n"),
         ] {

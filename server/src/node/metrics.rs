@@ -110,7 +110,8 @@ fn own(core: &Core) -> Vec<Own> {
     }
     let queues = core.outbound.depot.counts();
     let mut add = |name, help, kind, of: fn(&telemetry::ship::QueueCounts) -> u64| {
-        let series = queues.iter().map(|counts| (vec![("plugin", counts.plugin.to_owned())], of(counts) as f64)).collect();
+        let series =
+            queues.iter().map(|counts| (vec![("plugin", counts.plugin.to_owned())], of(counts) as f64)).collect();
         metrics.push(Own { name, help, kind, series });
     };
     add("silverback_queue_bytes", "Bytes that wait in queues", "gauge", |counts| counts.bytes);

@@ -16,10 +16,9 @@ pub(super) const PROPERTIES: &[Property] = &[
         "sandbox",
         &["on", "off", "sandbox"],
         "Lua in serverless and log plugins: on, off, sandbox",
-    )
-    .later(),
-    list("untrusted_lua_sandbox_requires", "", "modules allowed in the sandbox").later(),
-    list("untrusted_lua_sandbox_environment", "", "globals allowed in the sandbox").later(),
+    ),
+    list("untrusted_lua_sandbox_requires", "", "modules allowed in the sandbox"),
+    list("untrusted_lua_sandbox_environment", "", "globals allowed in the sandbox"),
     text("openresty_path", "", "OpenResty install path").without_effect(),
     boolean("wasm", "off", "enable proxy-wasm").later(),
     text("wasm_filters_path", "", "directory of *.wasm").later(),

@@ -30,6 +30,7 @@ impl ConsumerIdentifier {
 /// How a Service is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Schema)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::enum_variant_names, reason = "the names are Kong's values")]
 pub enum ServiceIdentifier {
     /// By its id.
     ServiceId,

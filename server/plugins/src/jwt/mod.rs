@@ -84,7 +84,7 @@ impl Jwt {
         let mut found: SmallVec<[Cow<'_, [u8]>; 2]> = SmallVec::new();
         let mut bare = false;
         let mut add = |token: Cow<'_, [u8]>| {
-            if !token.is_empty() && !found.iter().any(|known| *known == token) {
+            if !token.is_empty() && !found.contains(&token) {
                 found.push(Cow::Owned(token.into_owned()));
             }
         };
