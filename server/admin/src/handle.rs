@@ -94,7 +94,9 @@ async fn answer(
     let is_config = *asked.endpoint == Endpoint::Config;
     let mut bytes = web::Bytes::new();
     let mut sent = Body::None;
-    if matches!(asked.method, "POST" | "PUT" | "PATCH") {
+    // What is taken from users and groups is named in the body.
+    let names_in_body = asked.method == "DELETE" && matches!(asked.endpoint, Endpoint::Desk(_));
+    if matches!(asked.method, "POST" | "PUT" | "PATCH") || names_in_body {
         let limit = if is_config { shared.limits.configuration } else { shared.limits.body };
         if !body::is_supported(request.headers(), false, is_config) {
             return Err(errors::unsupported_media_type());
@@ -116,7 +118,7 @@ async fn answer(
     }
     let scope = asked.scope(&shared);
     if let (Endpoint::Desk(desk), Some(gate)) = (asked.endpoint, gate) {
-        return enterprise::Call::new(gate, scope, request, &asked).await?.answer(*desk, sent).await;
+        return enterprise::Call::new(gate, scope, request, &asked)?.answer(*desk, sent).await;
     }
     Call { scope, asked: &asked }.dispatch(sent).await
 }
@@ -202,9 +204,17 @@ impl Call<'_> {
         let shared = &self.scope;
         let key = shared.key(kind, self.asked.parameter(0), false)?;
         if self.asked.method == "PUT" {
+            if shared.pass.endpoints
+                && let Some(found) = shared.find(kind, &key).await?
+            {
+                shared.check_names(kind, &found)?;
+            }
             return shared.upsert(kind, &key, body, None).await;
         }
         let found = shared.find(kind, &key).await?;
+        if let Some(found) = &found {
+            shared.check_names(kind, found)?;
+        }
         let name = shared.kinds.get(kind).name;
         match (self.asked.method, found, &key) {
             ("PATCH", Some(existing), _) => shared.update(kind, existing, key.by(), body).await,
@@ -248,10 +258,18 @@ impl Call<'_> {
         let key = shared.key(kind, self.asked.parameter(1), true)?;
         // A Target's PUT changes one that is there.
         let as_patch = method == "PUT" && shared.kinds.get(kind).name == "targets";
+        let found = if method == "PUT" && !as_patch && !shared.pass.endpoints {
+            None
+        } else {
+            shared.child(kind, field, &parent, &key).await?
+        };
+        if let Some(found) = &found {
+            shared.check_names(kind, found)?;
+        }
         if method == "PUT" && !as_patch {
             return shared.upsert(kind, &key, body, Some((field, &parent))).await;
         }
-        match (method, shared.child(kind, field, &parent, &key).await?) {
+        match (method, found) {
             (_, None) => Err(shared.missing(&key)),
             ("PATCH" | "PUT", Some(existing)) => shared.update(kind, existing, key.by(), body).await,
             ("DELETE", Some(record)) => shared.remove(kind, &record, key.by()).await,
@@ -267,6 +285,9 @@ impl Call<'_> {
             Some(id) => shared.by_id(target, &id).await?,
             None => None,
         };
+        if let Some(pointed) = &pointed {
+            shared.check_names(target, pointed)?;
+        }
         match (self.asked.method, pointed) {
             ("PUT", Some(pointed)) => shared.upsert(target, &Key::Id(pointed.id.clone()), body, None).await,
             ("PUT", None) => shared.attach(kind, field, target, record, body).await,

@@ -13,7 +13,7 @@ use store::{Batch, Filter, Id, Operation, Precondition, Query, Record};
 use uuid::Uuid;
 
 /// Records per step of reading a whole kind.
-const STEP: usize = 1000;
+pub(crate) const STEP: usize = 1000;
 
 /// Seconds since 1970.
 pub(crate) fn now() -> f64 {
@@ -116,20 +116,20 @@ impl Scope<'_> {
         }
     }
 
-    /// The first entity of a kind that `wanted` accepts. Reads them all, step by step.
-    pub(crate) async fn search(
+    /// The first entity of a kind that `wanted` accepts, in whichever workspace. Reads them all, step by step.
+    pub(crate) async fn search_everywhere(
         &self,
         kind: usize,
         wanted: impl Fn(&Record) -> bool,
     ) -> Result<Option<Arc<Record>>, Answer> {
-        let mut after = None;
+        let mut query = Query { entity: self.name(kind), ws: None, after: None, size: STEP, filter: Filter::default() };
         loop {
-            let page = self.read(kind, after, STEP, Filter::default()).await?;
+            let page = self.store.page(&query).await.map_err(|error| errors::store(&error))?;
             if let Some(found) = page.records.into_iter().find(|record| wanted(record)) {
                 return Ok(Some(found));
             }
-            after = page.next;
-            if after.is_none() {
+            query.after = page.next;
+            if query.after.is_none() {
                 return Ok(None);
             }
         }
@@ -141,8 +141,8 @@ impl Scope<'_> {
         mut operations: Vec<Operation>,
         preconditions: Vec<Precondition>,
     ) -> Result<(), store::Error> {
-        if let Some(gate) = self.gate() {
-            self.guard(gate, &mut operations).await?;
+        if self.gate().is_some() {
+            self.guard(&mut operations).await?;
         }
         self.commit(operations, preconditions).await
     }
@@ -162,7 +162,7 @@ impl Scope<'_> {
             Batch { operations, preconditions, author: self.author.to_owned(), request_id: self.request_id.to_owned() };
         let revision = self.store.apply(batch).await?;
         if let Some(gate) = self.gate() {
-            gate.recorder.changed(revision, self.pass.subject.as_deref(), self.request_id).await;
+            gate.recorder.changed(revision, self.pass, self.request_id).await;
         }
         Ok(())
     }

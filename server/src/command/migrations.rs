@@ -76,7 +76,8 @@ pub(super) fn run(command: &MigrationsCommand) -> Result<ExitCode, Failure> {
                 // What every database has from the beginning: the default workspace, roles, the first super admin.
                 let lock = Duration::from_secs(given.lock_timeout);
                 let patience = Patience { database: Duration::from_secs(given.db_timeout), lock };
-                Database::open(&settings, &kinds, patience).await.map_err(Failure)?;
+                let database = Database::open(&settings, &kinds, patience).await.map_err(Failure)?;
+                database.check_way_in(&settings).await.map_err(Failure)?;
                 return Ok(outcome);
             }
             MigrationsCommand::Up(_) => commands.up().await,

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Batch, Error, Id, Operation, Record, Store};
+use store::{Batch, Error, Filter, Id, Operation, Query, Record, Store};
 use store_sql::{Background, Blueprint, Commands, OpenError, Postgres, Sql, Sqlite, Tls};
 
 /// The first pause between two attempts to open a database; doubles with each.
@@ -75,6 +75,16 @@ impl Database {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         Err("the database was never asked".into())
+    }
+
+    /// Refuses a database in which nobody could use the Admin API that these settings guard.
+    pub async fn check_way_in(&self, settings: &Settings) -> Result<(), String> {
+        if settings.rbac.level == config::RbacLevel::Off {
+            return Ok(());
+        }
+        let users = Query { entity: "rbac_users", ws: None, after: None, size: 1, filter: Filter::default() };
+        let found = self.store.page(&users).await.map_err(|error| error.to_string())?;
+        if found.records.is_empty() { Err(admin::GateError::Nobody.to_string()) } else { Ok(()) }
     }
 }
 

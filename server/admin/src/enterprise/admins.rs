@@ -101,7 +101,7 @@ impl Call<'_> {
         value.insert("belong_workspace".to_owned(), json!({"id": self.scope.workspace.to_string()}));
         let admin = self.scope.made("admins", None, value.into())?;
         let mut operations = vec![Operation::Insert(user.clone())];
-        operations.extend(self.first_role(&user)?);
+        operations.extend(self.first_role(&user).await?);
         operations.push(Operation::Insert(admin.clone()));
         self.write(operations).await?;
         Ok(Answer::json(200, &json!({"admin": shown(&admin)})))
@@ -115,8 +115,9 @@ impl Call<'_> {
             ("DELETE", Some(admin)) => {
                 let user = self.user_behind(&admin)?;
                 let mut operations = super::pass::ends_of_rights(&self.view, std::slice::from_ref(&admin));
-                operations.extend(self.removal(&user)?);
-                self.write(operations).await?;
+                let (more, resting) = self.removal(&user).await?;
+                operations.extend(more);
+                self.write_if(operations, resting).await?;
                 Ok(Answer::empty(204))
             }
             ("PATCH", Some(admin)) => self.change_admin(&admin, body).await,
@@ -134,7 +135,7 @@ impl Call<'_> {
     /// A new token for an open invitation; the one before ends.
     async fn new_invitation(&self, admin: &Record) -> Result<Answer, Answer> {
         // Who has the token becomes the admin.
-        self.check_reach(&self.roles_of(&self.user_behind(admin)?.id))?;
+        self.check_reach(&self.roles_of(&self.user_behind(admin)?.id)).await?;
         let token = access::random().ok_or_else(errors::unexpected)?;
         let mut record = admin.clone();
         record.value.insert("register_token".to_owned(), access::digest(&token).into());
@@ -161,7 +162,15 @@ impl Call<'_> {
             }
         }
         let user = self.user_behind(admin)?;
-        self.check_reach(&self.roles_of(&user.id))?;
+        self.check_reach(&self.roles_of(&user.id)).await?;
+        let mut resting = Vec::new();
+        if members.get("rbac_token_enabled") == Some(&Value::Bool(false)) && !self.gate.settings.passwords {
+            // The token is the only way in.
+            if self.is_self(&user.id) {
+                return Err(errors::plain(400, "one's own access cannot be taken away"));
+            }
+            resting = self.check_last(&user.id, None)?;
+        }
         if let Some(email) = text(&members, "email").map(str::to_lowercase) {
             if !is_address(&email) {
                 return Err(errors::schema_violation(Errors::of("email", "invalid email address")));
@@ -178,7 +187,7 @@ impl Call<'_> {
         }
         let record = self.changed(admin, members)?;
         operations.push(Operation::Update(record.clone()));
-        match self.scope.commit(operations, Vec::new()).await {
+        match self.scope.commit(operations, resting).await {
             Ok(()) => Ok(Answer::json(200, &shown(&record).into())),
             Err(store::Error::Unique { .. }) => {
                 Err(errors::plain(409, "user already exists with same username, email, or custom_id"))
@@ -203,7 +212,7 @@ impl Call<'_> {
     /// `PATCH /admins/{admin}/workspaces/{workspace}`
     pub(super) async fn move_admin(&self) -> Result<Answer, Answer> {
         let admin = self.the_admin()?;
-        self.check_reach(&self.roles_of(&self.user_behind(&admin)?.id))?;
+        self.check_reach(&self.roles_of(&self.user_behind(&admin)?.id)).await?;
         let workspace = self.find("workspaces", "name", self.parameter(1), false).ok_or_else(errors::not_found)?;
         self.check_workspace(workspace.text("name").unwrap_or("*"))?;
         let place = Map::from_iter([("belong_workspace".to_owned(), json!({"id": workspace.id.to_string()}))]);

@@ -54,6 +54,10 @@ impl Scope<'_> {
             Collisions::Smart => takes_traffic,
             Collisions::Static => is_equal,
         };
+        // Within one workspace there is nothing to collide with.
+        if self.pass.policy.as_ref().is_some_and(|policy| policy.view().count("workspaces") < 2) {
+            return Ok(());
+        }
         let mut after = None;
         loop {
             let query = Query { entity: "routes", ws: None, after, size: STEP, filter: Filter::default() };

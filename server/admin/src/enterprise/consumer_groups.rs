@@ -9,7 +9,7 @@ use crate::respond::Answer;
 use schema::Errors;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use store::{Id, Operation, Record};
+use store::{Filter, Id, Operation, Record};
 
 /// The kind of the memberships.
 const PLACES: &str = "consumer_group_consumers";
@@ -19,27 +19,30 @@ const PLACES: &str = "consumer_group_consumers";
 struct Side {
     entity: &'static str,
     field: &'static str,
-    key: &'static str,
 }
 
-const GROUP: Side = Side { entity: "consumer_groups", field: "consumer_group", key: "name" };
-const CONSUMER: Side = Side { entity: "consumers", field: "consumer", key: "username" };
+const GROUP: Side = Side { entity: "consumer_groups", field: "consumer_group" };
+const CONSUMER: Side = Side { entity: "consumers", field: "consumer" };
 
 impl Call<'_> {
-    fn on(&self, side: Side, key: &str) -> Result<Arc<Record>, Answer> {
-        self.find(side.entity, side.key, key, true).ok_or_else(errors::not_found)
+    async fn on(&self, side: Side, key: &str) -> Result<Arc<Record>, Answer> {
+        self.scope.existing(self.kind(side.entity)?, key.as_bytes()).await
     }
 
-    fn places(&self, side: Side, of: &Record) -> Vec<Arc<Record>> {
-        self.view.children(PLACES, side.field, &of.id).cloned().collect()
+    async fn places(&self, side: Side, of: &Record) -> Result<Vec<Arc<Record>>, Answer> {
+        let filter = Filter { reference: Some((side.field, of.id.clone())), tags: None };
+        self.scope.all_of(PLACES, of.ws, filter).await.map_err(|error| errors::store(&error))
     }
 
-    /// The records on the other side that may be read, by name.
-    fn others(&self, side: Side, places: &[Arc<Record>]) -> Vec<Arc<Record>> {
-        let found = places.iter().filter_map(|place| self.view.get(side.entity, &place.reference(side.field)?));
-        let mut found: Vec<Arc<Record>> = found.filter(|record| self.scope.pass.lists(record)).cloned().collect();
+    /// The records on the other side that may be read, by id.
+    async fn others(&self, side: Side, places: &[Arc<Record>]) -> Result<Vec<Arc<Record>>, Answer> {
+        let mut found = Vec::with_capacity(places.len());
+        for id in places.iter().filter_map(|place| place.reference(side.field)) {
+            let record = self.scope.store.get(side.entity, &id).await.map_err(|error| errors::store(&error))?;
+            found.extend(record.filter(|record| self.scope.pass.lists(record)));
+        }
         found.sort_by(|a, b| a.id.cmp(&b.id));
-        found
+        Ok(found)
     }
 
     async fn shown_all(&self, records: &[Arc<Record>]) -> Result<Vec<Value>, Answer> {
@@ -73,25 +76,28 @@ impl Call<'_> {
         };
         let mut shown = Map::new();
         shown.insert("consumer_group".to_owned(), self.scope.show(&group).await?.into());
-        if query::first(self.query, "list_consumers").and_then(Value::as_str) != Some("false") {
-            let consumers = self.others(CONSUMER, &self.places(GROUP, &group));
+        let wanted = query::first(self.query, "list_consumers").and_then(Value::as_str) != Some("false");
+        if wanted && !self.scope.pass.forbids("consumers", access::Action::Read) {
+            let consumers = self.others(CONSUMER, &self.places(GROUP, &group).await?).await?;
             shown.insert("consumers".to_owned(), self.shown_all(&consumers).await?.into());
         }
-        let plugins = self.view.children("plugins", "consumer_group", &group.id);
-        let plugins: Vec<Arc<Record>> = plugins.filter(|plugin| self.scope.pass.lists(plugin)).cloned().collect();
+        let plugins = match self.scope.pass.forbids("plugins", access::Action::Read) {
+            true => Vec::new(),
+            false => self.scope.children(self.kind("plugins")?, GROUP.field, &group.id).await?,
+        };
         shown.insert("plugins".to_owned(), self.shown_all(&plugins).await?.into());
         Ok(Answer::json(200, &shown.into()))
     }
 
     /// `/consumer_groups/{group}/consumers`
     pub(super) async fn members(&self, body: Body) -> Result<Answer, Answer> {
-        let group = self.on(GROUP, self.parameter(0))?;
+        let group = self.on(GROUP, self.parameter(0)).await?;
         self.memberships(GROUP, CONSUMER, &group, "consumer", body).await
     }
 
     /// `/consumers/{consumer}/consumer_groups`
     pub(super) async fn groups_of_consumer(&self, body: Body) -> Result<Answer, Answer> {
-        let consumer = self.on(CONSUMER, self.parameter(0))?;
+        let consumer = self.on(CONSUMER, self.parameter(0)).await?;
         self.memberships(CONSUMER, GROUP, &consumer, "group", body).await
     }
 
@@ -103,10 +109,10 @@ impl Call<'_> {
         member: &'static str,
         body: Body,
     ) -> Result<Answer, Answer> {
-        let places = self.places(side, of);
+        let places = self.places(side, of).await?;
         match self.method {
             "GET" => {
-                let others = self.others(other, &places);
+                let others = self.others(other, &places).await?;
                 let paging = query::Paging::read(self.query)?;
                 let (page, next) = crate::resource::window(&others, &paging, self.path);
                 self.scope.list(page, next).await
@@ -129,7 +135,7 @@ impl Call<'_> {
                 let mut others = Vec::new();
                 let mut operations = Vec::new();
                 for key in keys {
-                    let found = self.on(other, &key)?;
+                    let found = self.on(other, &key).await?;
                     let pair = json!({
                         (side.field): {"id": of.id.to_string()},
                         (other.field): {"id": found.id.to_string()},
@@ -156,17 +162,17 @@ impl Call<'_> {
         self.write(operations).await
     }
 
-    fn place(&self, group: &Record, consumer: &Id) -> Result<Arc<Record>, Answer> {
-        let places = self.places(GROUP, group);
+    async fn place(&self, group: &Record, consumer: &Id) -> Result<Arc<Record>, Answer> {
+        let places = self.places(GROUP, group).await?;
         let found = places.into_iter().find(|place| place.reference("consumer").as_ref() == Some(consumer));
         found.ok_or_else(errors::not_found)
     }
 
     /// `/consumer_groups/{group}/consumers/{consumer}`
     pub(super) async fn member(&self) -> Result<Answer, Answer> {
-        let group = self.on(GROUP, self.parameter(0))?;
-        let consumer = self.on(CONSUMER, self.parameter(1))?;
-        let place = self.place(&group, &consumer.id)?;
+        let group = self.on(GROUP, self.parameter(0)).await?;
+        let consumer = self.on(CONSUMER, self.parameter(1)).await?;
+        let place = self.place(&group, &consumer.id).await?;
         if self.method == "GET" {
             let body = json!({
                 "consumer_group": self.scope.show(&group).await?,
@@ -180,9 +186,9 @@ impl Call<'_> {
 
     /// `DELETE /consumers/{consumer}/consumer_groups/{group}`
     pub(super) async fn leave_group(&self) -> Result<Answer, Answer> {
-        let consumer = self.on(CONSUMER, self.parameter(0))?;
-        let group = self.on(GROUP, self.parameter(1))?;
-        let place = self.place(&group, &consumer.id)?;
+        let consumer = self.on(CONSUMER, self.parameter(0)).await?;
+        let group = self.on(GROUP, self.parameter(1)).await?;
+        let place = self.place(&group, &consumer.id).await?;
         self.change(&consumer, vec![Operation::Delete { entity: PLACES, id: place.id.clone() }]).await?;
         Ok(Answer::empty(204))
     }

@@ -14,7 +14,7 @@ use actix_web::HttpRequest;
 use declarative::Kinds;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use store::{Id, Record, View};
+use store::{Id, Operation, Precondition, Record, View};
 
 /// A path of this part of the Admin API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ pub(crate) struct Call<'c> {
     pub(super) gate: &'c Gate,
     pub(super) scope: Scope<'c>,
     pub(super) policy: Arc<Policy>,
-    /// Everything as it is now.
+    /// Workspaces, users, admins, roles, permissions, groups and event hooks.
     pub(super) view: Arc<View>,
     pub(super) request: &'c HttpRequest,
     pub(super) method: &'c str,
@@ -159,14 +159,14 @@ pub(crate) struct Call<'c> {
 
 impl<'c> Call<'c> {
     /// A request at a desk of this gate.
-    pub(crate) async fn new(
+    pub(crate) fn new(
         gate: &'c Gate,
         scope: Scope<'c>,
         request: &'c HttpRequest,
         asked: &'c crate::request::Asked<'c>,
     ) -> Result<Call<'c>, Answer> {
         let policy = scope.pass.policy.clone().ok_or_else(errors::not_found)?;
-        let view = gate.view().await.map_err(|error| errors::store(&error))?;
+        let view = policy.view().clone();
         let texts = asked.parameters.iter().map(|segment| std::str::from_utf8(segment));
         let parameters = texts.collect::<Result<_, _>>().map_err(|_| errors::not_found())?;
         let (method, query, path) = (asked.method, &*asked.query, &*asked.target.path);
@@ -188,9 +188,9 @@ impl<'c> Call<'c> {
         match desk {
             Desk::Page => self.scope.root().await,
             Desk::Workspaces if self.method == "POST" => self.create_workspace(body).await,
-            Desk::Workspaces => self.list_workspaces(),
+            Desk::Workspaces => self.list_workspaces().await,
             Desk::Workspace => self.workspace(body).await,
-            Desk::WorkspaceMeta => self.workspace_meta(),
+            Desk::WorkspaceMeta => self.workspace_meta().await,
             Desk::Users if self.method == "POST" => self.create_user(body).await,
             Desk::Users => self.list_users(),
             Desk::User => self.user(body).await,
@@ -291,15 +291,29 @@ impl<'c> Call<'c> {
         Ok(Record { value, ..known.clone() })
     }
 
+    /// Whether a `PUT` may make what it did not find.
+    pub(super) fn check_making(&self) -> Result<(), Answer> {
+        if self.scope.pass.makes(None) { Ok(()) } else { Err(self.forbidden()) }
+    }
+
     /// Writes.
-    pub(super) async fn write(&self, mut operations: Vec<store::Operation>) -> Result<(), Answer> {
+    pub(super) async fn write(&self, operations: Vec<Operation>) -> Result<(), Answer> {
+        self.write_if(operations, Vec::new()).await
+    }
+
+    /// Writes where what it rests on still holds.
+    pub(super) async fn write_if(&self, mut operations: Vec<Operation>, resting: Vec<Precondition>) -> Result<(), Answer> {
         let made = operations.iter().filter_map(|operation| match operation {
-            store::Operation::Insert(record) if MADE.contains(&record.entity) => self.scope.rights_of_maker(record),
+            Operation::Insert(record) if MADE.contains(&record.entity) => self.scope.rights_of_maker(record),
             _ => None,
         });
-        let rights: Vec<store::Operation> = made.collect();
+        let rights: Vec<Operation> = made.collect();
         operations.extend(rights);
-        self.scope.commit(operations, Vec::new()).await.map_err(|error| errors::store(&error))
+        match self.scope.commit(operations, resting).await {
+            Ok(()) => Ok(()),
+            Err(store::Error::Precondition(_)) => Err(errors::contended()),
+            Err(error) => Err(errors::store(&error)),
+        }
     }
 }
 

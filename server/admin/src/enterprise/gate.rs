@@ -1,12 +1,13 @@
 //! The one place where it is decided whether a request of the Admin API goes on. Every request of that door passes here, on
 //! its parsed and normalised form, before any handler is chosen; what no permission allows is refused.
 
+use super::desk::Desk;
 use super::pass::Pass;
 use super::recorder::Recorder;
 use super::settings::GateSettings;
 use super::trace::Trace;
 use crate::errors;
-use crate::paths::Paths;
+use crate::paths::{Endpoint, Match, Paths};
 use crate::request::Target;
 use crate::respond::Answer;
 use access::{Action, Policies, Policy, Subject, Tokens};
@@ -14,7 +15,7 @@ use actix_web::HttpRequest;
 use declarative::Kinds;
 use entities::DEFAULT_WORKSPACE;
 use std::sync::Arc;
-use store::{Error, Record, Store, View};
+use store::{Error, Record, Store};
 use uuid::Uuid;
 
 /// What a request needs besides being understood.
@@ -37,6 +38,19 @@ pub enum GateError {
     /// A setting cannot be used.
     #[error("{0}")]
     Setting(String),
+    /// RBAC is on and there is no user: nobody could use the Admin API.
+    #[error(
+        "enforce_rbac is on, and the database has no user who could use the Admin API: set KONG_PASSWORD to the password of \
+         the first super admin (kong_admin) and start again or run `silverback migrations bootstrap`; or set enforce_rbac = off"
+    )]
+    Nobody,
+}
+
+/// Whether there is anyone who could come in: with a token or a password.
+fn has_way_in(policy: &Policy) -> bool {
+    let view = policy.view();
+    let enabled = view.all("rbac_users").any(|user| user.value.get("enabled") == Some(&serde_json::Value::Bool(true)));
+    enabled && view.count("rbac_user_roles") > 0
 }
 
 /// Who is let in to the Admin API of a node with a database.
@@ -59,10 +73,8 @@ impl Gate {
         let tokens = Tokens::new().ok_or_else(|| GateError::Setting("the system gives no random bits".to_owned()))?;
         let audit = settings.audit.take();
         let recorder = Recorder::start(&settings, kinds.clone(), store.clone(), audit).map_err(GateError::Setting)?;
-        if (settings.endpoints || settings.entities) && policies.now().await?.view().count("rbac_users") == 0 {
-            tracing::warn!(
-                "RBAC is on and there is no user: nobody can use the Admin API; set KONG_PASSWORD and bootstrap the database anew"
-            );
+        if (settings.endpoints || settings.entities) && !has_way_in(policies.now().await?.as_ref()) {
+            return Err(GateError::Nobody);
         }
         Ok(Gate { settings, kinds, store, tokens, recorder, policies })
     }
@@ -70,11 +82,6 @@ impl Gate {
     /// Whether someone must be known at all.
     pub(crate) fn enforces(&self) -> bool {
         self.settings.endpoints || self.settings.entities
-    }
-
-    /// Everything as it is now.
-    pub(super) async fn view(&self) -> Result<Arc<View>, Error> {
-        self.store.view().await
     }
 
     /// Where a request goes: the workspace that its first segment names, and the path within. What is no path of the Admin API
@@ -108,7 +115,7 @@ impl Gate {
         let policy = self.policies.now().await.map_err(|error| errors::store(&error))?;
         let target = self.target(request, &policy, paths)?;
         trace.workspace = target.workspace;
-        let pass = self.admit(request, &target, &policy, trace).await?;
+        let pass = self.admit(request, &target, paths, &policy, trace).await?;
         match target.workspace {
             Some(_) => Ok((target, pass)),
             None => Err(errors::not_found()),
@@ -129,13 +136,18 @@ impl Gate {
         &self,
         request: &HttpRequest,
         target: &Target,
+        paths: &Paths,
         policy: &Arc<Policy>,
         trace: &mut Trace,
     ) -> Result<Pass, Answer> {
         let method = request.method().as_str();
         let action = Action::of_method(method);
+        let found = paths.find(&target.segments);
+        let place = place(target, found.as_ref().map(|found| found.endpoint), action.unwrap_or(Action::Read));
         let mut pass = Pass {
             subject: None,
+            endpoints: false,
+            place,
             policy: Some(policy.clone()),
             entities: self.settings.entities,
             action: action.unwrap_or(Action::Read),
@@ -156,12 +168,13 @@ impl Gate {
         pass.session = session;
         // Nothing has such a method.
         let action = action.ok_or_else(errors::method_not_allowed)?;
-        if need == Need::Permission && self.settings.endpoints {
-            let allowed = subject.at(place(target, action), &target.segments, action);
-            if !allowed.is_allowed() {
+        if need == Need::Permission && (self.settings.endpoints || is_management(target)) {
+            let others = found.as_ref().and_then(|found| otherwise(found, &self.kinds));
+            if !is_allowed(&subject, place, &target.segments, others.as_deref(), action) {
                 return Err(forbidden(&subject, action));
             }
         }
+        pass.endpoints = self.settings.endpoints;
         pass.subject = Some(subject);
         Ok(pass)
     }
@@ -205,16 +218,70 @@ fn need(method: &str, target: &Target) -> Need {
 
 /// The workspace whose permissions count. What belongs to no workspace is not reached by the permissions of one through its
 /// prefix: workspaces and event hooks are changed by who may do so in all of them, other things of the node in `default`.
-fn place(target: &Target, action: Action) -> Option<Uuid> {
+fn place(target: &Target, endpoint: Option<&Endpoint>, action: Action) -> Option<Uuid> {
     let Some(first) = target.segments.first() else { return target.workspace };
     let writes = action != Action::Read;
     match first.as_slice() {
         b"workspaces" if writes => None,
         b"event-hooks" => None,
-        b"groups" | b"debug" | b"cache" | b"config" | b"clustering" | b"timers" => Some(DEFAULT_WORKSPACE),
+        b"groups" | b"debug" | b"cache" | b"config" | b"clustering" | b"timers" | b"metrics" => Some(DEFAULT_WORKSPACE),
         b"ca_certificates" if writes => Some(DEFAULT_WORKSPACE),
-        _ => target.workspace,
+        _ => match endpoint {
+            Some(Endpoint::Extension { .. }) => Some(DEFAULT_WORKSPACE),
+            _ => target.workspace,
+        },
     }
+}
+
+/// Whether a path manages who may do what, which endpoint permissions decide even where they count for nothing else.
+fn is_management(target: &Target) -> bool {
+    const PATHS: [&[u8]; 9] =
+        [b"rbac", b"admins", b"groups", b"audit", b"event-hooks", b"workspaces", b"debug", b"cache", b"config"];
+    target.segments.first().is_some_and(|first| PATHS.contains(&first.as_slice()))
+}
+
+/// The deepest address of a permission that its role's other permissions are sure to have in mind: the endpoint at its end is
+/// one thing, however many segments it has.
+const PERMISSION: usize = 6;
+
+/// Whether a request's path is allowed, under this and every other name that what it leads to has.
+fn is_allowed(
+    subject: &Subject,
+    place: Option<Uuid>,
+    segments: &[Vec<u8>],
+    others: Option<&[Vec<u8>]>,
+    action: Action,
+) -> bool {
+    let (verdict, is_named) = subject.endpoints.decision(place, segments, action);
+    if !verdict.is_allowed() {
+        return false;
+    }
+    let is_permission = segments.len() > PERMISSION && segments[0] == b"rbac";
+    if is_permission && !subject.at(place, &segments[..PERMISSION], action).is_allowed() {
+        return false;
+    }
+    // Who is denied a collection does not reach it below its parents, unless a permission names that very path.
+    is_named || !others.is_some_and(|other| subject.endpoints.forbids(place, other, action))
+}
+
+/// The path by which what a request leads to is known at the top. Of an entity whose key the path does not hold, an empty
+/// segment stands for the key: it is matched by stars alone.
+fn otherwise(found: &Match<'_, '_>, kinds: &Kinds) -> Option<Vec<Vec<u8>>> {
+    let top = |kind: usize| {
+        let kind = kinds.get(kind);
+        kind.path.unwrap_or(kind.name).as_bytes().to_vec()
+    };
+    let parameter = |index: usize| found.parameters.get(index).map(|segment| segment.to_vec()).unwrap_or_default();
+    Some(match *found.endpoint {
+        Endpoint::Nested { kind, .. } | Endpoint::AllTargets { kind, .. } => vec![top(kind)],
+        Endpoint::NestedEntity { kind, .. } | Endpoint::TargetHealth { kind, .. } => vec![top(kind), parameter(1)],
+        Endpoint::Foreign { target, .. } => vec![top(target), Vec::new()],
+        Endpoint::Desk(Desk::Members) => vec![b"consumers".to_vec()],
+        Endpoint::Desk(Desk::Member) => vec![b"consumers".to_vec(), parameter(1)],
+        Endpoint::Desk(Desk::GroupsOfConsumer) => vec![b"consumer_groups".to_vec()],
+        Endpoint::Desk(Desk::GroupOfConsumer) => vec![b"consumer_groups".to_vec(), parameter(1)],
+        _ => return None,
+    })
 }
 
 /// An identified user, and the session it came with.

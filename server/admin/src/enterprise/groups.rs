@@ -33,6 +33,7 @@ impl Call<'_> {
         let key = self.parameter(0);
         match (self.method, self.group_named(key)) {
             ("PUT", None) => {
+                self.check_making()?;
                 let mut members = self.sent("groups", body)?;
                 let field = if Id::parse(key).uuid().is_some() { "id" } else { "name" };
                 members.insert(field.to_owned(), key.into());
@@ -52,11 +53,21 @@ impl Call<'_> {
             ("DELETE", Some(known)) => {
                 let roles = self.view.children("group_rbac_roles", "group", &known.id);
                 let roles: Vec<Id> = roles.filter_map(|has| has.reference("rbac_role")).collect();
-                self.check_reach(&roles)?;
+                self.check_reach(&roles).await?;
+                self.check_own_group(&known)?;
                 self.write(vec![Operation::Delete { entity: "groups", id: known.id.clone() }]).await?;
                 Ok(Answer::empty(204))
             }
             (_, Some(known)) => Ok(Answer::json(200, &shown(&known).into())),
+        }
+    }
+
+    /// Nobody changes the roles of oneself, by way of a group either.
+    fn check_own_group(&self, group: &Record) -> Result<(), Answer> {
+        let mut members = self.view.children("rbac_user_groups", "group", &group.id).filter_map(|place| place.reference("user"));
+        match members.any(|user| self.is_self(&user)) {
+            true => Err(errors::plain(403, "nobody changes the roles of oneself")),
+            false => Ok(()),
         }
     }
 
@@ -88,7 +99,8 @@ impl Call<'_> {
         let unknown = |what: &str, id: &Id| errors::plain(404, &format!("{what} not found: {id}"));
         let role = self.view.get("rbac_roles", &role).ok_or_else(|| unknown("role", &role))?;
         let place = self.view.get("workspaces", &workspace).ok_or_else(|| unknown("workspace", &workspace))?;
-        self.check_reach([&role.id])?;
+        self.check_reach([&role.id]).await?;
+        self.check_own_group(&group)?;
         if !self.scope.pass.manages_roles(place.id.uuid().unwrap_or_default()) {
             return Err(self.forbidden());
         }

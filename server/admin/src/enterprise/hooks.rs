@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use store::{Filter, Id, Operation, Query, Record, Store};
+use store::{Id, Operation, Record};
 
 /// Pauses before the next attempt to deliver.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30)];
@@ -37,12 +37,6 @@ fn shown(hook: &Record) -> Map<String, Value> {
 impl Hooks {
     pub(super) fn new(kinds: Arc<Kinds>, http: Arc<dyn HttpClient>) -> Hooks {
         Hooks { kinds, http, exclusion: Exclusion::new([]), last: Mutex::default() }
-    }
-
-    /// The hooks there are.
-    pub(super) async fn all(&self, store: &dyn Store) -> Vec<Arc<Record>> {
-        let query = Query { entity: "event_hooks", ws: None, after: None, size: 1000, filter: Filter::default() };
-        store.page(&query).await.map(|page| page.records).unwrap_or_default()
     }
 
     /// Tells those that want to know of a change.
@@ -83,11 +77,7 @@ impl Hooks {
     fn shown(&self, record: &Record) -> Value {
         let mut value = Value::Object(self.kinds.definitions().present(record.entity, &record.value));
         self.exclusion.apply(&mut value);
-        if record.entity == "admins"
-            && let Some(members) = value.as_object_mut()
-        {
-            members.shift_remove("password");
-        }
+        super::recorder::mask(record.entity, &mut value);
         value
     }
 
@@ -251,6 +241,12 @@ impl Call<'_> {
             let key = self.parameter(0);
             if Id::parse(key).uuid().is_none() {
                 return Err(errors::invalid_primary_key());
+            }
+            let known = self.view.get("event_hooks", &Id::parse(key));
+            match known {
+                None => self.check_making()?,
+                Some(known) if !self.scope.pass.finds(known) => return Err(errors::not_found()),
+                Some(_) => {}
             }
             let mut members = self.sent("event_hooks", body)?;
             members.insert("id".to_owned(), key.into());

@@ -113,7 +113,7 @@ impl Gate {
         if admin.text("username_lower") != Some(name.to_lowercase().as_str()) {
             return Err(unknown());
         }
-        if request.method().as_str() != "GET" && request.method().as_str() != "HEAD" && !self.is_own_origin(request) {
+        if !self.is_own_origin(request) {
             return Err(errors::plain(403, "a session is not used from another origin"));
         }
         let subject = self.subject_of(&admin, policy)?;
@@ -121,7 +121,8 @@ impl Gate {
         Ok((subject, Some(session)))
     }
 
-    /// Whether a request that changes something comes from a page of the manager, or from no page at all.
+    /// Whether a request comes from a page of the manager, or from no page at all: browsers name the page of what changes
+    /// something, and of what is read across origins (Fetch §3.2).
     fn is_own_origin(&self, request: &HttpRequest) -> bool {
         let headers = request.headers();
         if headers.get("Sec-Fetch-Site").is_some_and(|site| site == "cross-site") {

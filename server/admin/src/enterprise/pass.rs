@@ -1,13 +1,13 @@
 //! What the gate has found out about a request, and what follows for the entities it touches.
 
-use super::Gate;
-use crate::scope::Scope;
+use crate::respond::Answer;
+use crate::scope::{STEP, Scope};
 use access::{Action, Policy, Subject, Verdict};
 use entities::DEFAULT_WORKSPACE;
 use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;
-use store::{Error, Id, OnDelete, Operation, Record, View};
+use store::{Error, Filter, Id, OnDelete, Operation, Query, Record, View};
 use uuid::Uuid;
 
 /// The way in that the gate has given to a request.
@@ -15,6 +15,10 @@ use uuid::Uuid;
 pub(crate) struct Pass {
     /// Who asks; none where nobody needs to be known.
     pub(crate) subject: Option<Arc<Subject>>,
+    /// Whether endpoint permissions count.
+    pub(crate) endpoints: bool,
+    /// The workspace whose permissions count; none for what only those for all workspaces speak of.
+    pub(crate) place: Option<Uuid>,
     /// What the decision was made with; none on a node without a database.
     pub(crate) policy: Option<Arc<Policy>>,
     /// Whether entity permissions count.
@@ -34,6 +38,8 @@ impl Pass {
     pub(crate) fn open() -> Pass {
         Pass {
             subject: None,
+            endpoints: false,
+            place: Some(DEFAULT_WORKSPACE),
             policy: None,
             entities: false,
             action: Action::Read,
@@ -67,14 +73,30 @@ impl Pass {
     }
 
     /// Whether something new of a kind with this path may come of the request: a `PUT` needs what a `POST` would need.
-    fn makes(&self, workspace: Uuid, path: Option<&str>) -> bool {
+    pub(super) fn makes(&self, path: Option<&str>) -> bool {
         let Some(subject) = self.subject.as_deref().filter(|_| self.is_put) else { return true };
         let above = self.segments.split_last().map(|(_, above)| above.to_vec());
         let collection = path.map(|path| vec![path.as_bytes().to_vec()]);
         let verdicts = [above, collection].map(|segments| {
-            segments.map_or(Verdict::Silent, |segments| subject.at(Some(workspace), &segments, Action::Create))
+            segments.map_or(Verdict::Silent, |segments| subject.at(self.place, &segments, Action::Create))
         });
-        verdicts.contains(&Verdict::Allowed) && !verdicts.contains(&Verdict::Denied)
+        !self.endpoints || (verdicts.contains(&Verdict::Allowed) && !verdicts.contains(&Verdict::Denied))
+    }
+
+    /// Whether a permission for a path denies it.
+    pub(crate) fn forbids(&self, path: &str, action: Action) -> bool {
+        let segments = [path.as_bytes().to_vec()];
+        let subject = self.subject.as_deref().filter(|_| self.endpoints);
+        subject.is_some_and(|subject| subject.endpoints.forbids(self.place, &segments, action))
+    }
+
+    /// Whether a permission denies an entity by another of its names than the one in the path.
+    pub(crate) fn forbids_entity(&self, path: &str, names: &[String]) -> bool {
+        let Some(subject) = self.subject.as_deref().filter(|_| self.endpoints) else { return false };
+        names.iter().any(|name| {
+            let segments = [path.as_bytes().to_vec(), name.as_bytes().to_vec()];
+            subject.endpoints.forbids_word(self.place, &segments, self.action)
+        })
     }
 
     /// Whether the one who asks manages RBAC in a workspace: whoever gives roles must.
@@ -91,34 +113,27 @@ impl Pass {
     }
 }
 
-/// Everything that goes when these entities go, themselves included.
-pub(super) fn closure(view: &View, roots: Vec<Arc<Record>>) -> Vec<Arc<Record>> {
-    let mut seen: HashSet<(&'static str, Id)> = HashSet::new();
-    let mut found = Vec::new();
-    let mut open = roots;
-    while let Some(record) = open.pop() {
-        if !seen.insert((record.entity, record.id.clone())) {
-            continue;
-        }
-        for (rules, reference) in view.catalog().pointing_to(record.entity) {
-            if reference.on_delete == OnDelete::Cascade {
-                open.extend(view.children(rules.entity, reference.field, &record.id).cloned());
-            }
-        }
-        found.push(record);
-    }
-    found
-}
-
 /// What one may not touch is treated as if it were not there.
 fn missing(record: &Record) -> Error {
     Error::Missing { entity: record.entity, id: record.id.clone() }
 }
 
 impl Scope<'_> {
-    /// Checks what is about to be written against the entity permissions, and adds what must be written with it: the rights
-    /// of who makes something, and the end of rights on what goes.
-    pub(crate) async fn guard(&self, gate: &Gate, operations: &mut Vec<Operation>) -> Result<(), Error> {
+    /// Refuses an entity that a permission denies by another of its names than the one in the path.
+    pub(crate) fn check_names(&self, kind: usize, record: &Record) -> Result<(), Answer> {
+        let Some(subject) = self.pass.subject.as_deref().filter(|_| self.pass.endpoints) else { return Ok(()) };
+        let kind = self.kinds.get(kind);
+        let name = kind.endpoint.and_then(|field| record.text(field)).map(str::to_owned);
+        let names: Vec<String> = [record.id.to_string()].into_iter().chain(name).collect();
+        match self.pass.forbids_entity(kind.path.unwrap_or(kind.name), &names) {
+            true => Err(super::gate::forbidden(subject, self.pass.action)),
+            false => Ok(()),
+        }
+    }
+
+    /// Checks what is about to be written against the permissions, and adds what must be written with it: the rights of who
+    /// makes something, and the end of rights on what goes.
+    pub(crate) async fn guard(&self, operations: &mut Vec<Operation>) -> Result<(), Error> {
         let mut more = Vec::new();
         for operation in operations.iter() {
             match operation {
@@ -127,7 +142,7 @@ impl Scope<'_> {
                     self.guard_references(record, None).await?;
                     more.extend(self.rights_of_maker(record));
                 }
-                Operation::Update(record) | Operation::Upsert(record) => {
+                Operation::Update(record) | Operation::Upsert(record) if self.pass.entities => {
                     match self.store.get(record.entity, &record.id).await? {
                         Some(known) => {
                             if known.ws != record.ws || !self.pass.may(&known, Action::Update) {
@@ -141,19 +156,24 @@ impl Scope<'_> {
                         }
                     }
                 }
-                Operation::Delete { entity, id } => {
+                Operation::Delete { entity, id } if self.cares_for_entities() => {
                     let Some(known) = self.store.get(entity, id).await? else { continue };
                     if known.ws.is_some_and(|ws| ws != self.workspace) {
                         return Err(missing(&known));
                     }
-                    more.extend(self.guard_removal(gate, known).await?);
+                    more.extend(self.guard_removal(known).await?);
                 }
                 // No request of an entity replaces everything.
-                Operation::ReplaceAll(_) => {}
+                Operation::Update(_) | Operation::Upsert(_) | Operation::Delete { .. } | Operation::ReplaceAll(_) => {}
             }
         }
         operations.extend(more);
         Ok(())
+    }
+
+    /// Whether anything hangs on the permissions for single entities.
+    fn cares_for_entities(&self) -> bool {
+        self.pass.entities || self.pass.policy.as_ref().is_some_and(|policy| speaks_of_entities(policy.view()))
     }
 
     fn guard_new(&self, record: &Record) -> Result<(), Error> {
@@ -161,12 +181,12 @@ impl Scope<'_> {
         let path = kind.and_then(|kind| self.kinds.get(kind).path);
         // The names of a Certificate are a part of it.
         let own = record.entity == "snis" && self.pass.segments.first().is_some_and(|first| first == b"certificates");
-        if own || self.pass.makes(self.workspace, path) { Ok(()) } else { Err(missing(record)) }
+        if own || self.pass.makes(path) { Ok(()) } else { Err(missing(record)) }
     }
 
     /// What a record points to must be there for who points: of the same workspace, and readable.
     async fn guard_references(&self, record: &Record, before: Option<&Record>) -> Result<(), Error> {
-        let Some(kind) = self.kinds.position(record.entity) else { return Ok(()) };
+        let Some(kind) = self.kinds.position(record.entity).filter(|_| self.pass.entities) else { return Ok(()) };
         for &(field, target) in &self.kinds.get(kind).references {
             let Some(id) = record.reference(field) else { continue };
             if before.is_some_and(|before| before.reference(field).as_ref() == Some(&id)) {
@@ -200,17 +220,62 @@ impl Scope<'_> {
     }
 
     /// Checks that an entity may go, with all that goes with it, and ends the permissions on their ids.
-    async fn guard_removal(&self, gate: &Gate, record: Arc<Record>) -> Result<Vec<Operation>, Error> {
+    async fn guard_removal(&self, record: Arc<Record>) -> Result<Vec<Operation>, Error> {
         if !self.pass.may(&record, Action::Delete) {
             return Err(missing(&record));
         }
-        let view = gate.view().await?;
-        let going = closure(&view, vec![record]);
+        let Some(view) = self.pass.policy.as_ref().map(|policy| policy.view().clone()) else { return Ok(Vec::new()) };
+        let going = self.closure(vec![record]).await?;
         if let Some(kept) = going.iter().find(|record| !self.pass.may(record, Action::Delete)) {
             return Err(Error::Referenced { entity: going[0].entity, id: going[0].id.clone(), by: kept.entity });
         }
         Ok(ends_of_rights(&view, &going))
     }
+
+    /// Everything that goes when these entities go, themselves included.
+    async fn closure(&self, roots: Vec<Arc<Record>>) -> Result<Vec<Arc<Record>>, Error> {
+        let mut seen: HashSet<(&'static str, Id)> = HashSet::new();
+        let mut found: Vec<Arc<Record>> = Vec::new();
+        let mut open = roots;
+        while let Some(record) = open.pop() {
+            if !seen.insert((record.entity, record.id.clone())) {
+                continue;
+            }
+            let catalog = self.store.catalog().clone();
+            for (rules, reference) in catalog.pointing_to(record.entity) {
+                if reference.on_delete == OnDelete::Cascade {
+                    let filter = Filter { reference: Some((reference.field, record.id.clone())), tags: None };
+                    open.extend(self.all_of(rules.entity, None, filter).await?);
+                }
+            }
+            found.push(record);
+        }
+        Ok(found)
+    }
+
+    /// All records of a kind that are so, whoever may read them. `ws`: none is every workspace.
+    pub(super) async fn all_of(
+        &self,
+        entity: &'static str,
+        ws: Option<Uuid>,
+        filter: Filter,
+    ) -> Result<Vec<Arc<Record>>, Error> {
+        let mut found = Vec::new();
+        let mut query = Query { entity, ws, after: None, size: STEP, filter };
+        loop {
+            let page = self.store.page(&query).await?;
+            found.extend(page.records);
+            query.after = page.next;
+            if query.after.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+/// Whether any permission speaks of one entity.
+pub(super) fn speaks_of_entities(view: &View) -> bool {
+    view.all("rbac_role_entities").any(|permission| permission.text("entity_id") != Some("*"))
 }
 
 /// The removal of all permissions on the ids of entities.

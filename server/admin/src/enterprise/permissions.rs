@@ -5,7 +5,7 @@ use crate::errors;
 use crate::respond::Answer;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use store::{Id, Record};
+use store::{Id, Precondition, Record};
 
 impl Call<'_> {
     /// The roles of a user, its groups' too.
@@ -95,18 +95,67 @@ impl Call<'_> {
             .collect()
     }
 
-    /// Refuses to let someone give, take or use what it does not govern: the permissions of these roles.
-    pub(super) fn check_reach<'r>(&self, roles: impl IntoIterator<Item = &'r Id>) -> Result<(), Answer> {
-        let pass = self.scope.pass;
-        if pass.subject.is_none() {
-            return Ok(());
-        }
+    /// Refuses to let someone give, take or use what it does not govern, or has itself only in part: the permissions of
+    /// these roles. What it has by a role of its own it may hand on.
+    pub(super) async fn check_reach<'r>(&self, roles: impl IntoIterator<Item = &'r Id>) -> Result<(), Answer> {
+        let Some(subject) = self.scope.pass.subject.as_deref() else { return Ok(()) };
         for role in roles {
+            let is_own = subject.roles.contains(role);
             for permission in self.view.children("rbac_role_endpoints", "role", role) {
                 self.check_workspace(permission.text("workspace").unwrap_or("*"))?;
+                if !is_own && !is_negative(permission) {
+                    self.check_endpoint(permission)?;
+                }
+            }
+            for permission in self.view.children("rbac_role_entities", "role", role) {
+                if !is_own && !is_negative(permission) {
+                    self.check_entity(permission).await?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Refuses to let someone widen what others may do by more than it may do itself: by this positive permission, or by the
+    /// end of this negative one.
+    pub(super) fn check_endpoint(&self, permission: &Record) -> Result<(), Answer> {
+        let Some(subject) = self.scope.pass.subject.as_deref() else { return Ok(()) };
+        let (workspace, endpoint) = (permission.text("workspace").unwrap_or("*"), permission.text("endpoint").unwrap_or("*"));
+        let workspace = match workspace {
+            "*" => None,
+            name => match self.view.by_unique("workspaces", None, "name", &name.into()) {
+                Some(workspace) => workspace.id.uuid(),
+                None => return Ok(()),
+            },
+        };
+        match subject.endpoints.forbids_within(workspace, &access::Endpoint::parse(endpoint), actions_of(permission)) {
+            true => Err(self.forbidden()),
+            false => Ok(()),
+        }
+    }
+
+    /// The same for a permission on entities, where those count: one gives the actions that one has.
+    pub(super) async fn check_entity(&self, permission: &Record) -> Result<(), Answer> {
+        let pass = self.scope.pass;
+        let Some(subject) = pass.subject.as_deref().filter(|_| pass.entities) else { return Ok(()) };
+        let id = permission.text("entity_id").unwrap_or("*");
+        let workspace = match permission.text("entity_type") {
+            Some("workspaces") => Id::parse(id).uuid(),
+            Some(kind) if id != "*" => self.entity_of(kind, id).await?.and_then(|record| record.ws),
+            _ => None,
+        };
+        let actions = actions_of(permission);
+        let has = |action: access::Action| subject.with(id, workspace, action);
+        match access::Action::ALL.into_iter().all(|action| !actions.contains(action) || has(action)) {
+            true => Ok(()),
+            false => Err(self.forbidden()),
+        }
+    }
+
+    /// An entity of any kind, whoever may read it.
+    pub(super) async fn entity_of(&self, kind: &str, id: &str) -> Result<Option<Arc<Record>>, Answer> {
+        let Some(rules) = self.scope.store.catalog().get(kind) else { return Ok(None) };
+        self.scope.store.get(rules.entity, &Id::parse(id)).await.map_err(|error| errors::store(&error))
     }
 
     /// Refuses to let someone give or take permissions for a workspace it does not govern.
@@ -140,32 +189,49 @@ impl Call<'_> {
         self.scope.pass.subject.as_deref().is_some_and(|subject| user.uuid() == Some(subject.id))
     }
 
-    /// Refuses what would leave the gateway without a super admin. `without`: users and roles that go; `taken`: the roles
-    /// that `without` alone loses.
-    pub(super) fn check_last(&self, without: &Id, taken: Option<&[Id]>) -> Result<(), Answer> {
-        if !self.gate.enforces() {
-            return Ok(());
-        }
-        let home = Some(entities::DEFAULT_WORKSPACE);
-        let Some(role) = self.view.by_unique("rbac_roles", home, "name", &"super-admin".into()) else { return Ok(()) };
-        let is_loss = taken.is_none_or(|taken| taken.contains(&role.id));
-        let mut holders = self.view.children("rbac_user_roles", "role", &role.id).filter_map(|has| has.reference("user"));
-        let enabled = |user: &Id| {
-            let user = self.view.get("rbac_users", user);
-            user.is_some_and(|user| user.value.get("enabled") == Some(&Value::Bool(true)))
-        };
-        let had = self.view.children("rbac_user_roles", "user", without).any(|has| has.reference("role").as_ref() == Some(&role.id));
-        if is_loss && had && !holders.any(|user| user != *without && enabled(&user)) {
-            return Err(errors::plain(400, "the last super admin cannot be removed: make another one first"));
-        }
-        Ok(())
+    /// The role of the super admins.
+    pub(super) fn super_admin(&self) -> Option<&Arc<Record>> {
+        self.view.by_unique("rbac_roles", Some(entities::DEFAULT_WORKSPACE), "name", &"super-admin".into())
     }
+
+    /// Refuses what would leave the gateway without a super admin. `without`: the user that goes; `taken`: the roles that it
+    /// loses, where it does not lose all. What the answer rests on must still hold when that is written.
+    pub(super) fn check_last(&self, without: &Id, taken: Option<&[Id]>) -> Result<Vec<Precondition>, Answer> {
+        let Some(role) = self.super_admin().filter(|_| self.gate.enforces()) else { return Ok(Vec::new()) };
+        let is_loss = taken.is_none_or(|taken| taken.contains(&role.id));
+        let holds = |has: &Arc<Record>| has.reference("role").as_ref() == Some(&role.id);
+        if !is_loss || !self.view.children("rbac_user_roles", "user", without).any(holds) {
+            return Ok(Vec::new());
+        }
+        let other = self.view.children("rbac_user_roles", "role", &role.id).find_map(|has| {
+            let user = self.view.get("rbac_users", &has.reference("user")?)?;
+            let enabled = user.value.get("enabled") == Some(&Value::Bool(true));
+            (user.id != *without && enabled).then(|| vec![has.clone(), user.clone()])
+        });
+        let other = other.ok_or_else(|| {
+            errors::plain(400, "the last super admin cannot be removed: make another one first")
+        })?;
+        Ok(other.into_iter().map(Precondition::Unchanged).collect())
+    }
+
+    /// Refuses to change what makes a super admin one, where RBAC is on.
+    pub(super) fn check_untouched(&self, role: &Record) -> Result<(), Answer> {
+        match self.super_admin() {
+            Some(known) if known.id == role.id && self.gate.enforces() => {
+                Err(errors::plain(400, "the role super-admin and its permissions cannot be changed while enforce_rbac is on"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn actions_of(permission: &Record) -> access::Actions {
+    permission.value.get("actions").and_then(|value| access::Actions::read(value).ok()).unwrap_or_default()
 }
 
 fn join(all: &mut Value, key: &str, permission: &Record) {
     let negative = is_negative(permission);
-    let actions = permission.value.get("actions").and_then(|value| access::Actions::read(value).ok());
-    let actions = actions.unwrap_or_default();
+    let actions = actions_of(permission);
     let Value::Object(all) = all else { return };
     match all.get_mut(key) {
         // The same in another role: a negative one counts, equal ones add up.

@@ -2,6 +2,7 @@
 
 use super::hooks::Hooks;
 use super::made;
+use super::pass::Pass;
 use super::settings::{AuditSettings, GateSettings};
 use super::trace::Trace;
 use crate::body;
@@ -13,7 +14,7 @@ use declarative::Kinds;
 use pcre2::bytes::Regex;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use store::{Batch, ChangeKind, Operation, Record, Revision, Store};
+use store::{ChangeKind, Record, Revision, Store};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -99,14 +100,13 @@ impl Recorder {
     }
 
     /// Notes and tells what a batch has changed.
-    pub(crate) async fn changed(&self, revision: Revision, by: Option<&Subject>, request_id: &str) {
+    pub(crate) async fn changed(&self, revision: Revision, pass: &Pass, request_id: &str) {
         if self.log.is_none() && self.hooks.is_none() {
             return;
         }
-        let told = match &self.hooks {
-            Some(hooks) => hooks.all(&*self.store).await,
-            None => Vec::new(),
-        };
+        let view = pass.policy.as_ref().map(|policy| policy.view());
+        let told: Vec<Arc<Record>> =
+            view.into_iter().flat_map(|view| view.all("event_hooks")).cloned().collect();
         if self.log.is_none() && told.is_empty() {
             return;
         }
@@ -130,7 +130,7 @@ impl Recorder {
             if let Some(log) = &self.log
                 && !log.ignore_tables.iter().any(|table| table == entity)
             {
-                let (user, name) = who(by);
+                let (user, name) = who(pass.subject.as_deref());
                 let text = |record: &Option<Arc<Record>>| record.as_deref().map(|record| log.entity(&self.kinds, record));
                 let millis = millis();
                 let entry = json!({
@@ -204,11 +204,7 @@ impl Log {
 
     fn entity(&self, kinds: &Kinds, record: &Record) -> String {
         let mut value = Value::Object(kinds.definitions().present(record.entity, &record.value));
-        if record.entity == "admins"
-            && let Some(members) = value.as_object_mut()
-        {
-            members.shift_remove("password");
-        }
+        mask(record.entity, &mut value);
         self.exclusion.apply(&mut value);
         value.to_string()
     }
@@ -231,13 +227,34 @@ impl Log {
     }
 }
 
+/// Takes out what is secret in an entity by what it is, whatever the settings say.
+pub(super) fn mask(entity: &str, value: &mut Value) {
+    let names: &[&str] = match entity {
+        "admins" => &["password", "reset_expires", "register_expires"],
+        "acme_storage" => &["value"],
+        "basicauth_credentials" => &["password"],
+        "certificates" => &["key", "key_alt"],
+        "hmacauth_credentials" | "jwt_secrets" => &["secret"],
+        "keyauth_credentials" => &["key"],
+        "keys" => &["jwk", "pem"],
+        "oauth2_credentials" => &["client_secret"],
+        "oauth2_tokens" => &["access_token", "refresh_token"],
+        "oauth2_authorization_codes" => &["code"],
+        "sessions" => &["data", "session_id"],
+        _ => &[],
+    };
+    if let Some(members) = value.as_object_mut() {
+        members.retain(|name, _| !names.contains(&name.as_str()));
+    }
+}
+
 /// Writes entries down, several at a time, until the gate is gone.
 async fn write_down(mut arriving: mpsc::Receiver<Record>, store: Arc<dyn Store>) {
     let mut entries = Vec::with_capacity(TOGETHER);
     while arriving.recv_many(&mut entries, TOGETHER).await > 0 {
-        let operations = entries.drain(..).map(Operation::Insert).collect();
-        let batch = Batch { operations, author: "audit".to_owned(), ..Batch::default() };
-        if let Err(error) = store.apply(batch).await {
+        // Of one kind after the other: few statements write them.
+        entries.sort_by_key(|entry: &Record| entry.entity);
+        if let Err(error) = store.note(std::mem::take(&mut entries)).await {
             tracing::error!(%error, "entries of the audit log could not be written");
         }
     }

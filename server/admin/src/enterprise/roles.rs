@@ -2,7 +2,7 @@
 
 use super::desk::{Call, without};
 use super::pass::ends_of_rights;
-use super::permissions::is_own;
+use super::permissions::{is_negative, is_own};
 use super::users::shown_role;
 use crate::body::Body;
 use crate::errors;
@@ -71,11 +71,15 @@ impl Call<'_> {
             ("PUT", known) => {
                 let mut members = self.role_members(body)?;
                 let Some(known) = known else {
+                    self.check_making()?;
                     let field = if Id::parse(key).uuid().is_some() { "id" } else { "name" };
                     members.insert(field.to_owned(), key.into());
                     return self.make_role(members, 200).await;
                 };
-                self.check_reach([&known.id])?;
+                self.check_reach([&known.id]).await?;
+                if members.get("name").is_some_and(|name| Some(name) != known.value.get("name")) {
+                    self.check_untouched(&known)?;
+                }
                 members.insert("id".to_owned(), known.id.to_string().into());
                 members.entry("name").or_insert(known.value.get("name").cloned().unwrap_or_default());
                 if let Some(created) = known.value.get("created_at") {
@@ -90,19 +94,20 @@ impl Call<'_> {
             ("PATCH", Some(known)) => {
                 let mut members = self.role_members(body)?;
                 members.shift_remove("id");
-                self.check_reach([&known.id])?;
+                self.check_reach([&known.id]).await?;
+                if members.get("name").is_some_and(|name| Some(name) != known.value.get("name")) {
+                    self.check_untouched(&known)?;
+                }
                 let role = self.changed(&known, members)?;
                 self.write(vec![Operation::Update(role.clone())]).await?;
                 Ok(Answer::json(200, &shown_role(&role).into()))
             }
             ("DELETE", Some(role)) => {
-                self.check_reach([&role.id])?;
-                for has in self.view.children("rbac_user_roles", "role", &role.id) {
-                    let Some(user) = has.reference("user") else { continue };
-                    if self.is_self(&user) {
-                        return Err(errors::plain(400, "one's own access cannot be taken away"));
-                    }
-                    self.check_last(&user, Some(std::slice::from_ref(&role.id)))?;
+                self.check_reach([&role.id]).await?;
+                self.check_untouched(&role)?;
+                let mut users = self.view.children("rbac_user_roles", "role", &role.id).filter_map(|has| has.reference("user"));
+                if users.any(|user| self.is_self(&user)) {
+                    return Err(errors::plain(400, "one's own access cannot be taken away"));
                 }
                 let mut operations = ends_of_rights(&self.view, std::slice::from_ref(&role));
                 operations.push(Operation::Delete { entity: "rbac_roles", id: role.id.clone() });
@@ -141,7 +146,7 @@ impl Call<'_> {
             for key in ["workspace", "endpoint"] {
                 members.shift_remove(key);
             }
-            return self.change_permission(&found, members).await;
+            return self.change_permission(&role, &found, members).await;
         }
         members.insert("workspace".to_owned(), workspace.clone().into());
         if let Some(endpoint) = endpoint {
@@ -176,8 +181,19 @@ impl Call<'_> {
         members.insert("role".to_owned(), json!({"id": role.id.to_string()}));
         let permission = self.scope.made(entity, None, members.into())?;
         self.check_workspace(workspace)?;
+        self.check_untouched(role)?;
+        if !is_negative(&permission) {
+            self.check_widening(&permission).await?;
+        }
         self.write(vec![Operation::Insert(permission.clone())]).await?;
         Ok(Answer::json(201, &shown_permission(&permission).into()))
+    }
+
+    async fn check_widening(&self, permission: &Record) -> Result<(), Answer> {
+        match permission.entity {
+            "rbac_role_entities" => self.check_entity(permission).await,
+            _ => self.check_endpoint(permission),
+        }
     }
 
     fn endpoint_permission(&self, role: &Record, workspace: &str, segments: &[&str]) -> Option<Arc<Record>> {
@@ -203,50 +219,62 @@ impl Call<'_> {
                 for key in ["workspace", "endpoint"] {
                     members.shift_remove(key);
                 }
-                self.change_permission(&found, members).await
+                self.change_permission(&role, &found, members).await
             }
             "DELETE" => self.end_permission(&role, &found).await,
             _ => Ok(Answer::json(200, &shown_permission(&found).into())),
         }
     }
 
-    async fn change_permission(&self, known: &Record, mut members: Map<String, Value>) -> Result<Answer, Answer> {
+    async fn change_permission(
+        &self,
+        role: &Record,
+        known: &Record,
+        mut members: Map<String, Value>,
+    ) -> Result<Answer, Answer> {
         actions(&mut members)?;
         for key in ["id", "role", "entity_id", "entity_type"] {
             members.shift_remove(key);
         }
-        self.check_workspace(&self.workspace_of_permission(known))?;
+        self.check_workspace(&self.workspace_of_permission(known).await?)?;
+        self.check_untouched(role)?;
         let permission = self.changed(known, members)?;
+        // What was negative may end, and what is positive begin.
+        for widened in [(known, true), (&permission, false)] {
+            if is_negative(widened.0) == widened.1 {
+                self.check_widening(widened.0).await?;
+            }
+        }
         self.write(vec![Operation::Update(permission.clone())]).await?;
         Ok(Answer::json(200, &shown_permission(&permission).into()))
     }
 
     async fn end_permission(&self, role: &Record, known: &Record) -> Result<Answer, Answer> {
-        self.check_workspace(&self.workspace_of_permission(known))?;
-        let is_super = role.text("name") == Some("super-admin") && role.ws == Some(entities::DEFAULT_WORKSPACE);
-        if is_super && self.gate.enforces() {
-            return Err(errors::plain(400, "the super admins' permissions cannot be taken away"));
+        self.check_workspace(&self.workspace_of_permission(known).await?)?;
+        self.check_untouched(role)?;
+        if is_negative(known) {
+            self.check_widening(known).await?;
         }
         self.write(vec![Operation::Delete { entity: known.entity, id: known.id.clone() }]).await?;
         Ok(Answer::empty(204))
     }
 
     /// The workspace a permission speaks of, by name; `*` for all.
-    fn workspace_of_permission(&self, permission: &Record) -> String {
+    async fn workspace_of_permission(&self, permission: &Record) -> Result<String, Answer> {
         if let Some(workspace) = permission.text("workspace") {
-            return workspace.to_owned();
+            return Ok(workspace.to_owned());
         }
-        let entity = permission.text("entity_id").unwrap_or("*");
-        self.workspace_of_entity(entity, permission.text("entity_type").unwrap_or_default())
+        let (id, kind) = (permission.text("entity_id").unwrap_or("*"), permission.text("entity_type").unwrap_or_default());
+        let found = self.entity_of(kind, id).await?;
+        Ok(self.workspace_of_entity(id, found.as_deref()))
     }
 
     /// The workspace of an entity, by name; `*` for all entities, and this workspace for what is gone or belongs to none.
-    fn workspace_of_entity(&self, id: &str, kind: &str) -> String {
+    fn workspace_of_entity(&self, id: &str, found: Option<&Record>) -> String {
         if id == "*" {
             // With endpoint permissions beside, a star reaches no further than they do.
             return if self.gate.settings.endpoints { self.workspace_name() } else { "*".to_owned() };
         }
-        let found = self.view.get(kind, &Id::parse(id));
         let workspace = match found {
             Some(record) if record.entity == "workspaces" => Some(record.id.clone()),
             Some(record) => record.ws.map(Id::Uuid),
@@ -276,46 +304,46 @@ impl Call<'_> {
             None => self.workspace_name(),
             Some(id) if id == "*" => {
                 members.insert("entity_type".to_owned(), "wildcard".into());
-                self.workspace_of_entity("*", "wildcard")
+                self.workspace_of_entity("*", None)
             }
             Some(id) => {
-                let kind = self.kind_of_entity(id, members.get("entity_type").and_then(Value::as_str))?;
-                members.insert("entity_type".to_owned(), kind.into());
-                self.workspace_of_entity(id, kind)
+                let found = self.permitted_entity(id, members.get("entity_type").and_then(Value::as_str)).await?;
+                members.insert("entity_id".to_owned(), found.id.to_string().into());
+                members.insert("entity_type".to_owned(), found.entity.into());
+                self.workspace_of_entity(id, Some(&found))
             }
         };
         self.new_permission("rbac_role_entities", &role, members, &workspace).await
     }
 
-    /// The kind of an entity that is there and may be seen.
-    fn kind_of_entity(&self, id: &str, kind: Option<&str>) -> Result<&'static str, Answer> {
-        let key = Id::parse(id);
+    /// An entity that is there and may be seen.
+    async fn permitted_entity(&self, id: &str, kind: Option<&str>) -> Result<Arc<Record>, Answer> {
         let is_theirs = |record: &Record| {
             // A permission for what one cannot reach would tell that it is there.
             self.scope.pass.subject.is_none()
                 || record.ws.is_none_or(|ws| ws == self.scope.workspace || self.scope.pass.governs(Some(ws)))
         };
-        let rules = self.view.catalog().rules().iter();
-        let mut named = rules.filter(|rules| kind.is_none_or(|kind| kind == rules.entity));
-        let found = named.find_map(|rules| self.view.get(rules.entity, &key).filter(|record| is_theirs(record)));
-        match found {
-            Some(record) => Ok(record.entity),
-            None => {
-                let text = format!("There is no entity permission with entity_id {id}: entity not found");
-                Err(errors::schema_violation(Errors::of("entity_id", text)))
+        let catalog = self.scope.store.catalog().clone();
+        for rules in catalog.rules().iter().filter(|rules| kind.is_none_or(|kind| kind == rules.entity)) {
+            if let Some(found) = self.entity_of(rules.entity, id).await?
+                && is_theirs(&found)
+            {
+                return Ok(found);
             }
         }
+        let text = format!("There is no entity permission with entity_id {id}: entity not found");
+        Err(errors::schema_violation(Errors::of("entity_id", text)))
     }
 
     pub(super) async fn role_entity(&self, body: Body) -> Result<Answer, Answer> {
         let role = self.the_role()?;
-        let key = self.parameter(1);
+        let key = Id::parse(self.parameter(1)).to_string();
         let mut all = self.view.children("rbac_role_entities", "role", &role.id);
-        let found = all.find(|one| one.text("entity_id") == Some(key)).ok_or_else(errors::not_found)?;
+        let found = all.find(|one| one.text("entity_id") == Some(&key)).ok_or_else(errors::not_found)?;
         match self.method {
             "PATCH" => {
                 let members = self.sent("rbac_role_entities", body)?;
-                self.change_permission(found, members).await
+                self.change_permission(&role, found, members).await
             }
             "DELETE" => self.end_permission(&role, found).await,
             _ => Ok(Answer::json(200, &shown_permission(found).into())),

@@ -9,7 +9,7 @@ use crate::respond::Answer;
 use schema::Errors;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use store::{Id, Operation, Record};
+use store::{Id, Operation, Precondition, Record};
 
 /// A user as it is shown: with the slow hash of its token, as clients expect, and never with the token.
 fn shown(user: &Record) -> Map<String, Value> {
@@ -74,18 +74,18 @@ impl Call<'_> {
         let mut user = self.scope.made("rbac_users", Some(self.scope.workspace), members.into())?;
         self.gate.take_token(&self.view, None, &token, &mut user.value).await?;
         let mut operations = vec![Operation::Insert(user.clone())];
-        operations.extend(self.first_role(&user)?);
+        operations.extend(self.first_role(&user).await?);
         self.write(operations).await?;
         Ok(Answer::json(status, &shown(&user).into()))
     }
 
     /// The role a new user begins with: the one of its name, or one of its own.
-    pub(super) fn first_role(&self, user: &Record) -> Result<Vec<Operation>, Answer> {
+    pub(super) async fn first_role(&self, user: &Record) -> Result<Vec<Operation>, Answer> {
         let name = user.text("name").unwrap_or_default();
         let known = self.view.by_unique("rbac_roles", user.ws, "name", &name.into());
         let (role, made) = match known {
             Some(role) if !is_own(role) => {
-                self.check_reach([&role.id])?;
+                self.check_reach([&role.id]).await?;
                 (role.id.clone(), None)
             }
             known => {
@@ -106,6 +106,7 @@ impl Call<'_> {
         let key = self.parameter(0);
         match (self.method, self.user_named(key)) {
             ("PUT", None) => {
+                self.check_making()?;
                 let (mut members, token) = self.user_members(body)?;
                 let field = if Id::parse(key).uuid().is_some() { "id" } else { "name" };
                 members.insert(field.to_owned(), key.into());
@@ -115,8 +116,8 @@ impl Call<'_> {
             (_, None) => Err(errors::not_found()),
             ("PUT" | "PATCH", Some(user)) => self.change_user(&user, body).await,
             ("DELETE", Some(user)) => {
-                let operations = self.removal(&user)?;
-                self.write(operations).await?;
+                let (operations, resting) = self.removal(&user).await?;
+                self.write_if(operations, resting).await?;
                 Ok(Answer::empty(204))
             }
             (_, Some(user)) => Ok(Answer::json(200, &shown(&user).into())),
@@ -127,12 +128,13 @@ impl Call<'_> {
         let (mut members, token) = self.user_members(body)?;
         members.shift_remove("id");
         // Who sets a token can use it: the user's permissions must be within reach.
-        self.check_reach(&self.roles_of(&user.id))?;
+        self.check_reach(&self.roles_of(&user.id)).await?;
+        let mut resting = Vec::new();
         if members.get("enabled") == Some(&Value::Bool(false)) {
             if self.is_self(&user.id) {
                 return Err(errors::plain(400, "one's own access cannot be taken away"));
             }
-            self.check_last(&user.id, None)?;
+            resting = self.check_last(&user.id, None)?;
         }
         let mut record = self.changed(user, members)?;
         match token {
@@ -145,24 +147,24 @@ impl Call<'_> {
             }
             Some(_) => return Err(errors::schema_violation(Errors::of("user_token", "expected a string"))),
         }
-        self.write(vec![Operation::Update(record.clone())]).await?;
+        self.write_if(vec![Operation::Update(record.clone())], resting).await?;
         Ok(Answer::json(200, &shown(&record).into()))
     }
 
     /// Everything that goes with a user: its own role, never one it merely shares a name with.
-    pub(super) fn removal(&self, user: &Arc<Record>) -> Result<Vec<Operation>, Answer> {
+    pub(super) async fn removal(&self, user: &Arc<Record>) -> Result<(Vec<Operation>, Vec<Precondition>), Answer> {
         if self.is_self(&user.id) {
             return Err(errors::plain(400, "one's own access cannot be taken away"));
         }
-        self.check_reach(&self.roles_of(&user.id))?;
-        self.check_last(&user.id, None)?;
+        self.check_reach(&self.roles_of(&user.id)).await?;
+        let resting = self.check_last(&user.id, None)?;
         let roles = self.view.children("rbac_user_roles", "user", &user.id).filter_map(|has| has.reference("role"));
         let own = roles.filter_map(|role| self.view.get("rbac_roles", &role)).filter(|role| is_own(role));
         let mut operations: Vec<Operation> =
             own.map(|role| Operation::Delete { entity: "rbac_roles", id: role.id.clone() }).collect();
         operations.extend(ends_of_rights(&self.view, std::slice::from_ref(user)));
         operations.push(Operation::Delete { entity: "rbac_users", id: user.id.clone() });
-        Ok(operations)
+        Ok((operations, resting))
     }
 
     pub(super) async fn user_roles(&self, body: Body) -> Result<Answer, Answer> {
@@ -197,7 +199,7 @@ impl Call<'_> {
         if !self.scope.pass.manages_roles(self.scope.workspace) {
             return Err(self.forbidden());
         }
-        self.check_reach(&ids)?;
+        self.check_reach(&ids).await?;
         let known: Vec<Arc<Record>> = self
             .view
             .children("rbac_user_roles", "user", &user.id)
@@ -205,10 +207,10 @@ impl Call<'_> {
             .cloned()
             .collect();
         if self.method == "DELETE" {
-            self.check_last(&user.id, Some(&ids))?;
+            let resting = self.check_last(&user.id, Some(&ids))?;
             let operations =
                 known.iter().map(|has| Operation::Delete { entity: "rbac_user_roles", id: has.id.clone() }).collect();
-            self.write(operations).await?;
+            self.write_if(operations, resting).await?;
             return Ok(Answer::empty(204));
         }
         let mut operations = Vec::new();
@@ -270,7 +272,7 @@ impl Call<'_> {
             let group = group.ok_or_else(|| errors::plain(400, &format!("group not found with name '{name}'")))?;
             let roles = self.view.children("group_rbac_roles", "group", &group.id);
             let roles: Vec<Id> = roles.filter_map(|has| has.reference("rbac_role")).collect();
-            self.check_reach(&roles)?;
+            self.check_reach(&roles).await?;
             let place = places.iter().find(|place| place.reference("group").as_ref() == Some(&group.id));
             match (self.method, place) {
                 ("DELETE", Some(place)) => {

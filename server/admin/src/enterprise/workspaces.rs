@@ -9,7 +9,7 @@ use crate::respond::Answer;
 use entities::DEFAULT_WORKSPACE;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use store::{Id, Operation, Record};
+use store::{Error, Filter, Id, Operation, Precondition, Record};
 use uuid::Uuid;
 
 /// Names that no workspace may have, besides the first segments of the Admin API's paths.
@@ -76,6 +76,9 @@ const RESERVED: [&str; 59] = [
     "self",
 ];
 
+/// How often the removal of a workspace begins anew because something was written meanwhile.
+const ATTEMPTS: usize = 20;
+
 /// Kinds that do not make a workspace full: what every user and role brings with it.
 const NO_CONTENT: [&str; 2] = ["rbac_roles", "rbac_users"];
 
@@ -99,12 +102,19 @@ impl Call<'_> {
         self.find("workspaces", "name", key, false).filter(|workspace| self.knows(workspace))
     }
 
-    pub(super) fn list_workspaces(&self) -> Result<Answer, Answer> {
-        let counts = query::first(self.query, "counter").and_then(Value::as_str) == Some("true");
-        self.listed(self.visible(), |workspace| {
+    pub(super) async fn list_workspaces(&self) -> Result<Answer, Answer> {
+        let visible = self.visible();
+        let mut counts = Map::new();
+        if query::first(self.query, "counter").and_then(Value::as_str) == Some("true") {
+            for workspace in &visible {
+                let Some(id) = workspace.id.uuid() else { continue };
+                counts.insert(id.to_string(), self.counts(id).await?);
+            }
+        }
+        self.listed(visible, |workspace| {
             let mut body = shown(workspace);
-            if let (true, Some(id)) = (counts, workspace.id.uuid()) {
-                body.insert("counters".to_owned(), self.counts(id));
+            if let Some(counts) = counts.get(&workspace.id.to_string()) {
+                body.insert("counters".to_owned(), counts.clone());
             }
             body
         })
@@ -174,6 +184,7 @@ impl Call<'_> {
         let operation = match known {
             Some(_) => Operation::Update(record.clone()),
             None => {
+                self.check_making()?;
                 self.check_name(record.value.get("name"))?;
                 Operation::Insert(record.clone())
             }
@@ -193,52 +204,58 @@ impl Call<'_> {
             let text = format!("Workspace has admins that belong to it: {}", admins.join(", "));
             return Err(errors::plain(400, &text));
         }
-        let content: Vec<Arc<Record>> = self
-            .view
-            .catalog()
-            .rules()
-            .iter()
-            .filter(|rules| rules.workspaced)
-            .flat_map(|rules| self.view.all(rules.entity).filter(|record| record.ws == Some(id)).cloned())
-            .collect();
         let cascade = query::first(self.query, "cascade").and_then(Value::as_str) == Some("true");
-        if !cascade && content.iter().any(|record| !NO_CONTENT.contains(&record.entity)) {
-            return Err(errors::plain(400, "Workspace is not empty"));
+        for _ in 0..ATTEMPTS {
+            match self.emptied(workspace, id, cascade).await? {
+                Ok(()) => return Ok(Answer::empty(204)),
+                // Something was written meanwhile, perhaps into this workspace.
+                Err(Error::Precondition(_)) => {}
+                Err(error) => return Err(errors::store(&error)),
+            }
+        }
+        Err(errors::contended())
+    }
+
+    /// Removes a workspace with what is in it, unless something was written since that was looked at.
+    async fn emptied(&self, workspace: &Record, id: Uuid, cascade: bool) -> Result<Result<(), Error>, Answer> {
+        let revision = self.scope.store.revision().await.map_err(|error| errors::store(&error))?;
+        let mut content = Vec::new();
+        for rules in self.scope.store.catalog().rules().iter().filter(|rules| rules.workspaced) {
+            if !cascade && !NO_CONTENT.contains(&rules.entity) {
+                let count = self.scope.store.count(rules.entity, id).await.map_err(|error| errors::store(&error))?;
+                if count > 0 {
+                    return Err(errors::plain(400, "Workspace is not empty"));
+                }
+                continue;
+            }
+            let found = self.scope.all_of(rules.entity, Some(id), Filter::default()).await;
+            content.extend(found.map_err(|error| errors::store(&error))?);
         }
         let mut operations = ends_of_rights(&self.view, &content);
         // Permissions speak of workspaces by name: another one of this name must not have them.
-        let name = workspace.text("name");
-        operations.extend(
-            self.view
-                .all("rbac_role_endpoints")
-                .filter(|permission| permission.text("workspace") == name)
-                .map(|permission| Operation::Delete { entity: "rbac_role_endpoints", id: permission.id.clone() }),
-        );
-        let own = self.view.all("rbac_role_entities").filter(|one| one.text("entity_id") == Some(&*id.to_string()));
-        operations.extend(
-            own.map(|permission| Operation::Delete { entity: "rbac_role_entities", id: permission.id.clone() }),
-        );
+        let (name, id) = (workspace.text("name"), id.to_string());
+        let endpoints = self.view.all("rbac_role_endpoints").filter(|one| one.text("workspace") == name);
+        let entities = self.view.all("rbac_role_entities").filter(|one| one.text("entity_id") == Some(&id));
+        let removal = |record: &Arc<Record>| Operation::Delete { entity: record.entity, id: record.id.clone() };
+        operations.extend(endpoints.chain(entities).map(removal));
         // Children go before what they point to.
-        operations.extend(
-            content.iter().rev().map(|record| Operation::Delete { entity: record.entity, id: record.id.clone() }),
-        );
+        operations.extend(content.iter().rev().map(removal));
         operations.push(Operation::Delete { entity: "workspaces", id: workspace.id.clone() });
-        self.write(operations).await?;
-        Ok(Answer::empty(204))
+        Ok(self.scope.commit(operations, vec![Precondition::Version(revision)]).await)
     }
 
-    fn counts(&self, workspace: Uuid) -> Value {
+    async fn counts(&self, workspace: Uuid) -> Result<Value, Answer> {
         let mut counts = Map::new();
-        for rules in self.view.catalog().rules().iter().filter(|rules| rules.workspaced) {
-            let mine = |record: &&Arc<Record>| record.ws == Some(workspace) && self.scope.pass.lists(record);
-            counts.insert(rules.entity.to_owned(), self.view.all(rules.entity).filter(mine).count().into());
+        for rules in self.scope.store.catalog().rules().iter().filter(|rules| rules.workspaced) {
+            let count = self.scope.store.count(rules.entity, workspace).await;
+            counts.insert(rules.entity.to_owned(), count.map_err(|error| errors::store(&error))?.into());
         }
-        counts.into()
+        Ok(counts.into())
     }
 
-    pub(super) fn workspace_meta(&self) -> Result<Answer, Answer> {
+    pub(super) async fn workspace_meta(&self) -> Result<Answer, Answer> {
         let workspace = self.named(self.parameter(0)).ok_or_else(errors::not_found)?;
         let id = workspace.id.uuid().ok_or_else(errors::not_found)?;
-        Ok(Answer::json(200, &json!({"counts": self.counts(id)})))
+        Ok(Answer::json(200, &json!({"counts": self.counts(id).await?})))
     }
 }
