@@ -225,7 +225,7 @@ impl Call<'_> {
             // A Plugin is read first: its name decides what a change may be.
             ("PATCH", None, _) if name == "plugins" => Err(errors::not_found()),
             ("PATCH", None, _) => Err(nothing_to_change(&key)),
-            ("DELETE", None, _) => Ok(Answer::empty(204)),
+            ("DELETE", None, _) => shared.absent(kind, &key).await,
             // A Certificate may be looked for by a name too, so its answer says what was looked for.
             (_, None, Key::Id(id)) if name == "certificates" => Err(errors::no_such_id(&id.to_string())),
             _ => Err(errors::not_found()),

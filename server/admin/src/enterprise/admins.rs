@@ -110,7 +110,7 @@ impl Call<'_> {
     pub(super) async fn admin(&self, body: Body) -> Result<Answer, Answer> {
         let found = self.admin_named(self.parameter(0));
         match (self.method, found) {
-            ("DELETE", None) => Ok(Answer::empty(204)),
+            ("DELETE", None) => self.scope.pass.absent(None),
             (_, None) => Err(errors::not_found()),
             ("DELETE", Some(admin)) => {
                 let user = self.user_behind(&admin)?;

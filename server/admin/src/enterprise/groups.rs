@@ -41,7 +41,7 @@ impl Call<'_> {
                 self.write(vec![Operation::Insert(group.clone())]).await?;
                 Ok(Answer::json(200, &shown(&group).into()))
             }
-            ("DELETE", None) => Ok(Answer::empty(204)),
+            ("DELETE", None) => self.scope.pass.absent(None),
             (_, None) => Err(errors::not_found()),
             ("PUT" | "PATCH", Some(known)) => {
                 let mut members = self.sent("groups", body)?;

@@ -1,5 +1,7 @@
 //! What the gate has found out about a request, and what follows for the entities it touches.
 
+use crate::errors;
+use crate::resource::Key;
 use crate::respond::Answer;
 use crate::scope::{STEP, Scope};
 use access::{Action, Policy, Subject, Verdict};
@@ -72,6 +74,15 @@ impl Pass {
         self.may(record, Action::Read) || (own && self.may(record, self.action))
     }
 
+    /// The removal of what this request does not find in a workspace: done, or, for who may not remove everything there, a
+    /// word that tells nothing.
+    pub(super) fn absent(&self, workspace: Option<Uuid>) -> Result<Answer, Answer> {
+        match self.limited().is_none_or(|subject| subject.with("", workspace, Action::Delete)) {
+            true => Ok(Answer::empty(204)),
+            false => Err(errors::not_found()),
+        }
+    }
+
     /// Whether something new of a kind with this path may come of the request: a `PUT` needs what a `POST` would need.
     pub(super) fn makes(&self, path: Option<&str>) -> bool {
         let Some(subject) = self.subject.as_deref().filter(|_| self.is_put) else { return true };
@@ -128,6 +139,24 @@ impl Scope<'_> {
         match self.pass.forbids_entity(kind.path.unwrap_or(kind.name), &names) {
             true => Err(super::gate::forbidden(subject, self.pass.action)),
             false => Ok(()),
+        }
+    }
+
+    /// The removal of what is not there: done, unless it may only seem so to the one who asks.
+    pub(crate) async fn absent(&self, kind: usize, key: &Key) -> Result<Answer, Answer> {
+        let done = self.pass.absent(self.ws(kind));
+        if !self.pass.entities || done.is_err() {
+            return done;
+        }
+        let hidden = match key {
+            Key::Id(id) => self.store.get(self.name(kind), id).await,
+            Key::Field(field, value) => {
+                self.store.by_unique(self.name(kind), self.ws(kind), field, &value.as_str().into()).await
+            }
+        };
+        match hidden.map_err(|error| errors::store(&error))? {
+            Some(hidden) if hidden.ws == self.ws(kind) => Err(errors::not_found()),
+            _ => done,
         }
     }
 

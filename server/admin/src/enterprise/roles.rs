@@ -89,7 +89,7 @@ impl Call<'_> {
                 self.write(vec![Operation::Update(role.clone())]).await?;
                 Ok(Answer::json(200, &shown_role(&role).into()))
             }
-            ("DELETE", None) => Ok(Answer::empty(204)),
+            ("DELETE", None) => self.scope.pass.absent(Some(self.scope.workspace)),
             (_, None) => Err(errors::not_found()),
             ("PATCH", Some(known)) => {
                 let mut members = self.role_members(body)?;

@@ -112,7 +112,7 @@ impl Call<'_> {
                 members.insert(field.to_owned(), key.into());
                 self.make_user(members, token, 200).await
             }
-            ("DELETE", None) => Ok(Answer::empty(204)),
+            ("DELETE", None) => self.scope.pass.absent(Some(self.scope.workspace)),
             (_, None) => Err(errors::not_found()),
             ("PUT" | "PATCH", Some(user)) => self.change_user(&user, body).await,
             ("DELETE", Some(user)) => {

@@ -153,7 +153,7 @@ impl Call<'_> {
                 self.write(vec![Operation::Update(record.clone())]).await?;
                 Ok(Answer::json(200, &shown(&record).into()))
             }
-            ("DELETE", None) => Ok(Answer::empty(204)),
+            ("DELETE", None) => self.scope.pass.absent(None),
             ("DELETE", Some(known)) => self.delete_workspace(&known).await,
             (_, None) => Err(errors::not_found()),
             (_, Some(known)) => Ok(Answer::json(200, &shown(&known).into())),
