@@ -8,7 +8,7 @@ CONFORMANCE := $(if $(wildcard e2e/conformance/run),e2e/conformance,../shared/co
 MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing --mode db
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run build ui browser browser-pages dist test lint unit system conformance adversarial image image-steps bench setup setup-test clean
+.PHONY: help run docs build ui browser browser-pages dist test lint unit system conformance adversarial image image-steps bench setup setup-test clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ build: ## the gateway, optimised, quick to link
 
 ui: ## the manager, for the gateway to embed; prints its size
 	cargo xtask ui
+
+docs: ## the parts of docs/ that follow from definitions, written anew
+	cargo xtask docs
+	WRITE_PAGES=1 cargo test --profile ci -q -p silverback --test plugin_pages
 
 dist: ## the gateway as it ships: fat LTO
 	cargo build --profile dist -p silverback
