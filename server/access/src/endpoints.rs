@@ -117,9 +117,7 @@ impl Endpoints {
         let here = workspace.is_some();
         let named = self.naming(workspace, segments);
         let is_named = named.is_some();
-        let rule = named
-            .or_else(|| here.then(|| of(&self.all, workspace)).flatten())
-            .or_else(|| of(&self.all, None));
+        let rule = named.or_else(|| here.then(|| of(&self.all, workspace)).flatten()).or_else(|| of(&self.all, None));
         let verdict = match rule {
             None => Verdict::Silent,
             Some(rule) if rule.allows(action) => Verdict::Allowed,
@@ -164,7 +162,8 @@ impl Endpoints {
         }
         fn along(place: &Place, segments: &[Option<Box<str>>], denies: &impl Fn(&Scoped) -> bool) -> bool {
             let Some((segment, rest)) = segments.split_first() else { return denies(&place.rules) };
-            let words = place.literal.iter().filter(|(word, _)| segment.as_ref().is_none_or(|segment| segment == *word));
+            let words =
+                place.literal.iter().filter(|(word, _)| segment.as_ref().is_none_or(|segment| segment == *word));
             words.map(|(_, next)| next).chain(place.any.as_deref()).any(|next| along(next, rest, denies))
         }
         denies(&self.all)

@@ -42,12 +42,7 @@ fn serve(cfg: &mut ServiceConfig, state: AdminState, door: Door) {
     }));
 }
 
-async fn respond(
-    shared: Arc<Shared>,
-    door: Door,
-    request: HttpRequest,
-    payload: Payload,
-) -> HttpResponse {
+async fn respond(shared: Arc<Shared>, door: Door, request: HttpRequest, payload: Payload) -> HttpResponse {
     let started = Instant::now();
     let mut trace = Trace::new();
     let answer = match answer(shared.clone(), door, &request, payload, &mut trace).await {

@@ -25,8 +25,8 @@ mod state;
 mod upstreams;
 mod write;
 
-pub use extension::{Extension, ExtensionAnswer, ExtensionCall, ExtensionPath};
 pub use enterprise::{Attempts, AuditSettings, Collisions, Gate, GateError, GateSettings};
+pub use extension::{Extension, ExtensionAnswer, ExtensionCall, ExtensionPath};
 pub use handle::{configure, configure_status};
 pub use respond::HeaderPolicy;
 pub use state::{

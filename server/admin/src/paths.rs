@@ -1,7 +1,7 @@
 //! Every path of the Admin API, made from the definitions, and what it stands for.
 
-use crate::extension::{Extension, ExtensionPath};
 use crate::enterprise::Desk;
+use crate::extension::{Extension, ExtensionPath};
 use declarative::{Child, Kinds};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What the Admin API is given by the node it runs in.
 
-use crate::extension::Extension;
 use crate::enterprise::{self, Gate};
+use crate::extension::Extension;
 use crate::paths::Paths;
 use crate::respond::HeaderPolicy;
 use declarative::Kinds;

@@ -139,9 +139,11 @@ impl Call<'_> {
         let token = access::random().ok_or_else(errors::unexpected)?;
         let mut record = admin.clone();
         record.value.insert("register_token".to_owned(), access::digest(&token).into());
-        let ends = self.gate.settings.invitation_expiry.map(|time| {
-            seconds().saturating_add(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
-        });
+        let ends = self
+            .gate
+            .settings
+            .invitation_expiry
+            .map(|time| seconds().saturating_add(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)));
         record.value.insert("register_expires".to_owned(), ends.into());
         self.write(vec![Operation::Update(record.clone())]).await?;
         let mut body = shown(&record);

@@ -64,7 +64,10 @@ impl Call<'_> {
             let Some(text) = value.as_str() else { continue };
             let time = || {
                 moment(text).ok_or_else(|| {
-                    errors::plain(400, &format!("{name}: expected seconds since 1970 or a time such as 2026-01-02T03:04:05Z"))
+                    errors::plain(
+                        400,
+                        &format!("{name}: expected seconds since 1970 or a time such as 2026-01-02T03:04:05Z"),
+                    )
                 })
             };
             let earliest = |known: Option<i64>, new: i64| Some(known.map_or(new, |known| known.min(new)));

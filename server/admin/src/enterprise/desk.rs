@@ -302,7 +302,11 @@ impl<'c> Call<'c> {
     }
 
     /// Writes where what it rests on still holds.
-    pub(super) async fn write_if(&self, mut operations: Vec<Operation>, resting: Vec<Precondition>) -> Result<(), Answer> {
+    pub(super) async fn write_if(
+        &self,
+        mut operations: Vec<Operation>,
+        resting: Vec<Precondition>,
+    ) -> Result<(), Answer> {
         let made = operations.iter().filter_map(|operation| match operation {
             Operation::Insert(record) if MADE.contains(&record.entity) => self.scope.rights_of_maker(record),
             _ => None,

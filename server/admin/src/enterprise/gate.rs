@@ -90,7 +90,12 @@ impl Gate {
         let raw = request.uri().path();
         let mut segments = access::segments(raw).ok_or_else(|| errors::plain(400, "Bad request"))?;
         let path = raw.strip_suffix('/').unwrap_or(raw).to_owned();
-        let plain = |segments| Target { workspace: Some(DEFAULT_WORKSPACE), prefix: String::new(), path: path.clone(), segments };
+        let plain = |segments| Target {
+            workspace: Some(DEFAULT_WORKSPACE),
+            prefix: String::new(),
+            path: path.clone(),
+            segments,
+        };
         let Some(first) = segments.first() else { return Ok(plain(segments)) };
         if paths.begins(first) {
             return Ok(plain(segments));

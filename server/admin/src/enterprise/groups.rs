@@ -64,7 +64,8 @@ impl Call<'_> {
 
     /// Nobody changes the roles of oneself, by way of a group either.
     fn check_own_group(&self, group: &Record) -> Result<(), Answer> {
-        let mut members = self.view.children("rbac_user_groups", "group", &group.id).filter_map(|place| place.reference("user"));
+        let mut members =
+            self.view.children("rbac_user_groups", "group", &group.id).filter_map(|place| place.reference("user"));
         match members.any(|user| self.is_self(&user)) {
             true => Err(errors::plain(403, "nobody changes the roles of oneself")),
             false => Ok(()),

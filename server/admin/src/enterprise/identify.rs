@@ -82,9 +82,8 @@ impl Gate {
             None if candidates.is_empty() => return Err(unknown()),
             None => {
                 let (hashes, secret) = (candidates.clone(), token.to_owned());
-                let proven = actix_web::web::block(move || {
-                    hashes.into_iter().find(|(_, hash)| access::verify(&secret, hash))
-                });
+                let proven =
+                    actix_web::web::block(move || hashes.into_iter().find(|(_, hash)| access::verify(&secret, hash)));
                 let (user, hash) = proven.await.ok().flatten().ok_or_else(unknown)?;
                 self.tokens.remember(token, user, &hash);
                 user
@@ -109,7 +108,8 @@ impl Gate {
     ) -> Result<Identity, Answer> {
         let Some(session) = self.session(request.headers()).await? else { return Err(unknown()) };
         let admin = session.reference("admin").ok_or_else(unknown)?;
-        let admin = self.store.get("admins", &admin).await.map_err(|error| errors::store(&error))?.ok_or_else(unknown)?;
+        let admin =
+            self.store.get("admins", &admin).await.map_err(|error| errors::store(&error))?.ok_or_else(unknown)?;
         if admin.text("username_lower") != Some(name.to_lowercase().as_str()) {
             return Err(unknown());
         }
@@ -135,7 +135,8 @@ impl Gate {
             let host = headers.get(HOST).and_then(|host| host.to_str().ok());
             // The manager at its own port of the same host, where no address of it is set.
             let host_of = |text: &str| text.rsplit_once(':').map_or(text.to_owned(), |(host, _)| host.to_owned());
-            let near = origin.split_once("://").is_some_and(|(_, own)| host.is_some_and(|host| host_of(own) == host_of(host)));
+            let near =
+                origin.split_once("://").is_some_and(|(_, own)| host.is_some_and(|host| host_of(own) == host_of(host)));
             of_manager || (self.settings.manager_urls.is_empty() && near)
         })
     }

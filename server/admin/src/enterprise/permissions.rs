@@ -120,7 +120,8 @@ impl Call<'_> {
     /// end of this negative one.
     pub(super) fn check_endpoint(&self, permission: &Record) -> Result<(), Answer> {
         let Some(subject) = self.scope.pass.subject.as_deref() else { return Ok(()) };
-        let (workspace, endpoint) = (permission.text("workspace").unwrap_or("*"), permission.text("endpoint").unwrap_or("*"));
+        let (workspace, endpoint) =
+            (permission.text("workspace").unwrap_or("*"), permission.text("endpoint").unwrap_or("*"));
         let workspace = match workspace {
             "*" => None,
             name => match self.view.by_unique("workspaces", None, "name", &name.into()) {
@@ -208,18 +209,18 @@ impl Call<'_> {
             let enabled = user.value.get("enabled") == Some(&Value::Bool(true));
             (user.id != *without && enabled).then(|| vec![has.clone(), user.clone()])
         });
-        let other = other.ok_or_else(|| {
-            errors::plain(400, "the last super admin cannot be removed: make another one first")
-        })?;
+        let other = other
+            .ok_or_else(|| errors::plain(400, "the last super admin cannot be removed: make another one first"))?;
         Ok(other.into_iter().map(Precondition::Unchanged).collect())
     }
 
     /// Refuses to change what makes a super admin one, where RBAC is on.
     pub(super) fn check_untouched(&self, role: &Record) -> Result<(), Answer> {
         match self.super_admin() {
-            Some(known) if known.id == role.id && self.gate.enforces() => {
-                Err(errors::plain(400, "the role super-admin and its permissions cannot be changed while enforce_rbac is on"))
-            }
+            Some(known) if known.id == role.id && self.gate.enforces() => Err(errors::plain(
+                400,
+                "the role super-admin and its permissions cannot be changed while enforce_rbac is on",
+            )),
             _ => Ok(()),
         }
     }

@@ -105,8 +105,7 @@ impl Recorder {
             return;
         }
         let view = pass.policy.as_ref().map(|policy| policy.view());
-        let told: Vec<Arc<Record>> =
-            view.into_iter().flat_map(|view| view.all("event_hooks")).cloned().collect();
+        let told: Vec<Arc<Record>> = view.into_iter().flat_map(|view| view.all("event_hooks")).cloned().collect();
         if self.log.is_none() && told.is_empty() {
             return;
         }
@@ -131,7 +130,8 @@ impl Recorder {
                 && !log.ignore_tables.iter().any(|table| table == entity)
             {
                 let (user, name) = who(pass.subject.as_deref());
-                let text = |record: &Option<Arc<Record>>| record.as_deref().map(|record| log.entity(&self.kinds, record));
+                let text =
+                    |record: &Option<Arc<Record>>| record.as_deref().map(|record| log.entity(&self.kinds, record));
                 let millis = millis();
                 let entry = json!({
                     "request_id": request_id,

@@ -21,9 +21,8 @@ fn shown_permission(permission: &Record) -> Map<String, Value> {
 fn actions(members: &mut Map<String, Value>) -> Result<(), Answer> {
     let Some(given) = members.get("actions").filter(|value| !value.is_null()) else { return Ok(()) };
     let wrong = |text: String| errors::schema_violation(Errors::of("actions", text));
-    let read = Actions::read(given).map_err(|word| {
-        wrong(format!("invalid action '{word}': expected one of read, create, update, delete or *"))
-    })?;
+    let read = Actions::read(given)
+        .map_err(|word| wrong(format!("invalid action '{word}': expected one of read, create, update, delete or *")))?;
     if read.is_empty() {
         return Err(wrong("at least one action is required".to_owned()));
     }
@@ -105,7 +104,8 @@ impl Call<'_> {
             ("DELETE", Some(role)) => {
                 self.check_reach([&role.id]).await?;
                 self.check_untouched(&role)?;
-                let mut users = self.view.children("rbac_user_roles", "role", &role.id).filter_map(|has| has.reference("user"));
+                let mut users =
+                    self.view.children("rbac_user_roles", "role", &role.id).filter_map(|has| has.reference("user"));
                 if users.any(|user| self.is_self(&user)) {
                     return Err(errors::plain(400, "one's own access cannot be taken away"));
                 }
@@ -212,7 +212,8 @@ impl Call<'_> {
         let by_name = self.parameter(1);
         let named = self.find("workspaces", "name", by_name, false);
         let workspace = named.as_deref().and_then(|known| known.text("name")).unwrap_or(by_name);
-        let found = self.endpoint_permission(&role, workspace, self.parameters_from(2)).ok_or_else(errors::not_found)?;
+        let found =
+            self.endpoint_permission(&role, workspace, self.parameters_from(2)).ok_or_else(errors::not_found)?;
         match self.method {
             "PATCH" => {
                 let mut members = self.sent("rbac_role_endpoints", body)?;
@@ -264,7 +265,8 @@ impl Call<'_> {
         if let Some(workspace) = permission.text("workspace") {
             return Ok(workspace.to_owned());
         }
-        let (id, kind) = (permission.text("entity_id").unwrap_or("*"), permission.text("entity_type").unwrap_or_default());
+        let (id, kind) =
+            (permission.text("entity_id").unwrap_or("*"), permission.text("entity_type").unwrap_or_default());
         let found = self.entity_of(kind, id).await?;
         Ok(self.workspace_of_entity(id, found.as_deref()))
     }
@@ -280,7 +282,8 @@ impl Call<'_> {
             Some(record) => record.ws.map(Id::Uuid),
             None => None,
         };
-        let named = workspace.and_then(|workspace| self.view.get("workspaces", &workspace)?.text("name").map(str::to_owned));
+        let named =
+            workspace.and_then(|workspace| self.view.get("workspaces", &workspace)?.text("name").map(str::to_owned));
         named.unwrap_or_else(|| self.workspace_name())
     }
 

@@ -199,9 +199,10 @@ impl Call<'_> {
         body.insert("admin".to_owned(), super::admins::shown(record).into());
         body.insert("groups".to_owned(), groups.into());
         body.insert("permissions".to_owned(), self.permissions(&self.roles_of(&user)));
-        let session = self.scope.pass.session.as_deref().map(|session| {
-            json!({"expires": session.expires, "cookie": {"name": self.gate.settings.session.name}})
-        });
+        let session =
+            self.scope.pass.session.as_deref().map(
+                |session| json!({"expires": session.expires, "cookie": {"name": self.gate.settings.session.name}}),
+            );
         body.insert("session".to_owned(), session.unwrap_or(Value::Null));
         body.insert("workspaces".to_owned(), workspaces.into());
         Ok(Answer::json(200, &Value::Object(body)))

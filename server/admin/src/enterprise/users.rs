@@ -59,11 +59,20 @@ impl Call<'_> {
         self.make_user(members, token, 201).await
     }
 
-    async fn make_user(&self, members: Map<String, Value>, token: Option<Value>, status: u16) -> Result<Answer, Answer> {
+    async fn make_user(
+        &self,
+        members: Map<String, Value>,
+        token: Option<Value>,
+        status: u16,
+    ) -> Result<Answer, Answer> {
         let token = match token {
             Some(Value::String(token)) => token,
             other => {
-                let text = if other.is_none_or(|value| value.is_null()) { "required field missing" } else { "expected a string" };
+                let text = if other.is_none_or(|value| value.is_null()) {
+                    "required field missing"
+                } else {
+                    "expected a string"
+                };
                 let mut wrong = Map::from_iter([("user_token".to_owned(), Value::from(text))]);
                 if members.get("name").is_none_or(Value::is_null) {
                     wrong.insert("name".to_owned(), "required field missing".into());
@@ -229,7 +238,9 @@ impl Call<'_> {
         let mut out: Vec<Value> = Vec::new();
         let mut seen: Vec<Id> = Vec::new();
         for has in self.view.children("rbac_user_roles", "user", user) {
-            let Some(role) = has.reference("role").and_then(|role| self.view.get("rbac_roles", &role)) else { continue };
+            let Some(role) = has.reference("role").and_then(|role| self.view.get("rbac_roles", &role)) else {
+                continue;
+            };
             seen.push(role.id.clone());
             if !is_own(role) {
                 let mut shown = shown_role(role);

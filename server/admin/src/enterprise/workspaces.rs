@@ -199,7 +199,8 @@ impl Call<'_> {
             return Err(errors::plain(400, "the default workspace cannot be deleted"));
         }
         let belongs = |admin: &&Arc<Record>| admin.reference("belong_workspace").as_ref() == Some(&workspace.id);
-        let admins: Vec<&str> = self.view.all("admins").filter(belongs).filter_map(|one| one.text("username")).collect();
+        let admins: Vec<&str> =
+            self.view.all("admins").filter(belongs).filter_map(|one| one.text("username")).collect();
         if !admins.is_empty() {
             let text = format!("Workspace has admins that belong to it: {}", admins.join(", "));
             return Err(errors::plain(400, &text));

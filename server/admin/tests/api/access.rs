@@ -67,7 +67,7 @@ async fn no_path_is_reached_without_a_decision() {
     let made = json!({"name": "nobody", "user_token": "nobody"});
     assert_eq!(ask(&app, "POST", "/rbac/users", Some(SUPER), Some(made)).await.0, 201);
     let paths = state.every_path();
-    assert!(paths.len() > 200, "{}", paths.len());
+    assert!(paths.len() > 150, "{}", paths.len());
     for (path, methods) in paths {
         let concrete = path.replace("{}", "x");
         for method in methods.iter().copied().chain(["HEAD", "OPTIONS"]) {
@@ -218,7 +218,11 @@ async fn nobody_widens_what_it_may_do() {
         ("POST", "/rbac/roles/new/endpoints", Some(json!({"endpoint": "*", "actions": "*"}))),
         ("POST", "/rbac/roles/new/endpoints", Some(json!({"endpoint": "/services", "actions": "read"}))),
         ("POST", "/rbac/roles/new/endpoints", Some(json!({"endpoint": "/*", "actions": "read"}))),
-        ("POST", "/rbac/roles/new/endpoints", Some(json!({"endpoint": "/routes", "actions": "read", "workspace": "*"}))),
+        (
+            "POST",
+            "/rbac/roles/new/endpoints",
+            Some(json!({"endpoint": "/routes", "actions": "read", "workspace": "*"})),
+        ),
         ("POST", "/rbac/users/eve/roles", Some(json!({"roles": "whole"}))),
         ("POST", "/rbac/users/eve/roles", Some(json!({"roles": "super-admin"}))),
         ("POST", "/rbac/users/ann/roles", Some(json!({"roles": "whole"}))),
@@ -255,7 +259,11 @@ async fn there_is_always_a_super_admin() {
         ("PUT", "/rbac/roles/super-admin", Some(json!({"name": "other"}))),
         ("DELETE", "/rbac/roles/super-admin/endpoints/*/*", None),
         ("PATCH", "/rbac/roles/super-admin/endpoints/*/*", Some(json!({"actions": "read"}))),
-        ("POST", "/rbac/roles/super-admin/endpoints", Some(json!({"endpoint": "/rbac/*", "actions": "*", "negative": true}))),
+        (
+            "POST",
+            "/rbac/roles/super-admin/endpoints",
+            Some(json!({"endpoint": "/rbac/*", "actions": "*", "negative": true})),
+        ),
     ] {
         for token in ["root", SUPER] {
             let (status, answer) = ask(&app, method, path, Some(token), body.clone()).await;

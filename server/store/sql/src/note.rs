@@ -23,7 +23,10 @@ pub(crate) async fn insert(db: &DatabaseConnection, blueprint: &Blueprint, recor
             let mut insert = into(layout);
             for record in chunk {
                 let cells = codec::encode(layout, rules, record).ok_or_else(|| {
-                    Error::Unavailable(format!("'{}' cannot be the primary key of a '{}' entity", record.id, record.entity))
+                    Error::Unavailable(format!(
+                        "'{}' cannot be the primary key of a '{}' entity",
+                        record.id, record.entity
+                    ))
                 })?;
                 insert.values_panic(cells.into_iter().map(|cell| cell.expression(backend)));
             }
