@@ -81,7 +81,7 @@ impl Scope<'_> {
         filter: Filter,
     ) -> Result<store::Page, Answer> {
         let mut query = Query { entity: self.name(kind), ws: self.ws(kind), after, size, filter };
-        if !self.pass.entities {
+        if self.pass.lists_all(query.ws) {
             return self.store.page(&query).await.map_err(|error| errors::store(&error));
         }
         // What may not be read leaves no gap, and its id does not show in the place where the next page begins.

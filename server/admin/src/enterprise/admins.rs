@@ -110,6 +110,10 @@ impl Call<'_> {
     pub(super) async fn admin(&self, body: Body) -> Result<Answer, Answer> {
         let found = self.admin_named(self.parameter(0));
         match (self.method, found) {
+            // One that is there and out of reach is not said to be removed.
+            ("DELETE", None) if self.find("admins", "username", self.parameter(0), false).is_some() => {
+                Err(errors::not_found())
+            }
             ("DELETE", None) => self.scope.pass.absent(None),
             (_, None) => Err(errors::not_found()),
             ("DELETE", Some(admin)) => {

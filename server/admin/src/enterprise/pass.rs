@@ -63,6 +63,11 @@ impl Pass {
         is_free || self.limited().is_none_or(|subject| subject.with(&record.id.to_string(), record.ws, action))
     }
 
+    /// Whether every entity of a workspace, or of none, is shown in lists.
+    pub(crate) fn lists_all(&self, workspace: Option<Uuid>) -> bool {
+        self.limited().is_none_or(|subject| subject.with_all(workspace, Action::Read))
+    }
+
     /// Whether an entity is shown in lists.
     pub(crate) fn lists(&self, record: &Record) -> bool {
         self.may(record, Action::Read)

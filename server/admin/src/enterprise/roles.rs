@@ -323,8 +323,9 @@ impl Call<'_> {
     async fn permitted_entity(&self, id: &str, kind: Option<&str>) -> Result<Arc<Record>, Answer> {
         let is_theirs = |record: &Record| {
             // A permission for what one cannot reach would tell that it is there.
+            let workspace = if record.entity == "workspaces" { record.id.uuid() } else { record.ws };
             self.scope.pass.subject.is_none()
-                || record.ws.is_none_or(|ws| ws == self.scope.workspace || self.scope.pass.governs(Some(ws)))
+                || workspace.is_none_or(|ws| ws == self.scope.workspace || self.scope.pass.governs(Some(ws)))
         };
         let catalog = self.scope.store.catalog().clone();
         for rules in catalog.rules().iter().filter(|rules| kind.is_none_or(|kind| kind == rules.entity)) {
