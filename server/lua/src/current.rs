@@ -5,9 +5,10 @@
 
 use crate::error;
 use crate::phase::{Phase, Phases};
+use crate::value;
 use bytes::{Bytes, BytesMut};
 use exchange::{Answer, Exchange};
-use mlua::{Lua, Table};
+use mlua::{Lua, Table, Value};
 use scoped_tls_hkt::scoped_thread_local;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -16,6 +17,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use uuid::Uuid;
+
+/// Where plugins leave the groups of a client.
+const GROUPS: &str = "authenticated_groups";
 
 scoped_thread_local!(static mut CHANGED: Exchange);
 scoped_thread_local!(static SEEN: Exchange);
@@ -43,8 +47,6 @@ struct Memory {
     head: RefCell<Vec<Edit>>,
     /// `ngx.status` as Lua has set it before there was a response.
     status: Cell<Option<u16>>,
-    /// `kong.log.set_serialize_value`
-    serialized: RefCell<Vec<(String, serde_json::Value, &'static str)>>,
 }
 
 /// A change of the response's head.
@@ -83,7 +85,6 @@ impl Remembered {
             variables: lua.create_table()?,
             head: RefCell::default(),
             status: Cell::new(None),
-            serialized: RefCell::default(),
         })))
     }
 
@@ -136,9 +137,24 @@ impl Remembered {
         &self.0.status
     }
 
-    /// Values that Lua gives to the log entry: path, value and mode.
-    pub fn serialized(&self) -> &RefCell<Vec<(String, serde_json::Value, &'static str)>> {
-        &self.0.serialized
+    /// Shows Lua the groups that a plugin before found, as `ngx.ctx.authenticated_groups`.
+    pub fn show_groups(&self, groups: &[String]) -> mlua::Result<()> {
+        if groups.is_empty() || self.groups()?.is_some_and(|known| known == groups) {
+            return Ok(());
+        }
+        self.0.shared.raw_set(GROUPS, Value::Nil)?;
+        self.0.ngx.raw_set(GROUPS, groups)
+    }
+
+    /// The groups that Lua says the client is in: `kong.ctx.shared.authenticated_groups`, else that of `ngx.ctx`.
+    pub fn groups(&self) -> mlua::Result<Option<Vec<String>>> {
+        for table in [&self.0.shared, &self.0.ngx] {
+            if let Value::Table(groups) = table.raw_get(GROUPS)? {
+                let groups = groups.sequence_values::<Value>().map(|group| value::text(&group?));
+                return groups.collect::<mlua::Result<Vec<_>>>().map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// The body so far, with a chunk more.

@@ -7,6 +7,7 @@ mod database;
 mod health_checkers;
 mod logs;
 mod lua;
+mod lua_database;
 mod meters;
 mod metrics;
 mod proxy_cache;

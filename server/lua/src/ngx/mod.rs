@@ -21,8 +21,7 @@ use mlua::{Lua, MultiValue, Table, Value};
 use std::time::Duration;
 
 /// Parts of the interface that this gateway does not have.
-const ABSENT: &[&str] =
-    &["location", "socket", "thread", "semaphore", "exec", "redirect", "flush", "eof", "on_abort", "ssl"];
+const ABSENT: &[&str] = &["location", "thread", "semaphore", "exec", "redirect", "flush", "eof", "on_abort", "ssl"];
 
 /// Everything, for a new state.
 pub fn table(lua: &Lua) -> mlua::Result<Table> {
@@ -35,6 +34,7 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
     headers::add(lua, &ngx)?;
     variables::add(lua, &ngx)?;
     ngx.set("null", Value::NULL)?;
+    ngx.set("socket", crate::socket::table(lua)?)?;
     ngx.set("_shared", crate::pdk::dictionary(lua)?)?;
     ngx.set("_ended", lua.create_function(|_, ()| Ok(call().is_ok_and(|call| call.ended.get())))?)?;
     ngx.set("get_phase", lua.create_function(|_, ()| Ok(phase().name()))?)?;
@@ -64,7 +64,7 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
     arg(lua, &ngx)?;
     let worker = lua.create_table()?;
     worker.set("pid", lua.create_function(|_, ()| Ok(std::process::id()))?)?;
-    worker.set("id", lua.create_function(|_, ()| Ok(0))?)?;
+    worker.set("id", lua.create_function(|_, ()| Ok(crate::folder::worker_number().unwrap_or(0)))?)?;
     worker.set("count", lua.create_function(|_, ()| Ok(crate::settings::get().workers))?)?;
     worker.set("exiting", lua.create_function(|_, ()| Ok(false))?)?;
     ngx.set("worker", worker)?;

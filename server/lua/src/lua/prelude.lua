@@ -180,5 +180,9 @@ print = function(...)
   return log.notice(...)
 end
 
-kong = freeze(kong)
-ngx = freeze(ngx)
+-- The last step: nobody changes what all share.
+function _seal()
+  _seal = nil
+  kong = freeze(kong)
+  ngx = freeze(ngx)
+end
