@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use exchange::{Answer, Exchange};
 use mlua::{Lua, Table, Value};
 use scoped_tls_hkt::scoped_thread_local;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -33,16 +33,16 @@ thread_local! {
 pub struct Remembered(Rc<Memory>);
 
 struct Memory {
-    /// `kong.ctx.shared`
-    shared: Table,
+    /// `kong.ctx.shared`; like the other tables made when it is first asked for.
+    shared: OnceCell<Table>,
     /// `ngx.ctx`
-    ngx: Table,
+    ngx: OnceCell<Table>,
     /// `kong.ctx.plugin`, by the plugin's configuration.
     plugins: RefCell<HashMap<Uuid, Table>>,
     /// The response's body, as far as it came, for `kong.response.get_raw_body`.
     body: RefCell<BytesMut>,
     /// `ngx.var` as Lua has set it.
-    variables: Table,
+    variables: OnceCell<Table>,
     /// What Lua did to the response's head before there was one.
     head: RefCell<Vec<Edit>>,
     /// `ngx.status` as Lua has set it before there was a response.
@@ -76,31 +76,31 @@ impl Edit {
 }
 
 impl Remembered {
-    fn new(lua: &Lua) -> mlua::Result<Self> {
-        Ok(Self(Rc::new(Memory {
-            shared: lua.create_table()?,
-            ngx: lua.create_table()?,
+    fn new() -> Self {
+        Self(Rc::new(Memory {
+            shared: OnceCell::new(),
+            ngx: OnceCell::new(),
             plugins: RefCell::default(),
             body: RefCell::default(),
-            variables: lua.create_table()?,
+            variables: OnceCell::new(),
             head: RefCell::default(),
             status: Cell::new(None),
-        })))
+        }))
     }
 
     /// `kong.ctx.shared`
-    pub fn shared(&self) -> Table {
-        self.0.shared.clone()
+    pub fn shared(&self, lua: &Lua) -> mlua::Result<Table> {
+        made(&self.0.shared, lua)
     }
 
     /// `ngx.ctx`
-    pub fn ngx(&self) -> Table {
-        self.0.ngx.clone()
+    pub fn ngx(&self, lua: &Lua) -> mlua::Result<Table> {
+        made(&self.0.ngx, lua)
     }
 
     /// Variables that Lua has set.
-    pub fn variables(&self) -> Table {
-        self.0.variables.clone()
+    pub fn variables(&self, lua: &Lua) -> mlua::Result<Table> {
+        made(&self.0.variables, lua)
     }
 
     /// `kong.ctx.plugin` of a configuration.
@@ -138,17 +138,19 @@ impl Remembered {
     }
 
     /// Shows Lua the groups that a plugin before found, as `ngx.ctx.authenticated_groups`.
-    pub fn show_groups(&self, groups: &[String]) -> mlua::Result<()> {
+    pub fn show_groups(&self, lua: &Lua, groups: &[String]) -> mlua::Result<()> {
         if groups.is_empty() || self.groups()?.is_some_and(|known| known == groups) {
             return Ok(());
         }
-        self.0.shared.raw_set(GROUPS, Value::Nil)?;
-        self.0.ngx.raw_set(GROUPS, groups)
+        if let Some(shared) = self.0.shared.get() {
+            shared.raw_set(GROUPS, Value::Nil)?;
+        }
+        self.ngx(lua)?.raw_set(GROUPS, groups)
     }
 
     /// The groups that Lua says the client is in: `kong.ctx.shared.authenticated_groups`, else that of `ngx.ctx`.
     pub fn groups(&self) -> mlua::Result<Option<Vec<String>>> {
-        for table in [&self.0.shared, &self.0.ngx] {
+        for table in [&self.0.shared, &self.0.ngx].into_iter().filter_map(OnceCell::get) {
             if let Value::Table(groups) = table.raw_get(GROUPS)? {
                 let groups = groups.sequence_values::<Value>().map(|group| value::text(&group?));
                 return groups.collect::<mlua::Result<Vec<_>>>().map(Some);
@@ -166,6 +168,15 @@ impl Remembered {
     pub fn gathered(&self) -> Bytes {
         self.0.body.borrow_mut().split().freeze()
     }
+}
+
+/// A table, made at its first use.
+fn made(cell: &OnceCell<Table>, lua: &Lua) -> mlua::Result<Table> {
+    if let Some(table) = cell.get() {
+        return Ok(table.clone());
+    }
+    let table = lua.create_table()?;
+    Ok(cell.get_or_init(|| table).clone())
 }
 
 /// Adds lines of one name. A line that could be more than one is left out.
@@ -201,17 +212,9 @@ pub struct Call {
 
 impl Call {
     /// A call of a plugin's phase for a request. What is remembered of the request is made at its first call.
-    pub fn new(
-        lua: &Lua,
-        (plugin, id): (&'static str, Uuid),
-        phase: Phase,
-        remembered: Option<Remembered>,
-    ) -> mlua::Result<Rc<Self>> {
-        let remembered = match remembered {
-            Some(remembered) => remembered,
-            None => Remembered::new(lua)?,
-        };
-        Ok(Rc::new(Self {
+    pub fn new((plugin, id): (&'static str, Uuid), phase: Phase, remembered: Option<Remembered>) -> Rc<Self> {
+        let remembered = remembered.unwrap_or_else(Remembered::new);
+        Rc::new(Self {
             phase,
             plugin,
             id,
@@ -222,7 +225,7 @@ impl Call {
             last: Cell::new(false),
             written: RefCell::default(),
             budget: Cell::new(crate::worker::BUDGET),
-        }))
+        })
     }
 }
 

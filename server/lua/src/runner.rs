@@ -49,7 +49,7 @@ impl Runner {
         let worker = Worker::of_thread()?;
         crate::pdk::of_node(self.node_id);
         let functions = worker.functions(self.key + phase as u64, &self.alive, || make(&worker))?;
-        let call = Call::new(&worker.lua, (self.plugin, self.id), phase, remembered)?;
+        let call = Call::new((self.plugin, self.id), phase, remembered);
         call.budget.set(self.budget);
         Ok((functions, call))
     }
@@ -71,7 +71,7 @@ impl Runner {
             Err(error) => return self.failed(&error).into(),
         };
         exchange.state.put(call.remembered.clone());
-        if let Err(error) = call.remembered.show_groups(&exchange.identity.authenticated_groups) {
+        if let Err(error) = show_groups(&call, exchange) {
             return self.failed(&error).into();
         }
         let ending = call.clone();
@@ -151,6 +151,15 @@ pub fn settle(exchange: &mut Exchange) {
     if let Some(remembered) = exchange.state.get::<Remembered>().cloned() {
         remembered.settle(&mut exchange.response.headers);
     }
+}
+
+/// Groups that a plugin in between found.
+fn show_groups(call: &Call, exchange: &Exchange) -> mlua::Result<()> {
+    let groups = &exchange.identity.authenticated_groups;
+    if groups.is_empty() {
+        return Ok(());
+    }
+    call.remembered.show_groups(&Worker::of_thread()?.lua, groups)
 }
 
 /// What Lua says of the client's groups is what `acl` and `session` see.

@@ -98,6 +98,7 @@ fn the_request_is_seen() {
         ("ngx.http_time(0)", "Thu, 01 Jan 1970 00:00:00 GMT"),
         ("ngx.cookie_time(1290079655)", "Thu, 18-Nov-10 11:27:35 GMT"),
         ("ngx.shared.tests:incr('n', 2, 40)", "42"),
+        ("type(select(2, pcall(kong.response.get_status)))", "string"),
         ("select(2, pcall(kong.response.get_status))", ""),
     ] {
         let found = shown(expression);

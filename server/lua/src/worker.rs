@@ -5,6 +5,7 @@ use crate::error;
 use crate::settings::{self, Trust};
 use crate::{modules, ngx, pdk};
 use mlua::chunk::{Chunk, ChunkMode};
+use mlua::state::{GcIncParams, GcMode};
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
@@ -16,6 +17,8 @@ use std::sync::{Arc, Weak};
 pub const BUDGET: u64 = 100_000;
 /// Memory of one worker's state in the sandbox, in bytes.
 const MEMORY: usize = 512 << 20;
+/// How large the state may become before garbage is looked for, in per cent of what was in use the last time.
+const PAUSE: i32 = 400;
 /// Instructions between two looks at the budget.
 const LOOK: u32 = 10_000;
 
@@ -150,6 +153,8 @@ impl Worker {
                 Ok(VmState::Continue)
             })?;
         }
+        // Requests leave little behind, and what lives is looked through each time.
+        lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(PAUSE)));
         let globals = lua.globals();
         globals.set("kong", pdk::table(&lua)?)?;
         globals.set("ngx", ngx::table(&lua)?)?;

@@ -47,7 +47,7 @@ async fn init(name: &'static str) -> mlua::Result<()> {
     let worker = Worker::of_thread()?;
     let handler = handler::table(&worker.lua, name)?;
     let Value::Function(init) = handler.get::<Value>(Phase::InitWorker.name())? else { return Ok(()) };
-    let call = Call::new(&worker.lua, (name, Uuid::nil()), Phase::InitWorker, None)?;
+    let call = Call::new((name, Uuid::nil()), Phase::InitWorker, None);
     call.budget.set(u64::MAX);
     let init: Function = init;
     let mut running = Box::pin(init.call_async::<()>(handler));

@@ -36,6 +36,20 @@ const NAMES: &[&str] = &[
 /// Gives `require` its modules.
 pub fn searchers(lua: &Lua) -> mlua::Result<()> {
     let package: Table = lua.globals().get("package")?;
+    // The library itself could reach into whatever else runs in the state.
+    let debug = lua.create_table()?;
+    debug.set(
+        "traceback",
+        lua.create_function(|lua, given: Value| match given {
+            Value::Nil => lua.traceback(None, 1).map(Value::String),
+            Value::String(_) | Value::Integer(_) | Value::Number(_) => {
+                lua.traceback(Some(&value::text(&given)?), 1).map(Value::String)
+            }
+            Value::Error(error) => lua.create_string(crate::error::text(&error)).map(Value::String),
+            other => Ok(other),
+        })?,
+    )?;
+    lua.globals().set("debug", debug)?;
     package.set("path", crate::folder::path())?;
     package.set("cpath", "")?;
     let preload: Table = package.get("preload")?;

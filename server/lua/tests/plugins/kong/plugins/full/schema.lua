@@ -18,7 +18,7 @@ return {
         { header = typedefs.header_name { required = true, default = "X-Full" } },
         { status = { type = "integer", between = { 100, 599 }, default = 200, custom_validator = not_teapot } },
         { words = { type = "array", default = {}, elements = { type = "string", len_min = 2 } } },
-        { limits = { type = "record", fields = {
+        { limits = { type = "record", required = true, fields = {
           { low = { type = "number", default = 1 } },
           { high = { type = "number", default = 9 } },
         } } },
