@@ -33,9 +33,8 @@ impl Gate {
             .collect();
         if !same.is_empty() {
             let secret = token.to_owned();
-            let holder = actix_web::web::block(move || {
-                same.into_iter().find(|(_, hash)| access::verify(&secret, hash)).map(|(user, hash)| (user, hash))
-            });
+            let holder =
+                actix_web::web::block(move || same.into_iter().find(|(_, hash)| access::verify(&secret, hash)));
             match holder.await.map_err(|_| errors::unexpected())? {
                 Some((user, hash)) if Some(&user) == own => {
                     members.insert("user_token".to_owned(), hash.into());

@@ -1,6 +1,7 @@
 //! The one place where it is decided whether a request of the Admin API goes on. Every request of that door passes here, on
 //! its parsed and normalised form, before any handler is chosen; what no permission allows is refused.
 
+use super::backoff::Backoff;
 use super::desk::Desk;
 use super::pass::Pass;
 use super::recorder::Recorder;
@@ -60,6 +61,7 @@ pub struct Gate {
     pub(super) store: Arc<dyn Store>,
     pub(super) tokens: Tokens,
     pub(crate) recorder: Recorder,
+    pub(super) backoff: Backoff,
     policies: Policies,
 }
 
@@ -76,7 +78,7 @@ impl Gate {
         if (settings.endpoints || settings.entities) && !has_way_in(policies.now().await?.as_ref()) {
             return Err(GateError::Nobody);
         }
-        Ok(Gate { settings, kinds, store, tokens, recorder, policies })
+        Ok(Gate { settings, kinds, store, tokens, recorder, backoff: Backoff::default(), policies })
     }
 
     /// Whether someone must be known at all.

@@ -5,6 +5,7 @@
 
 mod admins;
 mod audit;
+mod backoff;
 mod collisions;
 mod consumer_groups;
 mod credentials;

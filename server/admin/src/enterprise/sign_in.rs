@@ -23,8 +23,20 @@ pub(super) fn refused() -> Answer {
 impl Gate {
     /// The admin with this name and password.
     pub(super) async fn sign_in(&self, name: &str, password: &str) -> Result<Arc<Record>, Answer> {
-        let by_name = Value::from(name.to_lowercase());
-        let found = self.store.by_unique("admins", None, "username_lower", &by_name).await;
+        let name = name.to_lowercase();
+        if !self.backoff.wait(&name).await {
+            return Err(refused());
+        }
+        let admin = self.proven(&name, password).await;
+        match &admin {
+            Ok(_) => self.backoff.succeeded(&name),
+            Err(_) => self.backoff.failed(&name),
+        }
+        admin
+    }
+
+    async fn proven(&self, name: &str, password: &str) -> Result<Arc<Record>, Answer> {
+        let found = self.store.by_unique("admins", None, "username_lower", &name.into()).await;
         let admin = found.map_err(|error| errors::store(&error))?;
         let hash = admin.as_ref().and_then(|admin| admin.text("password")).map(str::to_owned);
         let approved = admin.as_ref().is_some_and(|admin| admin.value.get("status").and_then(Value::as_i64) == Some(0));

@@ -148,11 +148,10 @@ impl Call<'_> {
         let mut record = self.changed(user, members)?;
         match token {
             None => {}
+            // What a client has read and sends back is no new token.
+            Some(Value::String(token)) if Some(token.as_str()) == user.text("user_token") => {}
             Some(Value::String(token)) => {
-                // What a client has read and sends back is no new token.
-                if Some(token.as_str()) != user.text("user_token") {
-                    self.gate.take_token(&self.view, Some(&user.id), &token, &mut record.value).await?;
-                }
+                self.gate.take_token(&self.view, Some(&user.id), &token, &mut record.value).await?;
             }
             Some(_) => return Err(errors::schema_violation(Errors::of("user_token", "expected a string"))),
         }
