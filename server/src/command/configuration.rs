@@ -4,7 +4,6 @@ use super::{Failure, SettingsArguments};
 use crate::node::{Core, Database, Offer, Patience, now};
 use declarative::export::{Purpose, document};
 use declarative::{Kinds, Source};
-use entities::DEFAULT_WORKSPACE;
 use exchange::{Request, Scheme};
 use serde_json::Value;
 use snapshot::Snapshot;
@@ -13,7 +12,8 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{Batch, Error, Operation, Precondition, Record, Store};
+use store::{Batch, Error, Id, Operation, Precondition, Record, Store, View};
+use uuid::Uuid;
 
 /// Checks a declarative file, down to whether it can be compiled.
 pub fn parse(file: Option<PathBuf>, arguments: &SettingsArguments) -> Result<(), Failure> {
@@ -82,7 +82,7 @@ pub fn db_import(file: PathBuf, arguments: &SettingsArguments) -> Result<(), Fai
                 .into(),
         ));
     }
-    let kinds = Offer::of(&settings).kinds;
+    let kinds = Offer::of(&settings)?.kinds;
     let failed = |error: &dyn std::fmt::Display| Failure(format!("Failed parsing:\n{error}"));
     let (mut document, _) = Source::File(file).read().map_err(|error| failed(&error))?;
     complete_workspaces(&mut document);
@@ -91,7 +91,8 @@ pub fn db_import(file: PathBuf, arguments: &SettingsArguments) -> Result<(), Fai
     println!("parse successful, beginning import");
     actix_rt::System::new().block_on(async {
         let database = Database::open(&settings, &kinds, Patience::default()).await?;
-        let records = in_one_default_workspace(records);
+        let listed = listed_workspaces(&document);
+        let records = in_known_workspaces(records, &listed, &*database.store.view_of(&["workspaces"]).await?);
         let imported = import(&*database.store, &kinds, records).await;
         imported.map_err(|error| Failure(format!("Failed importing:\n{error}")))
     })?;
@@ -157,15 +158,35 @@ fn complete_workspaces(document: &mut Value) {
     }
 }
 
-/// Another gateway's default workspace has another id: what is in it comes into the one of this gateway.
-fn in_one_default_workspace(mut records: Vec<Record>) -> Vec<Record> {
-    let is_default = |record: &Record| record.entity == "workspaces" && record.text("name") == Some("default");
-    let theirs: Vec<_> =
-        records.iter().filter(|record| is_default(record)).filter_map(|record| record.id.uuid()).collect();
-    records.retain(|record| !is_default(record) || record.id.uuid() == Some(DEFAULT_WORKSPACE));
+/// The names of the workspaces that a file says something of.
+fn listed_workspaces(document: &Value) -> Vec<String> {
+    let listed = document.get("workspaces").and_then(Value::as_array).into_iter().flatten();
+    listed.filter_map(|workspace| workspace.get("name")?.as_str().map(str::to_owned)).collect()
+}
+
+/// Another gateway's workspaces have other ids: what is in them comes into those that have the same names here. Workspaces
+/// that are here already stay as they are unless the file says something of them.
+fn in_known_workspaces(mut records: Vec<Record>, listed: &[String], here: &View) -> Vec<Record> {
+    let mut ids: HashMap<Uuid, Uuid> = HashMap::new();
+    let known = |record: &Record| {
+        let name = record.text("name").filter(|_| record.entity == "workspaces")?;
+        here.by_unique("workspaces", None, "name", &name.into()).and_then(|known| known.id.uuid())
+    };
     for record in &mut records {
-        if record.ws.is_some_and(|ws| theirs.contains(&ws)) {
-            record.ws = Some(DEFAULT_WORKSPACE);
+        if let (Some(known), Some(theirs)) = (known(record), record.id.uuid())
+            && known != theirs
+        {
+            ids.insert(theirs, known);
+            record.id = Id::Uuid(known);
+            record.value.insert("id".to_owned(), known.to_string().into());
+        }
+    }
+    records.retain(|record| {
+        known(record).is_none() || record.text("name").is_some_and(|name| listed.iter().any(|listed| listed == name))
+    });
+    for record in &mut records {
+        if let Some(known) = record.ws.and_then(|ws| ids.get(&ws)) {
+            record.ws = Some(*known);
         }
     }
     records
@@ -180,7 +201,7 @@ pub fn db_export(file: &Path, arguments: &SettingsArguments) -> Result<(), Failu
     if file.exists() {
         return Err(Failure(format!("{} already exists. Will not overwrite it.", file.display())));
     }
-    let kinds = Offer::of(&settings).kinds;
+    let kinds = Offer::of(&settings)?.kinds;
     let view = actix_rt::System::new().block_on(async {
         let database = Database::open(&settings, &kinds, Patience::default()).await?;
         Ok::<_, Failure>(database.store.view().await?)
@@ -195,7 +216,7 @@ pub fn db_export(file: &Path, arguments: &SettingsArguments) -> Result<(), Failu
 
 fn compile(file: PathBuf, arguments: &SettingsArguments) -> Result<Arc<Snapshot>, Failure> {
     let loaded = super::start::settings(arguments)?;
-    let core = Core::new(&loaded.settings, uuid::Uuid::nil()).map_err(Failure)?;
+    let core = Core::new(&loaded.settings, Uuid::nil()).map_err(Failure)?;
     let source = Source::File(file);
     let failed = |error: &dyn std::fmt::Display| Failure(format!("Failed parsing:\n{error}"));
     let (document, _) = source.read().map_err(|error| failed(&error))?;

@@ -14,7 +14,8 @@ use crate::worker::Worker;
 use bytes::{Bytes, BytesMut};
 use exchange::{Answer, Chunk, Exchange, Source, Stamp};
 use snapshot::CompiledService;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -57,6 +58,7 @@ pub(super) async fn respond<C: Client>(
         bodiless,
         over: false,
         waited: false,
+        headed: false,
         waits_for: Waits::Nothing,
         read_timeout: service.read_timeout,
         send_timeout: worker.settings.send_timeout,
@@ -126,6 +128,8 @@ struct Relay {
     over: bool,
     /// Whether either side was waited for.
     waited: bool,
+    /// Whether the head, come alone, has given its content the time of one turn of the event loop to catch up.
+    headed: bool,
     waits_for: Waits,
     read_timeout: Duration,
     send_timeout: Duration,
@@ -181,6 +185,12 @@ impl Relay {
                     return Poll::Ready(End::Gone);
                 }
                 Poll::Pending => {
+                    // Many upstreams write head and content one after the other: together they are one write, not two.
+                    if !self.headed {
+                        self.headed = true;
+                        let _ = pin!(tokio::task::yield_now()).poll(context);
+                        return Poll::Pending;
+                    }
                     match client.poll_flush(context) {
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(_)) => return Poll::Ready(End::Gone),

@@ -18,6 +18,7 @@ mod failure;
 mod link;
 mod listen;
 mod log;
+mod note;
 mod open;
 mod read;
 mod sql;
