@@ -8,7 +8,7 @@ CONFORMANCE := $(if $(wildcard e2e/conformance/run),e2e/conformance,../shared/co
 MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing --mode db --mode db-rbac
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run docs build ui browser browser-pages dist test lint unit system conformance adversarial image image-steps bench setup setup-test clean
+.PHONY: help run docs build ui browser browser-pages dist test lint unit system conformance adversarial image image-steps bench figures setup setup-test clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ image-steps: build ## the steps of the image and its life, without Docker
 
 bench: dist ## processor time per request beside nginx
 	../shared/bench/run --start 'target/dist/silverback start'
+
+figures: build ## throughput of the Admin API, imports, pages, nodes: beside their bounds
+	cargo run --profile ci -p e2e --bin figures
 
 setup: ## toolchain and compiler
 	@deploy/setup build

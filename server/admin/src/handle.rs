@@ -140,11 +140,12 @@ impl Call<'_> {
             Endpoint::Endpoints => Ok(shared.endpoints()),
             Endpoint::Timers => Ok(shared.timers()),
             Endpoint::Metrics => Ok(Answer::bytes(200, "text/plain; charset=UTF-8", shared.node.metrics())),
-            Endpoint::Cache => Ok(Answer::empty(204)),
-            Endpoint::CacheKey if method == "DELETE" => Ok(Answer::empty(204)),
-            Endpoint::CacheKey => Err(errors::not_found()),
+            Endpoint::Cache => Ok(shared.forget(None)),
+            Endpoint::CacheKey if method == "DELETE" => Ok(shared.forget(Some(parameter(0)))),
+            Endpoint::CacheKey => shared.kept(parameter(0)),
             Endpoint::LogLevel => Ok(shared.log_level()),
-            Endpoint::SetLogLevel | Endpoint::ClusterLogLevel => Ok(shared.set_log_level(parameter(0), query, body)),
+            Endpoint::SetLogLevel => Ok(shared.set_log_level(parameter(0), query, body, false)),
+            Endpoint::ClusterLogLevel => Ok(shared.set_log_level(parameter(0), query, body, true)),
             Endpoint::Schema => Ok(shared.schema(parameter(0))),
             // "plugins" and "vaults" are literal there.
             Endpoint::SchemaValidate => {

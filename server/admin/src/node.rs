@@ -179,13 +179,29 @@ impl Shared {
         )
     }
 
+    /// `GET /cache/{key}`
+    pub(crate) fn kept(&self, name: &[u8]) -> Result<Answer, Answer> {
+        let found = std::str::from_utf8(name).ok().and_then(|name| self.node.kept(name));
+        found.map(|value| Answer::json(200, &value)).ok_or_else(errors::not_found)
+    }
+
+    /// `DELETE /cache`, `DELETE /cache/{key}`
+    pub(crate) fn forget(&self, name: Option<&[u8]>) -> Answer {
+        match name.map(std::str::from_utf8) {
+            None => self.node.forget(None),
+            Some(Ok(name)) => self.node.forget(Some(name)),
+            Some(Err(_)) => {}
+        }
+        Answer::empty(204)
+    }
+
     /// `GET /debug/node/log-level`
     pub(crate) fn log_level(&self) -> Answer {
         errors::plain(200, &format!("log level: {}", self.node.log_level()))
     }
 
     /// `PUT /debug/{node,cluster}/log-level/{level}`
-    pub(crate) fn set_log_level(&self, level: &[u8], query: &[Argument], body: Body) -> Answer {
+    pub(crate) fn set_log_level(&self, level: &[u8], query: &[Argument], body: Body, cluster: bool) -> Answer {
         if !self.kinds.definitions().database() {
             return errors::plain(405, "cannot change log level when not using a database");
         }
@@ -204,7 +220,10 @@ impl Shared {
             return errors::plain(400, "timeout must be greater than or equal to 0");
         }
         let duration = Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(Duration::MAX);
-        self.node.set_log_level(&level, duration);
+        match cluster {
+            true => self.node.set_cluster_log_level(&level, duration),
+            false => self.node.set_log_level(&level, duration),
+        }
         errors::plain(200, "log level changed")
     }
 }

@@ -108,6 +108,14 @@ pub trait NodeView: Send + Sync + 'static {
         true
     }
 
+    /// What is kept of the database's answers under a name of Kong's cache; `None` where nothing is.
+    fn kept(&self, _name: &str) -> Option<Value> {
+        None
+    }
+
+    /// Forgets what is kept under a name, or all of it.
+    fn forget(&self, _name: Option<&str>) {}
+
     /// Who answers paths that are not about entities. Asked once, when the Admin API is made.
     fn extensions(&self) -> Vec<Arc<dyn Extension>> {
         Vec::new()
@@ -123,6 +131,11 @@ pub trait NodeView: Send + Sync + 'static {
 
     /// Sets the log level for a while.
     fn set_log_level(&self, level: &str, duration: Duration);
+
+    /// Sets the log level of every node on the same database for a while.
+    fn set_cluster_log_level(&self, level: &str, duration: Duration) {
+        self.set_log_level(level, duration);
+    }
 }
 
 /// Facts about a node that do not change while it runs.

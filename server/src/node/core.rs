@@ -1,6 +1,7 @@
 //! What outlives every actor of a node: the store, the Snapshot in use, the counters, the health of Targets.
 
 use super::database::Database;
+use super::log_level::LogLevel;
 use super::lua_database::LuaDatabase;
 use super::meters::SharedMeters;
 use super::redis::Outside;
@@ -120,6 +121,8 @@ pub struct Core {
     pub node_id: Uuid,
     /// Consumers and credentials, where they are looked up in a database.
     pub people: Option<People>,
+    /// The log level, and for how long.
+    pub log_level: LogLevel,
     builder: Builder,
     // What the Snapshot in use was compiled from, where there is a database.
     followed: Mutex<Option<Arc<View>>>,
@@ -149,12 +152,12 @@ impl Core {
         let people = match &storage {
             Storage::Memory(_) => None,
             Storage::Database(database) => {
-                Some(People::new(database.store.clone(), definitions.clone(), translate::people(&settings.storage)))
+                Some(People::new(database.reading().clone(), definitions.clone(), translate::people(&settings.storage)))
             }
         };
         let (records, meters): (Arc<dyn Records>, Arc<dyn Meters>) = match &storage {
             Storage::Memory(_) => (Arc::new(NoRecords), Arc::new(NoMeters)),
-            Storage::Database(Database { store, background }) => {
+            Storage::Database(Database { store, background, .. }) => {
                 let records = PluginRecords::new(store.clone(), definitions.clone(), background.handle().clone());
                 (Arc::new(records), Arc::new(SharedMeters(store.clone())))
             }
@@ -190,6 +193,7 @@ impl Core {
                 None => builder,
             },
             people,
+            log_level: LogLevel::of_now(),
             storage,
             followed: Mutex::default(),
             published: Published::new(ArcSwap::from_pointee(Snapshot::empty(flavor))),
@@ -276,6 +280,7 @@ impl Core {
     pub(super) fn publish(&self, view: &View) -> Result<(), LoadError> {
         let snapshot = self.compile(view)?;
         self.targets.publish(&snapshot);
+        tracing::debug!(generation = snapshot.generation, revision = view.revision(), "a configuration is in use");
         self.published.store(snapshot);
         Ok(())
     }

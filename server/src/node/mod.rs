@@ -6,6 +6,7 @@ mod core;
 mod database;
 mod gate;
 mod health_checkers;
+mod log_level;
 mod logs;
 mod lua;
 mod lua_database;

@@ -101,6 +101,7 @@ impl Node {
             _ => {
                 let offer = Offer::of(settings)?;
                 let database = Database::open(settings, &offer.kinds, patience).await?;
+                let database = database.with_replica(settings, patience).await?;
                 Core::with(settings, node_id, offer, Storage::Database(database))?
             }
         });

@@ -13,7 +13,7 @@ use uuid::Uuid;
 const WS: Uuid = Uuid::from_u128(0xA);
 const OTHER_WS: Uuid = Uuid::from_u128(0xB);
 
-/// Kinds with every sort of rule: `parents` (unique name, a tag list), `children` that go with their parent, `guards` that
+/// Kinds with every sort of rule: `parents` (unique name, a tag list), `children` that go with their parent, `guards` (unique name) that
 /// keep it, `notes` that forget it, and a composite uniqueness in which nulls count.
 pub fn catalog() -> Arc<Catalog> {
     let unique = |fields: &[&'static str], nulls| Unique { fields: fields.to_vec(), across_workspaces: false, nulls };
@@ -23,7 +23,7 @@ pub fn catalog() -> Arc<Catalog> {
     Arc::new(Catalog::new(vec![
         rules("parents", vec![unique(&["name"], false)], vec![]),
         rules("children", vec![unique(&["name", "parent"], true)], vec![parent(OnDelete::Cascade)]),
-        rules("guards", vec![], vec![parent(OnDelete::Restrict)]),
+        rules("guards", vec![unique(&["name"], false)], vec![parent(OnDelete::Restrict)]),
         rules("notes", vec![], vec![parent(OnDelete::Null)]),
     ]))
 }
@@ -109,6 +109,9 @@ async fn refuses_what_breaks_a_rule<S: Store>(store: &S) {
     assert_eq!(refused, Err(Error::Missing { entity: "parents", id: id(3) }));
     let refused = store.apply(batch(vec![Operation::Insert(child("children", 4, "c", Some(9)))])).await;
     assert_eq!(refused, Err(Error::Foreign { entity: "children", field: "parent", reference: "parents", id: id(9) }));
+    store.apply(batch(vec![Operation::Insert(child("guards", 7, "g", Some(1)))])).await.expect("inserts");
+    let refused = store.apply(batch(vec![Operation::Insert(child("guards", 8, "g", Some(9)))])).await;
+    assert!(matches!(refused, Err(Error::Unique { entity: "guards", .. })), "a taken value is told first: {refused:?}");
     // A null counts in the children's rule.
     store.apply(batch(vec![Operation::Insert(child("children", 5, "c", None))])).await.expect("inserts");
     let refused = store.apply(batch(vec![Operation::Insert(child("children", 6, "c", None))])).await;

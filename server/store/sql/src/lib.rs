@@ -15,6 +15,7 @@ mod commands;
 mod connect;
 mod count;
 mod failure;
+mod link;
 mod listen;
 mod log;
 mod note;
