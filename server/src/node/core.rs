@@ -166,7 +166,7 @@ impl Core {
             Storage::Memory(memory) => {
                 LuaDatabase { store: memory.clone(), definitions: definitions.clone(), handle: None }
             }
-            Storage::Database(Database { store, background }) => LuaDatabase {
+            Storage::Database(Database { store, background, .. }) => LuaDatabase {
                 store: store.clone(),
                 definitions: definitions.clone(),
                 handle: Some(background.handle().clone()),
