@@ -29,7 +29,7 @@ impl Files for Nothing {
 fn offer(database: &str) -> Offer {
     let sources = Sources { file: None, environment: HashMap::new(), overrides: Vec::new(), files: &Nothing };
     let loaded = load(&sources.with("database", database).with("prefix", "/tmp/plugin-pages"));
-    Offer::of(&loaded.expect("settings").settings)
+    Offer::of(&loaded.expect("settings").settings).expect("plugins that can be loaded")
 }
 
 fn folder() -> PathBuf {

@@ -82,7 +82,7 @@ pub fn db_import(file: PathBuf, arguments: &SettingsArguments) -> Result<(), Fai
                 .into(),
         ));
     }
-    let kinds = Offer::of(&settings).kinds;
+    let kinds = Offer::of(&settings)?.kinds;
     let failed = |error: &dyn std::fmt::Display| Failure(format!("Failed parsing:\n{error}"));
     let (document, _) = Source::File(file).read().map_err(|error| failed(&error))?;
     let records = declarative::load(&document, &kinds, now()).map_err(|invalid| failed(&invalid.tree()))?.records;
@@ -144,7 +144,7 @@ pub fn db_export(file: &Path, arguments: &SettingsArguments) -> Result<(), Failu
     if file.exists() {
         return Err(Failure(format!("{} already exists. Will not overwrite it.", file.display())));
     }
-    let kinds = Offer::of(&settings).kinds;
+    let kinds = Offer::of(&settings)?.kinds;
     let view = actix_rt::System::new().block_on(async {
         let database = Database::open(&settings, &kinds, Patience::default()).await?;
         Ok::<_, Failure>(database.store.view().await?)

@@ -61,7 +61,7 @@ pub(super) fn run(command: &MigrationsCommand) -> Result<ExitCode, Failure> {
     if settings.storage.database == config::Database::Off {
         return Err(Failure("there is nothing to migrate without a database (database = off)".into()));
     }
-    let kinds = Offer::of(&settings).kinds;
+    let kinds = Offer::of(&settings)?.kinds;
     let asks = matches!(command, MigrationsCommand::Reset(_));
     if asks && !given.yes && !agreed()? {
         println!("cancelled");

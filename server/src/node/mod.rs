@@ -8,6 +8,7 @@ mod gate;
 mod health_checkers;
 mod logs;
 mod lua;
+mod lua_database;
 mod meters;
 mod metrics;
 mod proxy_cache;

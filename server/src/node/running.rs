@@ -99,7 +99,7 @@ impl Node {
         let core = Arc::new(match settings.storage.database {
             config::Database::Off => Core::new(settings, node_id)?,
             _ => {
-                let offer = Offer::of(settings);
+                let offer = Offer::of(settings)?;
                 let database = Database::open(settings, &offer.kinds, patience).await?;
                 Core::with(settings, node_id, offer, Storage::Database(database))?
             }
@@ -141,6 +141,7 @@ impl Node {
             traffic: core.traffic.clone(),
             observer: logs.proxy().map(|log| Arc::new(log) as Arc<dyn proxy::Observer>),
             tracer: tracing.as_ref().map(Tracing::requests).or_else(|| super::tracing::detailed(&settings.tracing)),
+            begins: Some(Arc::new(move || lua::begin(node_id))),
             stopping: AtomicBool::new(false),
         });
         let gate = super::gate::open(settings, &core).await?;
