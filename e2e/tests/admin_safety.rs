@@ -60,7 +60,10 @@ fn slow_clients_hold_nobody() {
 fn an_open_door_is_told_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let port = e2e::free_port();
-    let mut command = Gateway::command(folder.path(), &[("KONG_PROXY_LISTEN", "off"), ("KONG_STATUS_LISTEN", "off"), ("KONG_PROXY_ERROR_LOG", "errors.log")]);
+    let mut command = Gateway::command(
+        folder.path(),
+        &[("KONG_PROXY_LISTEN", "off"), ("KONG_STATUS_LISTEN", "off"), ("KONG_PROXY_ERROR_LOG", "errors.log")],
+    );
     let mut child = command.env("KONG_ADMIN_LISTEN", format!("0.0.0.0:{port}")).spawn().expect("starts");
     let log = folder.path().join("errors.log");
     let mut told = String::new();

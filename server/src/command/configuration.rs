@@ -2,8 +2,8 @@
 
 use super::{Failure, SettingsArguments};
 use crate::node::{Core, Database, Offer, Patience, now};
-use declarative::{Kinds, Source};
 use declarative::export::{Purpose, document};
+use declarative::{Kinds, Source};
 use exchange::{Request, Scheme};
 use serde_json::Value;
 use snapshot::Snapshot;

@@ -66,7 +66,9 @@ pub fn set_everywhere(core: &Core, level: &str, duration: Duration) {
 /// Does what another node, or this one, told all.
 pub(super) fn heed(core: &Core, changes: &[Change]) {
     let told = changes.iter().rev().find_map(|change| match &change.kind {
-        ChangeKind::Record { entity: KIND, id: Id::Text(key), after: Some(record), .. } if **key == *KEY => Some(record),
+        ChangeKind::Record { entity: KIND, id: Id::Text(key), after: Some(record), .. } if **key == *KEY => {
+            Some(record)
+        }
         _ => None,
     });
     let told: Option<Value> = told.and_then(|record| serde_json::from_str(record.text("value")?).ok());

@@ -1,6 +1,6 @@
 //! 100,000 Consumers with a credential each: pages, and the memory of the node.
 
-use crate::support::{Client, Report, SQLITE, ms, quantile, run};
+use crate::support::{Client, Report, SQLITE, during, ms, quantile, run};
 use e2e::{Backend, Gateway, Postgres, eventually, get};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -81,8 +81,16 @@ fn on(report: &mut Report, name: &str, settings: &[(&str, &str)], backend: &Back
         ("/consumers?tags=t7&size=1000", MANY / 100),
         ("/consumers/c500/key-auth", 1),
     ] {
-        let mut times = pages(&gateway, path, expected);
-        report.at_most(&format!("a page of {path}, {name}, 99 of 100 within"), quantile(&mut times, 0.99), PAGE, "ms");
+        let mut times = Vec::new();
+        let (_, processor) = during(&gateway, || {
+            // Enough pages for the processor's clock, which counts hundredths of a second.
+            while times.len() < 100 {
+                times.extend(pages(&gateway, path, expected));
+            }
+        });
+        let each = processor * 1000.0 / times.len() as f64;
+        report.at_most(&format!("a page of {path}, {name}"), each, PAGE, "ms of one core");
+        report.tell("  of the clock, 99 of 100 within", quantile(&mut times, 0.99), "ms");
     }
     memory
 }

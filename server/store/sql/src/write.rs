@@ -308,11 +308,7 @@ impl Writer<'_> {
         }
         let own = codec::key(layout.table.key.kind, &record.id);
         let there = own.clone().filter(|_| key).map(|own| {
-            let count = Query::select()
-                .expr(Expr::val(1_i64))
-                .from(layout.entity)
-                .and_where(keyed(layout, own))
-                .take();
+            let count = Query::select().expr(Expr::val(1_i64)).from(layout.entity).and_where(keyed(layout, own)).take();
             ask(count)
         });
         let mut holders = Vec::new();

@@ -24,7 +24,9 @@ async fn a_statement_that_takes_too_long_ends() {
     let refused = store.apply(insert(vec![conformance::parent(2, "two")])).await;
     assert_eq!(refused, Err(Error::Unavailable("the database did not answer in time".into())));
     assert!(store.view().await.is_ok(), "reading waits for nobody");
-    let stop = format!("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event = 'PgSleep'");
+    let stop = format!(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event = 'PgSleep'"
+    );
     cluster.psql("postgres", &stop);
     assert!(!holder.join().expect("ends"), "it was stopped");
     store.apply(insert(vec![conformance::parent(2, "two")])).await.expect("inserts again");
