@@ -4,8 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BINARY := target/ci/silverback
 CONFORMANCE := $(if $(wildcard e2e/conformance/run),e2e/conformance,../shared/conformance)
-# Modes of the conformance runner whose storage exists.
-MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing --mode db
+# All modes of the conformance runner.
+MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing --mode db --mode db-rbac
 export RUST_BACKTRACE ?= 1
 
 .PHONY: help run docs build ui browser browser-pages dist test lint unit system conformance adversarial image image-steps bench setup setup-test clean
@@ -46,7 +46,7 @@ system: build ## the real binary from outside
 
 conformance: build ## Kong's observable behaviour; what passed keeps passing
 	python3 $(CONFORMANCE)/run --start '$(BINARY) start' $(MODES) --baseline e2e/conformance-passing.txt --report target/conformance.json
-	e2e/with-postgres python3 $(CONFORMANCE)/run --start '$(abspath $(BINARY)) start' --mode db --database postgres --jobs 1 --baseline e2e/conformance-passing.txt --report target/conformance-postgres.json
+	e2e/with-postgres python3 $(CONFORMANCE)/run --start '$(abspath $(BINARY)) start' --mode db --mode db-rbac --database postgres --jobs 1 --baseline e2e/conformance-passing.txt --report target/conformance-postgres.json
 
 browser: build ## the manager in Chromium, served by the gateway (after `make ui build`)
 	cd e2e/browser && SILVERBACK_BINARY=$(abspath $(BINARY)) npx playwright test

@@ -7,6 +7,7 @@ use crate::query;
 use crate::respond::Answer;
 use crate::scope::Scope;
 use crate::state::{Readiness, Shared};
+use access::Action;
 use declarative::EMPTY_HASH;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -222,7 +223,8 @@ impl Scope<'_> {
         'kinds: while place.kind < self.kinds.len() {
             let kind = place.kind;
             let tagged = self.kinds.entity(kind).is_some_and(|entity| entity.record.get("tags").is_some());
-            if tagged {
+            let path = self.kinds.get(kind).path.unwrap_or(self.kinds.get(kind).name);
+            if tagged && !self.pass.forbids(path, Action::Read) {
                 let tags = tag.map(|tag| TagFilter::All(vec![tag.to_owned()]));
                 let filter = Filter { reference: None, tags };
                 let page = self.read(kind, place.after.clone(), paging.size + 1, filter).await?;
@@ -247,6 +249,7 @@ impl Scope<'_> {
         let mut body = json!({"data": data, "next": null});
         if let Some(more) = more {
             let path = tag.map_or_else(|| "/tags".to_owned(), |tag| format!("/tags/{}", query::escape(tag)));
+            let path = format!("{}{path}", self.prefix);
             let (offset, next) = paging.next(&path, &store::Id::Text(more.to_string().into()), None, false);
             body["offset"] = offset.into();
             body["next"] = next.into();

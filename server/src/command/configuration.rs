@@ -4,15 +4,16 @@ use super::{Failure, SettingsArguments};
 use crate::node::{Core, Database, Offer, Patience, now};
 use declarative::Source;
 use declarative::export::{Purpose, document};
-use entities::DEFAULT_WORKSPACE;
 use exchange::{Request, Scheme};
 use serde_json::Value;
 use snapshot::Snapshot;
+use std::collections::HashMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{Batch, Operation, Record, Store};
+use store::{Batch, Id, Operation, Record, Store, View};
+use uuid::Uuid;
 
 /// Checks a declarative file, down to whether it can be compiled.
 pub fn parse(file: Option<PathBuf>, arguments: &SettingsArguments) -> Result<(), Failure> {
@@ -88,7 +89,8 @@ pub fn db_import(file: PathBuf, arguments: &SettingsArguments) -> Result<(), Fai
     println!("parse successful, beginning import");
     actix_rt::System::new().block_on(async {
         let database = Database::open(&settings, &kinds, Patience::default()).await?;
-        let mut records = in_one_default_workspace(records);
+        let listed = listed_workspaces(&document);
+        let mut records = in_known_workspaces(records, &listed, &*database.store.view_of(&["workspaces"]).await?);
         // What others point to comes first.
         records.sort_by_key(|record| kinds.position(record.entity));
         let operations = records.into_iter().map(Operation::Upsert).collect();
@@ -99,15 +101,35 @@ pub fn db_import(file: PathBuf, arguments: &SettingsArguments) -> Result<(), Fai
     Ok(())
 }
 
-/// Another gateway's default workspace has another id: what is in it comes into the one of this gateway.
-fn in_one_default_workspace(mut records: Vec<Record>) -> Vec<Record> {
-    let is_default = |record: &Record| record.entity == "workspaces" && record.text("name") == Some("default");
-    let theirs: Vec<_> =
-        records.iter().filter(|record| is_default(record)).filter_map(|record| record.id.uuid()).collect();
-    records.retain(|record| !is_default(record) || record.id.uuid() == Some(DEFAULT_WORKSPACE));
+/// The names of the workspaces that a file says something of.
+fn listed_workspaces(document: &Value) -> Vec<String> {
+    let listed = document.get("workspaces").and_then(Value::as_array).into_iter().flatten();
+    listed.filter_map(|workspace| workspace.get("name")?.as_str().map(str::to_owned)).collect()
+}
+
+/// Another gateway's workspaces have other ids: what is in them comes into those that have the same names here. Workspaces
+/// that are here already stay as they are unless the file says something of them.
+fn in_known_workspaces(mut records: Vec<Record>, listed: &[String], here: &View) -> Vec<Record> {
+    let mut ids: HashMap<Uuid, Uuid> = HashMap::new();
+    let known = |record: &Record| {
+        let name = record.text("name").filter(|_| record.entity == "workspaces")?;
+        here.by_unique("workspaces", None, "name", &name.into()).and_then(|known| known.id.uuid())
+    };
     for record in &mut records {
-        if record.ws.is_some_and(|ws| theirs.contains(&ws)) {
-            record.ws = Some(DEFAULT_WORKSPACE);
+        if let (Some(known), Some(theirs)) = (known(record), record.id.uuid())
+            && known != theirs
+        {
+            ids.insert(theirs, known);
+            record.id = Id::Uuid(known);
+            record.value.insert("id".to_owned(), known.to_string().into());
+        }
+    }
+    records.retain(|record| {
+        known(record).is_none() || record.text("name").is_some_and(|name| listed.iter().any(|listed| listed == name))
+    });
+    for record in &mut records {
+        if let Some(known) = record.ws.and_then(|ws| ids.get(&ws)) {
+            record.ws = Some(*known);
         }
     }
     records
@@ -137,7 +159,7 @@ pub fn db_export(file: &Path, arguments: &SettingsArguments) -> Result<(), Failu
 
 fn compile(file: PathBuf, arguments: &SettingsArguments) -> Result<Arc<Snapshot>, Failure> {
     let loaded = super::start::settings(arguments)?;
-    let core = Core::new(&loaded.settings, uuid::Uuid::nil()).map_err(Failure)?;
+    let core = Core::new(&loaded.settings, Uuid::nil()).map_err(Failure)?;
     let source = Source::File(file);
     let failed = |error: &dyn std::fmt::Display| Failure(format!("Failed parsing:\n{error}"));
     let (document, _) = source.read().map_err(|error| failed(&error))?;

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Batch, Error, Id, Operation, Record, Store};
+use store::{Batch, Error, Filter, Id, Operation, Query, Record, Store};
 use store_sql::{Background, Blueprint, Commands, OpenError, Postgres, Sql, Sqlite, Tls};
 
 /// The first pause between two attempts to open a database; doubles with each.
@@ -63,6 +63,8 @@ impl Database {
                 Ok(store) => {
                     let store = Arc::new(store);
                     begin(&*store, kinds).await.map_err(|error| error.to_string())?;
+                    let password = settings.initial_password.as_ref().map(config::Secret::reveal);
+                    seed(&*store, kinds, password).await.map_err(|error| error.to_string())?;
                     return Ok(Self { store, background });
                 }
                 Err(error @ OpenError::Unavailable { .. }) if Instant::now() + pause < deadline => error,
@@ -73,6 +75,16 @@ impl Database {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         Err("the database was never asked".into())
+    }
+
+    /// Refuses a database in which nobody could use the Admin API that these settings guard.
+    pub async fn check_way_in(&self, settings: &Settings) -> Result<(), String> {
+        if settings.rbac.level == config::RbacLevel::Off {
+            return Ok(());
+        }
+        let users = Query { entity: "rbac_users", ws: None, after: None, size: 1, filter: Filter::default() };
+        let found = self.store.page(&users).await.map_err(|error| error.to_string())?;
+        if found.records.is_empty() { Err(admin::GateError::Nobody.to_string()) } else { Ok(()) }
     }
 }
 
@@ -188,6 +200,21 @@ async fn begin(store: &dyn Store, kinds: &Kinds) -> Result<(), Error> {
     let record = Record { entity: "workspaces", id, ws: None, value, expires: None };
     let batch = Batch { operations: vec![Operation::Insert(record)], author: "start".into(), ..Batch::default() };
     match store.apply(batch).await {
+        Ok(_) | Err(Error::PrimaryKey { .. } | Error::Unique { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The default roles and, where nobody is an admin yet and a password is given, the first super admin.
+async fn seed(store: &dyn Store, kinds: &Kinds, password: Option<&str>) -> Result<(), Error> {
+    let seeds = access::seeds(kinds.definitions(), &*store.view().await?, password, now())
+        .map_err(|fault| Error::Unavailable(format!("the default roles are not valid: {fault}")))?;
+    if seeds.operations.is_empty() {
+        return Ok(());
+    }
+    let batch = Batch { operations: seeds.operations, author: "start".into(), ..Batch::default() };
+    match store.apply(batch).await {
+        // Another node was first.
         Ok(_) | Err(Error::PrimaryKey { .. } | Error::Unique { .. }) => Ok(()),
         Err(error) => Err(error),
     }

@@ -4,6 +4,7 @@ mod admin;
 mod api_log;
 mod core;
 mod database;
+mod gate;
 mod health_checkers;
 mod logs;
 mod lua;

@@ -15,7 +15,7 @@ use actix::Arbiter;
 use actix_web::dev::{ServerHandle, Service};
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
-use admin::{AdminState, HeaderPolicy, Limits, NodeFacts, Parts};
+use admin::{AdminState, Gate, HeaderPolicy, Limits, NodeFacts, Parts};
 use config::{Loaded, Workers};
 use declarative::Source;
 use proxy::listen::{self, Bound, Listening, Options};
@@ -144,7 +144,8 @@ impl Node {
             begins: Some(Arc::new(move || lua::begin(node_id))),
             stopping: AtomicBool::new(false),
         });
-        let state = admin_state(loaded, &core, &actors);
+        let gate = super::gate::open(settings, &core).await?;
+        let state = admin_state(loaded, &core, &actors, gate);
         let mut http = Vec::new();
         let admin = addresses(&admin_sockets);
         let manager = Arc::new(translate::manager(settings));
@@ -385,7 +386,7 @@ fn serve_http(
     Ok(handle)
 }
 
-fn admin_state(loaded: &Loaded, core: &Arc<Core>, actors: &Actors) -> AdminState {
+fn admin_state(loaded: &Loaded, core: &Arc<Core>, actors: &Actors, gate: Option<Arc<Gate>>) -> AdminState {
     let settings = &loaded.settings;
     let names: Vec<&str> = core.registry.iter().map(|plugin| plugin.name).collect();
     AdminState::new(Parts {
@@ -409,6 +410,7 @@ fn admin_state(loaded: &Loaded, core: &Arc<Core>, actors: &Actors) -> AdminState
             body: settings.admin_limits.max_body_size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX),
             ..Limits::default()
         },
+        gate,
     })
 }
 

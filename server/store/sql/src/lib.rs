@@ -17,6 +17,7 @@ mod count;
 mod failure;
 mod listen;
 mod log;
+mod note;
 mod open;
 mod read;
 mod sql;

@@ -6,7 +6,7 @@ use crate::count::{self, Counter};
 use crate::failure::{OpenError, unavailable};
 use crate::listen::{Lookout, channel};
 use crate::open::{Settings, prepare};
-use crate::{log, read, write};
+use crate::{log, note, read, write};
 use migration::EXPIRES;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use serde_json::Value;
@@ -89,16 +89,6 @@ impl Sql {
     /// Whether the database answered when it was last asked; for the status API.
     pub fn is_reachable(&self) -> bool {
         self.inner.lookout.reachable.load(Ordering::Relaxed)
-    }
-
-    /// Everything of some kinds only, at one moment. References to other kinds are in the records and lead nowhere.
-    pub fn view_of(&self, entities: &[&str]) -> Pending<'static, Arc<View>> {
-        let all = self.inner.blueprint.catalog();
-        let wanted = all.rules().iter().filter(|rules| entities.contains(&rules.entity)).cloned().collect();
-        let catalog = Arc::new(Catalog::new(wanted));
-        self.background(
-            |inner| async move { read::view(&inner.pools.read, &inner.blueprint, catalog).await.map(Arc::new) },
-        )
     }
 
     /// Deletes records whose time to live has run out, at most about `limit` of each kind, with what hangs on them; the
@@ -190,7 +180,7 @@ impl Inner {
         let now = unix_now();
         let mut operations = Vec::new();
         for (layout, rules) in self.blueprint.layouts().iter().zip(self.blueprint.catalog().rules()) {
-            if count::COUNTERS.contains(&rules.entity) {
+            if count::COUNTERS.contains(&rules.entity) || note::UNFOLLOWED.contains(&rules.entity) {
                 count::sweep(&self.pools.write, layout.entity, now).await?;
                 continue;
             }
@@ -262,6 +252,29 @@ impl Store for Sql {
 
     fn view(&self) -> Pending<'_, Arc<View>> {
         self.background(|inner| async move { inner.view().await })
+    }
+
+    /// Everything of some kinds only.
+    fn view_of<'a>(&'a self, entities: &'a [&'a str]) -> Pending<'a, Arc<View>> {
+        let all = self.inner.blueprint.catalog();
+        let wanted = all.rules().iter().filter(|rules| entities.contains(&rules.entity)).cloned().collect();
+        let catalog = Arc::new(Catalog::new(wanted));
+        self.background(
+            |inner| async move { read::view(&inner.pools.read, &inner.blueprint, catalog).await.map(Arc::new) },
+        )
+    }
+
+    fn count(&self, entity: &'static str, ws: Uuid) -> Pending<'_, usize> {
+        self.background(move |inner| async move {
+            read::count(&inner.pools.read, &inner.blueprint, entity, ws, unix_now()).await
+        })
+    }
+
+    fn note(&self, records: Vec<Record>) -> Pending<'_, ()> {
+        self.background(move |inner| async move {
+            let _turn = inner.turn.lock().await;
+            note::insert(&inner.pools.write, &inner.blueprint, &records).await
+        })
     }
 
     fn subscribe(&self) -> watch::Receiver<Revision> {

@@ -20,7 +20,7 @@ use store::{Batch, ChangeKind, Error, Id, OnDelete, Operation, Precondition, Rec
 use uuid::Uuid;
 
 /// Values bound per `INSERT` at most; SQLite takes 32766, PostgreSQL 65535.
-const BOUND: usize = 30_000;
+pub(crate) const BOUND: usize = 30_000;
 
 /// What a writer needs besides the batch.
 pub(crate) struct Context<'a> {
@@ -427,7 +427,7 @@ struct Probe {
     holders: Vec<Option<Id>>,
 }
 
-fn into(layout: &Layout) -> InsertStatement {
+pub(crate) fn into(layout: &Layout) -> InsertStatement {
     Query::insert().into_table(layout.entity).columns(layout.names().map(str::to_owned)).take()
 }
 
