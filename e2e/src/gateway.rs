@@ -35,7 +35,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts a gateway with further settings and waits until it answers.
+    /// Starts a gateway with further settings and waits until it answers. What `KONG_PROXY_LISTEN` names comes besides
+    /// the cleartext listener.
     pub fn start(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let prefix = folder.path().to_owned();
@@ -48,8 +49,10 @@ impl Gateway {
     pub fn start_in(prefix: &Path, settings: &[(&str, &str)]) -> Self {
         let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let (proxy, admin, status) = (local(free_port()), local(free_port()), local(free_port()));
+        let more = settings.iter().find(|(name, _)| *name == "KONG_PROXY_LISTEN");
+        let more = more.map(|(_, listener)| format!(", {listener}")).unwrap_or_default();
         let child = Self::command(prefix, settings)
-            .env("KONG_PROXY_LISTEN", format!("{proxy} http2"))
+            .env("KONG_PROXY_LISTEN", format!("{proxy} http2{more}"))
             .env("KONG_ADMIN_LISTEN", admin.to_string())
             .env("KONG_STATUS_LISTEN", status.to_string())
             .spawn()

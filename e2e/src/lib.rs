@@ -6,12 +6,14 @@ mod backend;
 mod collector;
 mod gateway;
 mod http;
+mod pebble;
 mod postgres;
 
 pub use backend::Backend;
 pub use collector::{Collector, attributes, hex, tree};
 pub use gateway::{Gateway, binary, free_port};
 pub use http::{Reply, Session, get, request};
+pub use pebble::{Pebble, shown, vouched};
 pub use postgres::Postgres;
 
 use std::time::{Duration, Instant};

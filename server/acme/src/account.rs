@@ -3,7 +3,6 @@
 use crate::order::{AcmeError, Authority};
 use crate::storage::Storage;
 use crate::transport::Transport;
-use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -33,9 +32,7 @@ pub enum KeyError {
 pub fn account_key_of_pem(pem: &str) -> Result<Vec<u8>, KeyError> {
     let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| KeyError::Unreadable(error.to_string()))?;
     let pair = match &key {
-        PrivateKeyDer::Pkcs8(der) => {
-            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.secret_pkcs8_der())
-        }
+        PrivateKeyDer::Pkcs8(der) => EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.secret_pkcs8_der()),
         PrivateKeyDer::Sec1(der) => {
             EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, der.secret_sec1_der())
         }
@@ -55,8 +52,7 @@ pub fn account_key_of_jwk(jwk: &str) -> Result<Vec<u8>, KeyError> {
         URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() == 32).ok_or(KeyError::Kind)
     };
     let public = [vec![4], part("x")?, part("y")?].concat();
-    let pair =
-        EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, &part("d")?, &public);
+    let pair = EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, &part("d")?, &public);
     pkcs8(&pair.map_err(|_| KeyError::Kind)?)
 }
 

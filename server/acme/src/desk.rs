@@ -141,9 +141,9 @@ impl Desk {
                     continue;
                 }
             };
-            let due = known.as_ref().is_none_or(|known| {
-                Facts::of(&known.cert).map_or(true, |facts| facts.is_due(at, self.threshold))
-            });
+            let due = known
+                .as_ref()
+                .is_none_or(|known| Facts::of(&known.cert).map_or(true, |facts| facts.is_due(at, self.threshold)));
             if !due {
                 continue;
             }

@@ -3,9 +3,7 @@
 use crate::account;
 use crate::storage::{Storage, StorageError};
 use exchange::HttpClient;
-use instant_acme::{
-    AuthorizationStatus, ChallengeType, Identifier, NewOrder, OrderStatus, RetryPolicy,
-};
+use instant_acme::{AuthorizationStatus, ChallengeType, Identifier, NewOrder, OrderStatus, RetryPolicy};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, RsaKeySize};
 use std::fmt;
 use std::net::IpAddr;

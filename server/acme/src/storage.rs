@@ -253,7 +253,7 @@ mod tests {
 
     impl RedisServer for Script {
         fn take(&self, counters: Vec<RemoteCounter>) -> Pending<exchange::counters::Taken> {
-            NoRedis.take(counters)
+            RedisServer::take(&NoRedis, counters)
         }
         fn add(&self, amounts: Vec<(RemoteCounter, i64)>) -> Pending<Vec<u64>> {
             RedisServer::add(&NoRedis, amounts)
@@ -265,15 +265,16 @@ mod tests {
             Box::pin(std::future::ready(Ok(answer)))
         }
         fn synced(&self, every: Duration) -> Arc<dyn SyncedCounters> {
-            NoRedis.synced(every)
+            RedisServer::synced(&NoRedis, every)
         }
     }
 
     #[test]
     fn redis_is_asked_in_its_words() {
         let bytes = |text: &str| Reply::Bytes(text.as_bytes().to_vec());
-        let page =
-            |next: &str, keys: &[&str]| Reply::Array(vec![bytes(next), Reply::Array(keys.iter().map(|k| bytes(k)).collect())]);
+        let page = |next: &str, keys: &[&str]| {
+            Reply::Array(vec![bytes(next), Reply::Array(keys.iter().map(|k| bytes(k)).collect())])
+        };
         let replies = vec![
             bytes("OK"),
             Reply::Nil,

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use exchange::{HttpClient, HttpRequest, HttpResponse};
 use http::{Request, Response};
-use instant_acme::{BodyWrapper, BytesBody, BytesResponse, Error};
+use http_body_util::BodyExt;
+use instant_acme::{BodyWrapper, BytesResponse, Error};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,8 +27,8 @@ impl instant_acme::HttpClient for Transport {
     ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
         let http = self.0.clone();
         Box::pin(async move {
-            let (parts, mut body) = request.into_parts();
-            let body = body.into_bytes().await.map_err(Error::Other)?;
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await.map_err(failed)?.to_bytes();
             let mut asked = HttpRequest::new(parts.method.as_str(), parts.uri.to_string(), body);
             asked.timeout = PATIENCE;
             for (name, value) in &parts.headers {

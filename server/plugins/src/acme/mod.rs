@@ -4,7 +4,7 @@
 mod config;
 mod domains;
 
-pub use config::{AccountKey, CertType, Config, Storage};
+pub use config::{AccountKey, CertType, Config, ExtraOptions, RedisStorage, Storage, StorageConfig};
 pub use domains::Domains;
 
 use entities::{PluginSchema, Scopes};
