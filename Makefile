@@ -4,11 +4,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BINARY := target/ci/silverback
 CONFORMANCE := $(if $(wildcard e2e/conformance/run),e2e/conformance,../shared/conformance)
-# Modes of the conformance runner whose storage exists.
-MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing --mode db
+# All modes of the conformance runner.
+MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing --mode db --mode db-rbac
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run build ui browser browser-pages dist test lint unit system conformance adversarial image image-steps bench setup setup-test clean
+.PHONY: help run docs build ui browser browser-pages dist test lint unit system conformance adversarial image image-steps bench figures setup setup-test clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ build: ## the gateway, optimised, quick to link
 
 ui: ## the manager, for the gateway to embed; prints its size
 	cargo xtask ui
+
+docs: ## the parts of docs/ that follow from definitions, written anew
+	cargo xtask docs
+	WRITE_PAGES=1 cargo test --profile ci -q -p silverback --test plugin_pages
 
 dist: ## the gateway as it ships: fat LTO
 	cargo build --profile dist -p silverback
@@ -42,7 +46,7 @@ system: build ## the real binary from outside
 
 conformance: build ## Kong's observable behaviour; what passed keeps passing
 	python3 $(CONFORMANCE)/run --start '$(BINARY) start' $(MODES) --baseline e2e/conformance-passing.txt --report target/conformance.json
-	e2e/with-postgres python3 $(CONFORMANCE)/run --start '$(abspath $(BINARY)) start' --mode db --database postgres --jobs 1 --baseline e2e/conformance-passing.txt --report target/conformance-postgres.json
+	e2e/with-postgres python3 $(CONFORMANCE)/run --start '$(abspath $(BINARY)) start' --mode db --mode db-rbac --database postgres --jobs 1 --baseline e2e/conformance-passing.txt --report target/conformance-postgres.json
 
 browser: build ## the manager in Chromium, served by the gateway (after `make ui build`)
 	cd e2e/browser && SILVERBACK_BINARY=$(abspath $(BINARY)) npx playwright test
@@ -61,6 +65,9 @@ image-steps: build ## the steps of the image and its life, without Docker
 
 bench: dist ## processor time per request beside nginx
 	../shared/bench/run --start 'target/dist/silverback start'
+
+figures: build ## throughput of the Admin API, imports, pages, nodes: beside their bounds
+	cargo run --profile ci -p e2e --bin figures
 
 setup: ## toolchain and compiler
 	@deploy/setup build

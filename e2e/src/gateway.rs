@@ -47,22 +47,34 @@ impl Gateway {
 
     /// The same in a prefix that the caller keeps.
     pub fn start_in(prefix: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::run(prefix, Self::command(prefix, settings))
+    }
+
+    /// Runs a command that becomes a gateway, on listeners that this sets, and waits until it answers.
+    pub fn run(prefix: &Path, mut command: Command) -> Self {
         let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let (proxy, admin, status) = (local(free_port()), local(free_port()), local(free_port()));
-        let more = settings.iter().find(|(name, _)| *name == "KONG_PROXY_LISTEN");
-        let more = more.map(|(_, listener)| format!(", {listener}")).unwrap_or_default();
-        let child = Self::command(prefix, settings)
-            .env("KONG_PROXY_LISTEN", format!("{proxy} http2{more}"))
-            .env("KONG_ADMIN_LISTEN", admin.to_string())
-            .env("KONG_STATUS_LISTEN", status.to_string())
-            .spawn()
-            .expect("the binary starts: run `make build` first");
+        let only_serves = command
+            .get_envs()
+            .any(|(name, value)| name == "KONG_ADMIN_LISTEN" && value.is_some_and(|value| value == "off"));
+        let more = command
+            .get_envs()
+            .find(|(name, _)| *name == "KONG_PROXY_LISTEN")
+            .and_then(|(_, value)| value?.to_str())
+            .filter(|more| *more != "off");
+        let listen = more.map_or_else(|| format!("{proxy} http2"), |more| format!("{proxy} http2, {more}"));
+        command.env("KONG_PROXY_LISTEN", listen).env("KONG_STATUS_LISTEN", status.to_string());
+        if !only_serves {
+            command.env("KONG_ADMIN_LISTEN", admin.to_string());
+        }
+        let child = command.spawn().expect("the binary starts: run `make build` first");
         let mut gateway = Self { proxy, admin, status, prefix: prefix.to_owned(), child, _folder: None };
         eventually("the gateway answers", || {
             if let Ok(Some(ended)) = gateway.child.try_wait() {
                 panic!("the gateway ended with {ended}");
             }
-            get(admin, "/status", &[]).status == 200 && get(proxy, "/", &[]).status != 0
+            let api = if only_serves { status } else { admin };
+            get(api, "/status", &[]).status == 200 && get(proxy, "/", &[]).status != 0
         });
         gateway
     }
@@ -82,6 +94,22 @@ impl Gateway {
         let lines = [("Content-Type", "application/json")];
         request(self.admin, "POST", "/config", &lines, configuration.to_string().as_bytes())
             .expect("the Admin API answers")
+    }
+
+    /// Processor time that it has used so far, in seconds: its own and the kernel's on its behalf.
+    pub fn processor_time(&self) -> f64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        // Past the name, which may hold spaces: state is field 3, utime and stime are 14 and 15, in hundredths.
+        let after = text.rsplit(')').next().unwrap_or_default();
+        let ticks: u32 = after.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
+        f64::from(ticks) / 100.0
+    }
+
+    /// Memory that it holds, in MiB.
+    pub fn memory(&self) -> f64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.pid())).unwrap_or_default();
+        let pages: u32 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
+        f64::from(pages) / 256.0
     }
 
     /// Its process id.

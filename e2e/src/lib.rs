@@ -4,17 +4,21 @@
 
 mod backend;
 mod collector;
+mod entities;
 mod gateway;
 mod http;
 mod pebble;
 mod postgres;
+mod relay;
 
 pub use backend::Backend;
 pub use collector::{Collector, attributes, hex, tree};
+pub use entities::{create, send, serve};
 pub use gateway::{Gateway, binary, free_port};
 pub use http::{Reply, Session, get, request};
 pub use pebble::{Pebble, shown, vouched};
 pub use postgres::Postgres;
+pub use relay::Relay;
 
 use std::time::{Duration, Instant};
 

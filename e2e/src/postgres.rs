@@ -39,6 +39,32 @@ impl Postgres {
         server
     }
 
+    /// Makes and starts a server that follows this one and takes no writes.
+    pub fn replica(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        if let Some((uid, gid)) = self.user {
+            chown(folder.path(), Some(uid), Some(gid)).expect("the folder belongs to the server's user");
+        }
+        let copied = self
+            .client("pg_basebackup")
+            .args(["-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-D"])
+            .arg(folder.path().join("main"))
+            .output()
+            .expect("pg_basebackup runs");
+        assert!(copied.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&copied.stderr));
+        let mut server = Self { port: free_port(), bin: self.bin.clone(), folder, user: self.user, child: None };
+        server.run();
+        server
+    }
+
+    /// Runs a statement and returns what it prints.
+    pub fn ask(&self, statement: &str) -> String {
+        let output = self.client("psql").args(["-X", "-q", "-A", "-t", "-d", "kong", "-c", statement]).output();
+        let output = output.expect("psql runs");
+        assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
     /// Starts it again after [`Postgres::stop`].
     pub fn run(&mut self) {
         let mut command = self.command("postgres");

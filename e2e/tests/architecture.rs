@@ -28,7 +28,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("snapshot", &["schema", "entities", "store", "router", "balancer", "exchange"]),
     ("directory", &["schema", "entities", "store", "exchange"]),
     ("proxy", &["entities", "exchange", "snapshot", "router", "balancer", "schema"]),
-    ("admin", &["schema", "entities", "store", "declarative", "access"]),
+    ("admin", &["schema", "entities", "store", "declarative", "access", "exchange"]),
     (
         "silverback",
         &[

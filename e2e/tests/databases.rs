@@ -1,29 +1,12 @@
 //! Gateways on a database: what is written is served, by every node, through failures and restarts.
 
-use e2e::{Backend, Gateway, Postgres, Reply, binary, eventually, get, request};
-use serde_json::{Value, json};
+use e2e::{Backend, Gateway, Postgres, binary, create, eventually, get, send, serve};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
 
 const SQLITE: &[(&str, &str)] = &[("KONG_DATABASE", "sqlite"), ("KONG_DB_UPDATE_FREQUENCY", "1")];
-
-fn send(admin: SocketAddr, method: &str, path: &str, body: &Value) -> Reply {
-    let lines = [("Content-Type", "application/json")];
-    request(admin, method, path, &lines, body.to_string().as_bytes()).expect("the Admin API answers")
-}
-
-fn create(admin: SocketAddr, path: &str, body: &Value) -> Value {
-    let reply = send(admin, "POST", path, body);
-    assert_eq!(reply.status, 201, "{path}: {}", reply.text());
-    reply.json()
-}
-
-/// A Service `s` on the backend with a Route `r` at `/s`.
-fn serve(admin: SocketAddr, backend: &Backend) {
-    create(admin, "/services", &json!({ "name": "s", "host": "127.0.0.1", "port": backend.address.port() }));
-    create(admin, "/services/s/routes", &json!({ "name": "r", "paths": ["/s"] }));
-}
 
 fn status(proxy: SocketAddr, lines: &[(&str, &str)]) -> u16 {
     get(proxy, "/s/x", lines).status
@@ -59,6 +42,13 @@ fn what_is_written_is_served_and_survives() {
     create(gateway.admin, "/consumers", &json!({ "username": "ann" }));
     let made = create(gateway.admin, "/consumers/ann/key-auth", &json!({ "key": "k1" }));
     eventually("that key was not known is forgotten", || status(gateway.proxy, &key) == 200);
+    let kept = "/cache/keyauth_credentials:k1:::::0dc6f45b-8f8d-40d2-a504-473544ee190b";
+    assert_eq!(send(gateway.admin, "GET", kept, &json!({})).json()["id"], made["id"]);
+    assert_eq!(send(gateway.admin, "DELETE", kept, &json!({})).status, 204);
+    assert_eq!(send(gateway.admin, "GET", kept, &json!({})).status, 404);
+    assert_eq!(status(gateway.proxy, &key), 200, "looked up anew");
+    assert_eq!(send(gateway.admin, "DELETE", "/cache", &json!({})).status, 204);
+    assert_eq!(send(gateway.admin, "GET", kept, &json!({})).status, 404);
     gateway.signal("KILL");
     gateway.wait();
     let again = Gateway::start_in(folder.path(), SQLITE);
@@ -201,6 +191,11 @@ fn a_backup_is_restored_as_it_was() {
     create(gateway.admin, "/routes/r/plugins", &json!({ "name": "basic-auth" }));
     create(gateway.admin, "/consumers", &json!({ "username": "ann", "tags": ["t"] }));
     create(gateway.admin, "/consumers/ann/basic-auth", &json!({ "username": "ann", "password": "pass" }));
+    create(gateway.admin, "/consumers/ann/jwt", &json!({ "key": "k", "secret": "hidden" }));
+    create(gateway.admin, "/consumers/ann/key-auth", &json!({ "key": "kk", "ttl": 90_000 }));
+    create(gateway.admin, "/upstreams", &json!({ "name": "u" }));
+    create(gateway.admin, "/upstreams/u/targets", &json!({ "target": "127.0.0.1:1", "weight": 7 }));
+    create(gateway.admin, "/vaults", &json!({ "name": "env", "prefix": "mine" }));
     gateway.signal("TERM");
     gateway.wait();
     let file = |name: &str| first.path().join(name).to_str().expect("UTF-8").to_owned();
@@ -209,15 +204,47 @@ fn a_backup_is_restored_as_it_was() {
         let output = command(prefix, &["config", action, file], SQLITE);
         assert!(output.status.success(), "{action}: {}", printed(&output));
     };
+    let text = |file: &str| std::fs::read_to_string(file).expect("readable");
     run(first.path(), "db_export", &backup);
+    // As if it had been written long ago.
+    let aged = |line: &str| match line.split_once("updated_at: ") {
+        Some((name, _)) => format!("{name}updated_at: 1700000000\n"),
+        None => format!("{line}\n"),
+    };
+    let old: String = text(&backup).lines().filter(|line| !line.contains("ttl: ")).map(aged).collect();
+    std::fs::write(&backup, old).expect("writable");
     run(second.path(), "db_import", &backup);
     run(second.path(), "db_export", &again);
-    let text = |file: &str| std::fs::read_to_string(file).expect("readable");
     assert_eq!(text(&backup), text(&again));
+    assert!(text(&backup).contains("hidden"), "secrets are in it");
     let refused = command(first.path(), &["config", "db_export", &backup], SQLITE);
     assert!(printed(&refused).contains("already exists. Will not overwrite it."), "{refused:?}");
     let restored = Gateway::start_in(second.path(), SQLITE);
     // ann:pass
     assert_eq!(status(restored.proxy, &[("Authorization", "Basic YW5uOnBhc3M=")]), 200);
     assert_eq!(status(restored.proxy, &[]), 401);
+}
+
+#[test]
+fn what_kong_exported_is_imported() {
+    let (backend, folder) = (Backend::start(), tempfile::tempdir().expect("a folder"));
+    let file = folder.path().join("kong.yml");
+    let port = format!("port: {}", backend.address.port());
+    let exported = include_str!("data/kong-export.yml").replace("port: 9", &port);
+    std::fs::write(&file, exported).expect("writable");
+    for _ in 0..2 {
+        // A second time it changes nothing.
+        let output = command(folder.path(), &["config", "db_import", file.to_str().expect("UTF-8")], SQLITE);
+        assert!(output.status.success(), "{}", printed(&output));
+    }
+    let gateway = Gateway::start_in(folder.path(), SQLITE);
+    assert_eq!(status(gateway.proxy, &[]), 401);
+    // ann:pass, whose digest Kong made.
+    assert_eq!(status(gateway.proxy, &[("Authorization", "Basic YW5uOnBhc3M=")]), 200);
+    let service = send(gateway.admin, "GET", "/services/s", &json!({})).json();
+    assert_eq!((&service["created_at"], &service["updated_at"]), (&json!(1_700_000_001), &json!(1_700_000_002)));
+    let workspaces = get(gateway.admin, "/workspaces", &[]);
+    if workspaces.status == 200 {
+        assert_eq!(workspaces.json()["data"].as_array().map(Vec::len), Some(1), "{}", workspaces.text());
+    }
 }

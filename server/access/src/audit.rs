@@ -51,13 +51,14 @@ impl Exclusion {
     fn descend(&self, value: &mut Value, removed: &mut BTreeSet<String>) {
         match value {
             Value::Object(members) => {
-                members.retain(|name, _| {
+                members.retain(|name, value| {
                     // Forms name what is nested with dots and brackets: config.secret, credentials[1].password.
                     let last = name
                         .rsplit(['.', '['])
                         .map(|part| part.trim_end_matches(']'))
                         .find(|part| !part.is_empty() && !part.bytes().all(|byte| byte.is_ascii_digit()));
-                    let out = self.names.contains(name) || last.is_some_and(|last| self.names.contains(last));
+                    let is_key = value.as_str().is_some_and(|text| text.contains("PRIVATE KEY-----"));
+                    let out = is_key || self.names.contains(name) || last.is_some_and(|last| self.names.contains(last));
                     if out {
                         removed.insert(last.unwrap_or(name).to_owned());
                     }
@@ -171,6 +172,7 @@ mod tests {
                 vec!["a.b.c"],
             ),
             (json!({"user_token": "t"}), json!({}), vec!["user_token"]),
+            (json!({"key": "-----BEGIN PRIVATE KEY-----\nx", "cert": "c"}), json!({"cert": "c"}), vec!["key"]),
             (json!([1, "x"]), json!([1, "x"]), vec![]),
         ] {
             let removed = exclusion.apply(&mut given);

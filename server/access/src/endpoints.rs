@@ -1,6 +1,6 @@
 //! Endpoint permissions, compiled.
 
-use crate::action::{Action, Rule};
+use crate::action::{Action, Actions, Rule};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -109,19 +109,68 @@ impl Endpoints {
     /// this endpoint in every workspace, every endpoint in this workspace, every endpoint in every workspace. Among
     /// endpoints that match, a word goes before a star, from the left.
     pub fn decide(&self, workspace: Option<Uuid>, segments: &[Vec<u8>], action: Action) -> Verdict {
-        let mut found: SmallVec<[&Place; 8]> = SmallVec::new();
-        descend(&self.top, segments, &mut found);
+        self.decision(workspace, segments, action).0
+    }
+
+    /// Decides, and tells whether a permission that names the path did, not one for every path.
+    pub fn decision(&self, workspace: Option<Uuid>, segments: &[Vec<u8>], action: Action) -> (Verdict, bool) {
         let here = workspace.is_some();
-        let at = |ws: Option<Uuid>| found.iter().find_map(|place| of(&place.rules, ws));
-        let rule = (here.then(|| at(workspace)).flatten())
-            .or_else(|| at(None))
-            .or_else(|| here.then(|| of(&self.all, workspace)).flatten())
-            .or_else(|| of(&self.all, None));
-        match rule {
+        let named = self.naming(workspace, segments);
+        let is_named = named.is_some();
+        let rule = named.or_else(|| here.then(|| of(&self.all, workspace)).flatten()).or_else(|| of(&self.all, None));
+        let verdict = match rule {
             None => Verdict::Silent,
             Some(rule) if rule.allows(action) => Verdict::Allowed,
             Some(_) => Verdict::Denied,
+        };
+        (verdict, is_named)
+    }
+
+    /// The rule that names a path.
+    fn naming(&self, workspace: Option<Uuid>, segments: &[Vec<u8>]) -> Option<Rule> {
+        let mut found: SmallVec<[&Place; 8]> = SmallVec::new();
+        descend(&self.top, segments, &mut found);
+        first(&found, workspace)
+    }
+
+    /// Whether a negative permission that names a path takes an action away.
+    pub fn forbids(&self, workspace: Option<Uuid>, segments: &[Vec<u8>], action: Action) -> bool {
+        self.naming(workspace, segments).is_some_and(|rule| rule.deny.contains(action))
+    }
+
+    /// The same for permissions that have the last segment as a word: those for one entity by its name or id.
+    pub fn forbids_word(&self, workspace: Option<Uuid>, segments: &[Vec<u8>], action: Action) -> bool {
+        let Some((last, above)) = segments.split_last() else { return false };
+        let (Ok(last), mut places) = (std::str::from_utf8(last), SmallVec::<[&Place; 8]>::new()) else { return false };
+        reach(&self.top, above, &mut places);
+        let found: SmallVec<[&Place; 8]> = places.iter().filter_map(|place| place.literal.get(last)).collect();
+        first(&found, workspace).is_some_and(|rule| rule.deny.contains(action))
+    }
+
+    /// Whether a negative permission takes one of these actions away anywhere in an endpoint of a workspace (`None`: of any).
+    /// Who has less than an endpoint does not give it.
+    pub fn forbids_within(&self, workspace: Option<Uuid>, endpoint: &Endpoint, actions: Actions) -> bool {
+        let denies = |rules: &Scoped| {
+            rules.iter().any(|(ws, rule)| {
+                let meets = ws.is_none() || workspace.is_none() || *ws == workspace;
+                meets && Action::ALL.into_iter().any(|one| actions.contains(one) && rule.deny.contains(one))
+            })
+        };
+        fn anywhere(place: &Place, denies: &impl Fn(&Scoped) -> bool) -> bool {
+            denies(&place.rules)
+                || place.literal.values().chain(place.any.as_deref()).any(|next| anywhere(next, denies))
         }
+        fn along(place: &Place, segments: &[Option<Box<str>>], denies: &impl Fn(&Scoped) -> bool) -> bool {
+            let Some((segment, rest)) = segments.split_first() else { return denies(&place.rules) };
+            let words =
+                place.literal.iter().filter(|(word, _)| segment.as_ref().is_none_or(|segment| segment == *word));
+            words.map(|(_, next)| next).chain(place.any.as_deref()).any(|next| along(next, rest, denies))
+        }
+        denies(&self.all)
+            || match endpoint {
+                Endpoint::All => anywhere(&self.top, &denies),
+                Endpoint::Path(segments) => along(&self.top, segments, &denies),
+            }
     }
 
     /// Whether every action at every endpoint of a workspace (`None`: of all) is allowed by one rule, whatever others take
@@ -148,20 +197,31 @@ impl Endpoints {
     }
 }
 
+/// The first rule: of this workspace, or of all.
+fn first(found: &[&Place], workspace: Option<Uuid>) -> Option<Rule> {
+    let at = |ws: Option<Uuid>| found.iter().find_map(|place| of(&place.rules, ws));
+    workspace.and_then(|_| at(workspace)).or_else(|| at(None))
+}
+
+/// The places with rules that segments lead to, words before stars.
 fn descend<'p>(place: &'p Place, segments: &[Vec<u8>], found: &mut SmallVec<[&'p Place; 8]>) {
+    reach(place, segments, found);
+    found.retain(|place| !place.rules.is_empty());
+}
+
+/// The places that segments lead to, words before stars.
+fn reach<'p>(place: &'p Place, segments: &[Vec<u8>], found: &mut SmallVec<[&'p Place; 8]>) {
     let Some((segment, rest)) = segments.split_first() else {
-        if !place.rules.is_empty() {
-            found.push(place);
-        }
+        found.push(place);
         return;
     };
     if !place.literal.is_empty()
         && let Ok(text) = std::str::from_utf8(segment)
         && let Some(next) = place.literal.get(text)
     {
-        descend(next, rest, found);
+        reach(next, rest, found);
     }
     if let Some(next) = &place.any {
-        descend(next, rest, found);
+        reach(next, rest, found);
     }
 }

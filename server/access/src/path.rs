@@ -15,7 +15,7 @@ pub fn segments(path: &str) -> Option<Vec<Vec<u8>>> {
     Some(out)
 }
 
-/// Percent-decoding; what is no escape stays as it is.
+/// Percent-decoding, with `+` for a space as in a form; what is no escape stays as it is.
 fn decode(text: &[u8]) -> Vec<u8> {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
     let mut out = Vec::with_capacity(text.len());
@@ -28,7 +28,7 @@ fn decode(text: &[u8]) -> Vec<u8> {
                 at += 3;
             }
             (byte, ..) => {
-                out.push(byte);
+                out.push(if byte == b'+' { b' ' } else { byte });
                 at += 1;
             }
         }
@@ -56,6 +56,7 @@ mod tests {
             ("/%72bac/users", vec!["rbac", "users"]),
             ("/services/a%2Fb", vec!["services", "a/b"]),
             ("/services/%zz%4", vec!["services", "%zz%4"]),
+            ("/services/a+b%2B", vec!["services", "a b+"]),
         ] {
             assert_eq!(
                 read(path).as_deref(),

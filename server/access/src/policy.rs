@@ -8,21 +8,20 @@ use store::{Change, ChangeKind, Error, Id, Record, Revision, Store, View};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// The kinds that decisions depend on.
-const KINDS: [&str; 10] = [
+/// The kinds that decisions depend on, and what else the same people manage.
+const KINDS: [&str; 11] = [
     "admins",
-    "admin_sessions",
+    "event_hooks",
     "group_rbac_roles",
     "groups",
     "rbac_role_endpoints",
     "rbac_role_entities",
+    "rbac_roles",
     "rbac_user_groups",
     "rbac_user_roles",
     "rbac_users",
     "workspaces",
 ];
-/// Roles are apart: a change of one alone changes no decision but what is shown.
-const ROLES: &str = "rbac_roles";
 /// How many changes are looked through before everything is taken as changed.
 const CATCH_UP: usize = 1000;
 
@@ -46,7 +45,8 @@ impl Policy {
         Policy { view, by_ident, subjects: RwLock::default() }
     }
 
-    /// Everything it was made from. Kinds that decisions do not depend on may be older than the newest.
+    /// What it was made from: workspaces, users, admins, roles, permissions, groups and event hooks. Of other kinds there
+    /// may be nothing, or what was there some time ago.
     pub fn view(&self) -> &Arc<View> {
         &self.view
     }
@@ -104,7 +104,7 @@ impl Policies {
     /// When the store cannot be read.
     pub async fn of(store: Arc<dyn Store>) -> Result<Policies, Error> {
         let newest = store.subscribe();
-        let view = store.view().await?;
+        let view = store.view_of(&KINDS).await?;
         let current = ArcSwap::from_pointee((view.revision(), Arc::new(Policy::of(view))));
         Ok(Policies { store, newest, current, making: tokio::sync::Mutex::new(()) })
     }
@@ -124,21 +124,24 @@ impl Policies {
         if current.0 >= newest {
             return Ok(current.1.clone());
         }
-        let policy = match self.store.changes(current.0, CATCH_UP).await {
-            Ok(changes) if changes.len() < CATCH_UP => match changes.iter().any(matters) {
-                false => {
-                    // Changes that the log does not hold yet stay to be looked at.
-                    let seen = changes.last().map_or(newest, |change| change.revision.max(newest));
+        let followed = match self.store.changes(current.0, CATCH_UP).await {
+            Ok(changes) if changes.len() < CATCH_UP => {
+                let seen = changes.last().map_or(newest, |change| change.revision.max(newest));
+                if !changes.iter().any(matters) {
                     self.current.store(Arc::new((seen, current.1.clone())));
                     return Ok(current.1.clone());
                 }
-                true => self.store.view().await?,
-            },
-            Ok(_) | Err(Error::Forgotten { .. }) => self.store.view().await?,
+                current.1.view().followed(&changes, seen)
+            }
+            Ok(_) | Err(Error::Forgotten { .. }) => None,
             Err(error) => return Err(error),
         };
-        let revision = policy.revision();
-        let policy = Arc::new(Policy::of(policy));
+        let view = match followed {
+            Some(view) => Arc::new(view),
+            None => self.store.view_of(&KINDS).await?,
+        };
+        let revision = view.revision();
+        let policy = Arc::new(Policy::of(view));
         self.current.store(Arc::new((revision, policy.clone())));
         Ok(policy)
     }
@@ -147,6 +150,6 @@ impl Policies {
 fn matters(change: &Change) -> bool {
     match &change.kind {
         ChangeKind::Replaced { .. } => true,
-        ChangeKind::Record { entity, .. } => KINDS.contains(entity) || *entity == ROLES,
+        ChangeKind::Record { entity, .. } => KINDS.contains(entity),
     }
 }

@@ -17,7 +17,7 @@ pub struct Seeds {
     pub operations: Vec<Operation>,
 }
 
-/// Default roles where a database has none, and the first super admin where it has no admin and there is a password
+/// Default roles where a database has none, and the first super admin where it has none and there is a password
 /// (`KONG_PASSWORD`), which is its token too. `now`: seconds since 1970. Slow when there is a password.
 ///
 /// # Errors
@@ -51,8 +51,9 @@ pub fn seeds(definitions: &Definitions, view: &View, password: Option<&str>, now
         seeds.add(definitions, "rbac_role_entities", None, permission, now)?;
     }
     if let (Some(password), Some(role)) = (password.filter(|password| !password.is_empty()), super_admin)
-        && view.count("admins") == 0
+        && !has_holder(view, role)
         && view.by_unique("rbac_users", None, "name", &SUPER_ADMIN.into()).is_none()
+        && view.by_unique("admins", None, "username_lower", &SUPER_ADMIN.into()).is_none()
     {
         let user = Uuid::new_v4();
         let token = json!({
@@ -69,6 +70,13 @@ pub fn seeds(definitions: &Definitions, view: &View, password: Option<&str>, now
         seeds.add(definitions, "admins", None, admin, now)?;
     }
     Ok(seeds)
+}
+
+/// Whether an enabled user has a role.
+fn has_holder(view: &View, role: Uuid) -> bool {
+    let enabled = |user: &Record| user.value.get("enabled") == Some(&Value::Bool(true));
+    let holders = view.children("rbac_user_roles", "role", &Id::Uuid(role)).filter_map(|has| has.reference("user"));
+    holders.filter_map(|user| view.get("rbac_users", &user)).any(|user| enabled(user))
 }
 
 impl Seeds {

@@ -31,6 +31,8 @@ pub struct Subject {
     /// What it may do where.
     pub endpoints: Endpoints,
     entities: HashMap<Box<str>, Rule, foldhash::fast::RandomState>,
+    // What negative permissions take away of any entity.
+    denied: Actions,
 }
 
 fn actions(record: &Record) -> Actions {
@@ -77,6 +79,7 @@ impl Subject {
             roles: Vec::new(),
             endpoints: Endpoints::default(),
             entities: HashMap::default(),
+            denied: Actions::default(),
         };
         let names: Names =
             view.all("workspaces").filter_map(|found| Some((found.text("name")?, found.id.uuid()?))).collect();
@@ -103,8 +106,10 @@ impl Subject {
         }
         for permission in view.children("rbac_role_entities", "role", role) {
             let Some(entity) = permission.text("entity_id") else { continue };
+            let rule = rule(permission);
+            self.denied = self.denied.with(rule.deny);
             let known = self.entities.entry(entity.into()).or_default();
-            *known = known.with(rule(permission));
+            *known = known.with(rule);
         }
     }
 
@@ -128,6 +133,11 @@ impl Subject {
             }
         }
         false
+    }
+
+    /// Whether it may do `action` with every entity of a workspace, or of none.
+    pub fn with_all(&self, workspace: Option<Uuid>, action: Action) -> bool {
+        !self.denied.contains(action) && self.with("", workspace, action)
     }
 
     /// Whether a permission on its id speaks of an entity.

@@ -108,3 +108,62 @@ proptest! {
         }
     }
 }
+
+fn compiled(permissions: &[(Option<u8>, &str, &[Action], bool)]) -> Endpoints {
+    let mut all = Endpoints::default();
+    for (workspace, endpoint, actions, negative) in permissions {
+        let actions = actions.iter().fold(Actions::default(), |all, action| all.with((*action).into()));
+        all.add(workspace.map(id), &Endpoint::parse(endpoint), Rule::of(actions, *negative));
+    }
+    all
+}
+
+fn path(text: &str) -> Vec<Vec<u8>> {
+    access::segments(text).expect("a path")
+}
+
+#[test]
+fn what_is_taken_away_by_name_is_known() {
+    let all = compiled(&[
+        (None, "*", &Action::ALL, false),
+        (Some(0), "/services", &[Action::Read], true),
+        (Some(0), "/services/secret", &[Action::Read, Action::Delete], true),
+        (Some(0), "/services/*", &[Action::Create], true),
+        (None, "/routes/*", &[Action::Read], false),
+    ]);
+    for (place, text, action, by_path, by_word) in [
+        (Some(0), "/services", Action::Read, true, true),
+        (Some(0), "/services", Action::Create, false, false),
+        (Some(1), "/services", Action::Read, false, false),
+        (Some(0), "/services/secret", Action::Delete, true, true),
+        // The word goes before the star, which is not asked.
+        (Some(0), "/services/secret", Action::Create, false, false),
+        (Some(0), "/services/other", Action::Create, true, false),
+        (Some(0), "/routes/x", Action::Delete, false, false),
+    ] {
+        assert_eq!(all.forbids(place.map(id), &path(text), action), by_path, "{place:?} {text} {action:?}");
+        assert_eq!(all.forbids_word(place.map(id), &path(text), action), by_word, "{place:?} {text} {action:?}");
+    }
+    assert_eq!(all.decision(Some(id(0)), &path("/plugins"), Action::Read), (Verdict::Allowed, false));
+    assert_eq!(all.decision(Some(id(0)), &path("/routes/x"), Action::Read), (Verdict::Allowed, true));
+}
+
+#[test]
+fn nobody_has_the_whole_of_what_is_taken_away_in_part() {
+    let all = compiled(&[(None, "*", &Action::ALL, false), (Some(0), "/services/*/plugins", &[Action::Create], true)]);
+    let create = Actions::from(Action::Create);
+    for (place, endpoint, actions, wanted) in [
+        (Some(0), "*", Actions::ALL, true),
+        (Some(0), "*", Actions::READ, false),
+        (None, "*", create, true),
+        (Some(1), "*", Actions::ALL, false),
+        (Some(0), "/services/*/plugins", create, true),
+        (Some(0), "/services/one/plugins", create, true),
+        (Some(0), "/*/*/*", create, true),
+        (Some(0), "/services/*", create, false),
+        (Some(0), "/routes/*/plugins", create, false),
+    ] {
+        let found = all.forbids_within(place.map(id), &Endpoint::parse(endpoint), actions);
+        assert_eq!(found, wanted, "{place:?} {endpoint}");
+    }
+}

@@ -296,6 +296,12 @@ pub(crate) fn store(error: &store::Error) -> Answer {
             answer.status = 503;
             answer
         }
+        store::Error::Full => {
+            tracing::error!(error = %error, "the database failed an Admin API request");
+            let mut answer = Code::Database.answer(error.to_string(), None);
+            answer.status = 507;
+            answer
+        }
         other => {
             tracing::error!(error = %other, "the store failed an Admin API request");
             Code::Database.answer("an internal error occurred while reading or writing".to_owned(), None)

@@ -2,6 +2,7 @@
 
 use crate::body::{self, Body};
 use crate::config;
+use crate::enterprise::{self, Gate, Pass, Trace};
 use crate::errors;
 use crate::extension;
 use crate::paths::{Endpoint, Methods, Paths};
@@ -18,31 +19,38 @@ use std::time::Instant;
 
 /// Serves the Admin API: give it to an `actix_web::App`.
 pub fn configure(cfg: &mut ServiceConfig, state: AdminState) {
-    serve(cfg, state, |shared| &shared.admin_paths);
+    serve(cfg, state, Door { paths: |shared| &shared.admin_paths, gate: |shared| shared.gate.as_deref() });
 }
 
 /// Serves the status API: `/status`, readiness, and the health of Upstreams where there is no database.
 pub fn configure_status(cfg: &mut ServiceConfig, state: AdminState) {
-    serve(cfg, state, |shared| &shared.status_paths);
+    serve(cfg, state, Door { paths: |shared| &shared.status_paths, gate: |_| None });
 }
 
-fn serve(cfg: &mut ServiceConfig, state: AdminState, paths: fn(&Shared) -> &Paths) {
+/// Where requests come in: the paths behind it, and who lets them in.
+#[derive(Clone, Copy)]
+struct Door {
+    paths: fn(&Shared) -> &Paths,
+    gate: fn(&Shared) -> Option<&Gate>,
+}
+
+fn serve(cfg: &mut ServiceConfig, state: AdminState, door: Door) {
     let shared = state.shared;
     cfg.default_service(web::to(move |request: HttpRequest, payload: Payload| {
         let shared = shared.clone();
-        async move { respond(shared, paths, request, payload).await }
+        async move { respond(shared, door, request, payload).await }
     }));
 }
 
-async fn respond(
-    shared: Arc<Shared>,
-    paths: fn(&Shared) -> &Paths,
-    request: HttpRequest,
-    payload: Payload,
-) -> HttpResponse {
+async fn respond(shared: Arc<Shared>, door: Door, request: HttpRequest, payload: Payload) -> HttpResponse {
     let started = Instant::now();
-    let answer = match answer(shared.clone(), paths, &request, payload).await {
+    let mut trace = Trace::new();
+    let answer = match answer(shared.clone(), door, &request, payload, &mut trace).await {
         Ok(answer) | Err(answer) => answer,
+    };
+    let answer = match (door.gate)(&shared) {
+        Some(gate) => gate.finish(&request, trace, answer).await,
+        None => answer,
     };
     shared.headers.finish(answer, request.headers(), started.elapsed())
 }
@@ -59,12 +67,17 @@ fn allowed(methods: Methods) -> String {
 
 async fn answer(
     shared: Arc<Shared>,
-    paths: fn(&Shared) -> &Paths,
+    door: Door,
     request: &HttpRequest,
     payload: Payload,
+    trace: &mut Trace,
 ) -> Result<Answer, Answer> {
-    let target = Target::of(request);
-    let asked = Asked::read(request, &target, paths(&shared))?;
+    let gate = (door.gate)(&shared);
+    let (target, pass) = match gate {
+        None => (Target::of(request), Pass::open()),
+        Some(gate) => gate.decide(request, (door.paths)(&shared), trace).await?,
+    };
+    let asked = Asked::read(request, &target, (door.paths)(&shared), pass, trace.request_id.clone())?;
     if asked.method == "OPTIONS" {
         let allow = allowed(asked.methods);
         let headers = request.headers().get("Access-Control-Request-Headers").and_then(|value| value.to_str().ok());
@@ -76,12 +89,15 @@ async fn answer(
     let is_config = *asked.endpoint == Endpoint::Config;
     let mut bytes = web::Bytes::new();
     let mut sent = Body::None;
-    if matches!(asked.method, "POST" | "PUT" | "PATCH") {
+    // What is taken from users and groups is named in the body.
+    let names_in_body = asked.method == "DELETE" && matches!(asked.endpoint, Endpoint::Desk(_));
+    if matches!(asked.method, "POST" | "PUT" | "PATCH") || names_in_body {
         let limit = if is_config { shared.limits.configuration } else { shared.limits.body };
         if !body::is_supported(request.headers(), false, is_config) {
             return Err(errors::unsupported_media_type());
         }
         bytes = body::read(payload, request.headers(), limit).await?;
+        trace.body = bytes.clone();
         if !body::is_supported(request.headers(), !bytes.is_empty(), is_config) {
             return Err(errors::unsupported_media_type());
         }
@@ -95,7 +111,11 @@ async fn answer(
             _ => config::get(shared.clone()).await,
         };
     }
-    Call { scope: asked.scope(&shared), asked: &asked }.dispatch(sent).await
+    let scope = asked.scope(&shared);
+    if let (Endpoint::Desk(desk), Some(gate)) = (asked.endpoint, gate) {
+        return enterprise::Call::new(gate, scope, request, &asked)?.answer(*desk, sent).await;
+    }
+    Call { scope, asked: &asked }.dispatch(sent).await
 }
 
 /// A request whose path, method and body are understood.
@@ -120,11 +140,12 @@ impl Call<'_> {
             Endpoint::Endpoints => Ok(shared.endpoints()),
             Endpoint::Timers => Ok(shared.timers()),
             Endpoint::Metrics => Ok(Answer::bytes(200, "text/plain; charset=UTF-8", shared.node.metrics())),
-            Endpoint::Cache => Ok(Answer::empty(204)),
-            Endpoint::CacheKey if method == "DELETE" => Ok(Answer::empty(204)),
-            Endpoint::CacheKey => Err(errors::not_found()),
+            Endpoint::Cache => Ok(shared.forget(None)),
+            Endpoint::CacheKey if method == "DELETE" => Ok(shared.forget(Some(parameter(0)))),
+            Endpoint::CacheKey => shared.kept(parameter(0)),
             Endpoint::LogLevel => Ok(shared.log_level()),
-            Endpoint::SetLogLevel | Endpoint::ClusterLogLevel => Ok(shared.set_log_level(parameter(0), query, body)),
+            Endpoint::SetLogLevel => Ok(shared.set_log_level(parameter(0), query, body, false)),
+            Endpoint::ClusterLogLevel => Ok(shared.set_log_level(parameter(0), query, body, true)),
             Endpoint::Schema => Ok(shared.schema(parameter(0))),
             // "plugins" and "vaults" are literal there.
             Endpoint::SchemaValidate => {
@@ -170,7 +191,7 @@ impl Call<'_> {
                 shared.set_health(&upstream, &target, address.then(|| parameter(2)), healthy)
             }
             // Answered before.
-            Endpoint::Config | Endpoint::Wasm | Endpoint::Disabled => Err(errors::not_found()),
+            Endpoint::Config | Endpoint::Desk(_) | Endpoint::Wasm | Endpoint::Disabled => Err(errors::not_found()),
         }
     }
 
@@ -179,9 +200,17 @@ impl Call<'_> {
         let shared = &self.scope;
         let key = shared.key(kind, self.asked.parameter(0), false)?;
         if self.asked.method == "PUT" {
+            if shared.pass.subject.is_some()
+                && let Some(found) = shared.find(kind, &key).await?
+            {
+                shared.check_target(kind, &found)?;
+            }
             return shared.upsert(kind, &key, body, None).await;
         }
         let found = shared.find(kind, &key).await?;
+        if let Some(found) = &found {
+            shared.check_target(kind, found)?;
+        }
         let name = shared.kinds.get(kind).name;
         match (self.asked.method, found, &key) {
             ("PATCH", Some(existing), _) => shared.update(kind, existing, key.by(), body).await,
@@ -192,7 +221,7 @@ impl Call<'_> {
             // A Plugin is read first: its name decides what a change may be.
             ("PATCH", None, _) if name == "plugins" => Err(errors::not_found()),
             ("PATCH", None, _) => Err(nothing_to_change(&key)),
-            ("DELETE", None, _) => Ok(Answer::empty(204)),
+            ("DELETE", None, _) => shared.absent(kind, &key).await,
             // A Certificate may be looked for by a name too, so its answer says what was looked for.
             (_, None, Key::Id(id)) if name == "certificates" => Err(errors::no_such_id(&id.to_string())),
             _ => Err(errors::not_found()),
@@ -225,10 +254,18 @@ impl Call<'_> {
         let key = shared.key(kind, self.asked.parameter(1), true)?;
         // A Target's PUT changes one that is there.
         let as_patch = method == "PUT" && shared.kinds.get(kind).name == "targets";
+        let found = if method == "PUT" && !as_patch && shared.pass.subject.is_none() {
+            None
+        } else {
+            shared.child(kind, field, &parent, &key).await?
+        };
+        if let Some(found) = &found {
+            shared.check_target(kind, found)?;
+        }
         if method == "PUT" && !as_patch {
             return shared.upsert(kind, &key, body, Some((field, &parent))).await;
         }
-        match (method, shared.child(kind, field, &parent, &key).await?) {
+        match (method, found) {
             (_, None) => Err(shared.missing(&key)),
             ("PATCH" | "PUT", Some(existing)) => shared.update(kind, existing, key.by(), body).await,
             ("DELETE", Some(record)) => shared.remove(kind, &record, key.by()).await,
@@ -244,6 +281,9 @@ impl Call<'_> {
             Some(id) => shared.by_id(target, &id).await?,
             None => None,
         };
+        if let Some(pointed) = &pointed {
+            shared.check_target(target, pointed)?;
+        }
         match (self.asked.method, pointed) {
             ("PUT", Some(pointed)) => shared.upsert(target, &Key::Id(pointed.id.clone()), body, None).await,
             ("PUT", None) => shared.attach(kind, field, target, record, body).await,

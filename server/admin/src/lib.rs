@@ -6,6 +6,7 @@
 mod body;
 mod certificates;
 mod config;
+mod enterprise;
 mod errors;
 mod extension;
 mod form;
@@ -24,6 +25,7 @@ mod state;
 mod upstreams;
 mod write;
 
+pub use enterprise::{Attempts, AuditSettings, Collisions, Gate, GateError, GateSettings};
 pub use extension::{Extension, ExtensionAnswer, ExtensionCall, ExtensionPath};
 pub use handle::{configure, configure_status};
 pub use respond::HeaderPolicy;

@@ -7,6 +7,7 @@ use crate::query;
 use crate::respond::Answer;
 use crate::scope::Scope;
 use crate::state::{Readiness, Shared};
+use access::Action;
 use declarative::EMPTY_HASH;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -178,13 +179,29 @@ impl Shared {
         )
     }
 
+    /// `GET /cache/{key}`
+    pub(crate) fn kept(&self, name: &[u8]) -> Result<Answer, Answer> {
+        let found = std::str::from_utf8(name).ok().and_then(|name| self.node.kept(name));
+        found.map(|value| Answer::json(200, &value)).ok_or_else(errors::not_found)
+    }
+
+    /// `DELETE /cache`, `DELETE /cache/{key}`
+    pub(crate) fn forget(&self, name: Option<&[u8]>) -> Answer {
+        match name.map(std::str::from_utf8) {
+            None => self.node.forget(None),
+            Some(Ok(name)) => self.node.forget(Some(name)),
+            Some(Err(_)) => {}
+        }
+        Answer::empty(204)
+    }
+
     /// `GET /debug/node/log-level`
     pub(crate) fn log_level(&self) -> Answer {
         errors::plain(200, &format!("log level: {}", self.node.log_level()))
     }
 
     /// `PUT /debug/{node,cluster}/log-level/{level}`
-    pub(crate) fn set_log_level(&self, level: &[u8], query: &[Argument], body: Body) -> Answer {
+    pub(crate) fn set_log_level(&self, level: &[u8], query: &[Argument], body: Body, cluster: bool) -> Answer {
         if !self.kinds.definitions().database() {
             return errors::plain(405, "cannot change log level when not using a database");
         }
@@ -203,7 +220,10 @@ impl Shared {
             return errors::plain(400, "timeout must be greater than or equal to 0");
         }
         let duration = Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(Duration::MAX);
-        self.node.set_log_level(&level, duration);
+        match cluster {
+            true => self.node.set_cluster_log_level(&level, duration),
+            false => self.node.set_log_level(&level, duration),
+        }
         errors::plain(200, "log level changed")
     }
 }
@@ -222,7 +242,8 @@ impl Scope<'_> {
         'kinds: while place.kind < self.kinds.len() {
             let kind = place.kind;
             let tagged = self.kinds.entity(kind).is_some_and(|entity| entity.record.get("tags").is_some());
-            if tagged {
+            let path = self.kinds.get(kind).path.unwrap_or(self.kinds.get(kind).name);
+            if tagged && !self.pass.forbids(path, Action::Read) {
                 let tags = tag.map(|tag| TagFilter::All(vec![tag.to_owned()]));
                 let filter = Filter { reference: None, tags };
                 let page = self.read(kind, place.after.clone(), paging.size + 1, filter).await?;
@@ -247,6 +268,7 @@ impl Scope<'_> {
         let mut body = json!({"data": data, "next": null});
         if let Some(more) = more {
             let path = tag.map_or_else(|| "/tags".to_owned(), |tag| format!("/tags/{}", query::escape(tag)));
+            let path = format!("{}{path}", self.prefix);
             let (offset, next) = paging.next(&path, &store::Id::Text(more.to_string().into()), None, false);
             body["offset"] = offset.into();
             body["next"] = next.into();

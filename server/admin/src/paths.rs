@@ -1,5 +1,6 @@
 //! Every path of the Admin API, made from the definitions, and what it stands for.
 
+use crate::enterprise::Desk;
 use crate::extension::{Extension, ExtensionPath};
 use declarative::{Child, Kinds};
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ pub(crate) enum Endpoint {
     Tags,
     Tag,
     Clustering,
+    /// Of workspaces, users, admins and what belongs to them.
+    Desk(Desk),
     /// Needs wasm.
     Wasm,
     /// In the list of endpoints, and nothing else.
@@ -254,8 +257,14 @@ impl Paths {
         place
     }
 
-    fn hide(&mut self, path: &str, endpoint: Endpoint, methods: Methods) {
+    /// A path that the list of endpoints does not show.
+    pub(crate) fn hide(&mut self, path: &str, endpoint: Endpoint, methods: Methods) {
         self.add(path, endpoint, methods).shown = None;
+    }
+
+    /// Whether a path begins with this segment.
+    pub(crate) fn begins(&self, segment: &[u8]) -> bool {
+        std::str::from_utf8(segment).is_ok_and(|segment| self.top.literal.contains_key(segment))
     }
 
     /// Where decoded segments lead. A literal segment wins over a parameter.
@@ -269,6 +278,24 @@ impl Paths {
     /// The paths as people write them, sorted by segments.
     pub(crate) fn list(&self) -> Vec<String> {
         self.places().into_iter().map(|(segments, _)| written(segments)).collect()
+    }
+
+    /// Every path with its methods, those too that no list shows. A parameter is `{}`.
+    pub(crate) fn every(&self) -> Vec<(String, Methods)> {
+        fn descend(place: &Place, path: &str, out: &mut Vec<(String, Methods)>) {
+            if let Some((_, methods)) = &place.endpoint {
+                out.push((if path.is_empty() { "/".to_owned() } else { path.to_owned() }, methods));
+            }
+            for (segment, next) in &place.literal {
+                descend(next, &format!("{path}/{segment}"), out);
+            }
+            if let Some(next) = &place.parameter {
+                descend(next, &format!("{path}/{{}}"), out);
+            }
+        }
+        let mut out = Vec::new();
+        descend(&self.top, "", &mut out);
+        out
     }
 
     /// The paths that answer, with what they stand for.

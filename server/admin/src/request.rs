@@ -1,6 +1,7 @@
 //! A request, understood: what it asks for, of which workspace, on whose behalf. Made once, before any handler runs;
 //! whatever decides on requests (permissions, say) decides on this.
 
+use crate::enterprise::Pass;
 use crate::errors;
 use crate::form::{self, Argument};
 use crate::paths::{Endpoint, Match, Methods, Paths};
@@ -8,25 +9,28 @@ use crate::respond::Answer;
 use crate::scope::Scope;
 use crate::state::Shared;
 use actix_web::HttpRequest;
-use entities::{DEFAULT_WORKSPACE, random_uuid};
+use entities::DEFAULT_WORKSPACE;
 use uuid::Uuid;
 
 /// A path, split and decoded.
 pub(crate) struct Target {
-    /// The workspace.
-    pub(crate) workspace: Uuid,
-    /// The path within the workspace, without a slash at its end.
+    /// The workspace; none when there is none of that name.
+    pub(crate) workspace: Option<Uuid>,
+    /// The workspace as the path begins with it, with a slash before it; empty where it does not.
+    pub(crate) prefix: String,
+    /// The path as sent, without a slash at its end.
     pub(crate) path: String,
-    /// Its segments, decoded.
+    /// The segments within the workspace, decoded.
     pub(crate) segments: Vec<Vec<u8>>,
 }
 
 impl Target {
-    /// Reads the path of a request.
+    /// Reads the path of a request to a node without workspaces.
     pub(crate) fn of(request: &HttpRequest) -> Target {
         let path = request.uri().path();
         let path = path.strip_suffix('/').unwrap_or(path);
-        Target { workspace: DEFAULT_WORKSPACE, path: path.to_owned(), segments: segments(path) }
+        let prefix = String::new();
+        Target { workspace: Some(DEFAULT_WORKSPACE), prefix, path: path.to_owned(), segments: segments(path) }
     }
 }
 
@@ -55,13 +59,21 @@ pub(crate) struct Asked<'r> {
     pub(crate) query: Vec<Argument>,
     /// Who asks.
     pub(crate) author: String,
+    /// What it may see and touch.
+    pub(crate) pass: Pass,
     /// 32 hexadecimal digits that name this request.
     pub(crate) request_id: String,
 }
 
 impl<'r> Asked<'r> {
     /// Understands a request, or says why not: unknown path, a method the path does not take, too many arguments.
-    pub(crate) fn read(request: &'r HttpRequest, target: &'r Target, paths: &'r Paths) -> Result<Asked<'r>, Answer> {
+    pub(crate) fn read(
+        request: &'r HttpRequest,
+        target: &'r Target,
+        paths: &'r Paths,
+        pass: Pass,
+        request_id: String,
+    ) -> Result<Asked<'r>, Answer> {
         let Match { endpoint, methods, parameters } = paths.find(&target.segments).ok_or_else(errors::not_found)?;
         match endpoint {
             Endpoint::Disabled => return Err(errors::not_found()),
@@ -77,13 +89,20 @@ impl<'r> Asked<'r> {
         }
         let query = request.uri().query().unwrap_or_default().as_bytes();
         let query = form::arguments(query).ok_or_else(errors::too_many_arguments)?;
-        let request_id = random_uuid().replace('-', "");
-        Ok(Asked { method, target, endpoint, methods, parameters, query, author: "admin".into(), request_id })
+        let author = pass.subject.as_deref().map_or_else(|| "admin".to_owned(), |subject| subject.name.clone());
+        Ok(Asked { method, target, endpoint, methods, parameters, query, author, pass, request_id })
     }
 
     /// The Admin API as this request sees it.
     pub(crate) fn scope<'s>(&'s self, shared: &'s Shared) -> Scope<'s> {
-        Scope { shared, workspace: self.target.workspace, author: &self.author, request_id: &self.request_id }
+        Scope {
+            shared,
+            workspace: self.target.workspace.unwrap_or(DEFAULT_WORKSPACE),
+            author: &self.author,
+            request_id: &self.request_id,
+            pass: &self.pass,
+            prefix: &self.target.prefix,
+        }
     }
 
     /// A segment that stands for a parameter of the path.

@@ -147,7 +147,7 @@ impl Scope<'_> {
         let tagged = self.kinds.entity(kind).is_some_and(|entity| entity.record.get("tags").is_some());
         let tags = if tagged { query::tags(query)? } else { None };
         let (filter, text) = tags.map_or((None, None), |(filter, text)| (Some(filter), Some(text)));
-        let path = format!("/{}", definition.path.unwrap_or(definition.name));
+        let path = format!("{}/{}", self.prefix, definition.path.unwrap_or(definition.name));
         self.page(kind, &paging, Filter { reference: None, tags: filter }, &path, text, false).await
     }
 

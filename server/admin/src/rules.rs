@@ -55,7 +55,7 @@ impl Scope<'_> {
         };
         for (name, config) in [("services", None), ("plugins", Some("config"))] {
             let Some(kind) = self.kinds.position(name) else { continue };
-            let user = self.search(kind, |record| {
+            let user = self.search_everywhere(kind, |record| {
                 let place = match config {
                     Some(config) => record.value.get(config).and_then(Value::as_object),
                     None => Some(&record.value),

@@ -1,6 +1,7 @@
 //! Where a request works: one workspace, on behalf of someone. Everything the resource engine reads and writes goes
 //! through here, so that nothing outside the workspace is seen or touched.
 
+use crate::enterprise::{Gate, Pass};
 use crate::errors;
 use crate::respond::Answer;
 use crate::state::Shared;
@@ -12,7 +13,7 @@ use store::{Batch, Filter, Id, Operation, Precondition, Query, Record};
 use uuid::Uuid;
 
 /// Records per step of reading a whole kind.
-const STEP: usize = 1000;
+pub(crate) const STEP: usize = 1000;
 
 /// Seconds since 1970.
 pub(crate) fn now() -> f64 {
@@ -29,6 +30,10 @@ pub(crate) struct Scope<'s> {
     pub(crate) author: &'s str,
     /// The id of the request; goes into the change log.
     pub(crate) request_id: &'s str,
+    /// What it may see and touch there.
+    pub(crate) pass: &'s Pass,
+    /// The workspace as the path begins with it, with a slash before it; empty where it does not.
+    pub(crate) prefix: &'s str,
 }
 
 impl Deref for Scope<'_> {
@@ -53,7 +58,7 @@ impl Scope<'_> {
     /// The entity of a kind with this id.
     pub(crate) async fn by_id(&self, kind: usize, id: &Id) -> Result<Option<Arc<Record>>, Answer> {
         let found = self.store.get(self.name(kind), id).await.map_err(|error| errors::store(&error))?;
-        Ok(found.filter(|record| record.ws == self.ws(kind)))
+        Ok(found.filter(|record| record.ws == self.ws(kind) && self.pass.finds(record)))
     }
 
     /// The entity of a kind with this value of a field.
@@ -64,7 +69,7 @@ impl Scope<'_> {
         value: &Value,
     ) -> Result<Option<Arc<Record>>, Answer> {
         let found = self.store.by_unique(self.name(kind), self.ws(kind), field, value).await;
-        found.map_err(|error| errors::store(&error))
+        Ok(found.map_err(|error| errors::store(&error))?.filter(|record| self.pass.finds(record)))
     }
 
     /// One page of a kind.
@@ -75,8 +80,25 @@ impl Scope<'_> {
         size: usize,
         filter: Filter,
     ) -> Result<store::Page, Answer> {
-        let query = Query { entity: self.name(kind), ws: self.ws(kind), after, size, filter };
-        self.store.page(&query).await.map_err(|error| errors::store(&error))
+        let mut query = Query { entity: self.name(kind), ws: self.ws(kind), after, size, filter };
+        if self.pass.lists_all(query.ws) {
+            return self.store.page(&query).await.map_err(|error| errors::store(&error));
+        }
+        // What may not be read leaves no gap, and its id does not show in the place where the next page begins.
+        let mut records: Vec<Arc<Record>> = Vec::new();
+        query.size = size.max(STEP);
+        loop {
+            let page = self.store.page(&query).await.map_err(|error| errors::store(&error))?;
+            records.extend(page.records.into_iter().filter(|record| self.pass.lists(record)));
+            query.after = page.next;
+            if records.len() > size || query.after.is_none() {
+                break;
+            }
+        }
+        let more = records.len() > size;
+        records.truncate(size);
+        let next = if more { records.last().map(|record| record.id.clone()) } else { None };
+        Ok(store::Page { records, next })
     }
 
     /// All entities of a kind whose field points to `id`.
@@ -94,33 +116,54 @@ impl Scope<'_> {
         }
     }
 
-    /// The first entity of a kind that `wanted` accepts. Reads them all, step by step.
-    pub(crate) async fn search(
+    /// The first entity of a kind that `wanted` accepts, in whichever workspace. Reads them all, step by step.
+    pub(crate) async fn search_everywhere(
         &self,
         kind: usize,
         wanted: impl Fn(&Record) -> bool,
     ) -> Result<Option<Arc<Record>>, Answer> {
-        let mut after = None;
+        let mut query = Query { entity: self.name(kind), ws: None, after: None, size: STEP, filter: Filter::default() };
         loop {
-            let page = self.read(kind, after, STEP, Filter::default()).await?;
+            let page = self.store.page(&query).await.map_err(|error| errors::store(&error))?;
             if let Some(found) = page.records.into_iter().find(|record| wanted(record)) {
                 return Ok(Some(found));
             }
-            after = page.next;
-            if after.is_none() {
+            query.after = page.next;
+            if query.after.is_none() {
                 return Ok(None);
             }
         }
     }
 
-    /// Applies operations, all or none.
+    /// Applies operations on entities, all or none, after checking that each may be done.
     pub(crate) async fn apply(
+        &self,
+        mut operations: Vec<Operation>,
+        preconditions: Vec<Precondition>,
+    ) -> Result<(), store::Error> {
+        if self.gate().is_some() {
+            self.guard(&mut operations).await?;
+        }
+        self.commit(operations, preconditions).await
+    }
+
+    /// Who is let in, on a node with a database.
+    pub(crate) fn gate(&self) -> Option<&Gate> {
+        self.shared.gate.as_deref()
+    }
+
+    /// Applies operations that were decided on, all or none.
+    pub(crate) async fn commit(
         &self,
         operations: Vec<Operation>,
         preconditions: Vec<Precondition>,
     ) -> Result<(), store::Error> {
         let batch =
             Batch { operations, preconditions, author: self.author.to_owned(), request_id: self.request_id.to_owned() };
-        self.store.apply(batch).await.map(drop)
+        let revision = self.store.apply(batch).await?;
+        if let Some(gate) = self.gate() {
+            gate.recorder.changed(revision, self.pass, self.request_id).await;
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! What the Admin API is given by the node it runs in.
 
+use crate::enterprise::{self, Gate};
 use crate::extension::Extension;
 use crate::paths::Paths;
 use crate::respond::HeaderPolicy;
@@ -107,6 +108,14 @@ pub trait NodeView: Send + Sync + 'static {
         true
     }
 
+    /// What is kept of the database's answers under a name of Kong's cache; `None` where nothing is.
+    fn kept(&self, _name: &str) -> Option<Value> {
+        None
+    }
+
+    /// Forgets what is kept under a name, or all of it.
+    fn forget(&self, _name: Option<&str>) {}
+
     /// Who answers paths that are not about entities. Asked once, when the Admin API is made.
     fn extensions(&self) -> Vec<Arc<dyn Extension>> {
         Vec::new()
@@ -122,6 +131,11 @@ pub trait NodeView: Send + Sync + 'static {
 
     /// Sets the log level for a while.
     fn set_log_level(&self, level: &str, duration: Duration);
+
+    /// Sets the log level of every node on the same database for a while.
+    fn set_cluster_log_level(&self, level: &str, duration: Duration) {
+        self.set_log_level(level, duration);
+    }
 }
 
 /// Facts about a node that do not change while it runs.
@@ -167,6 +181,7 @@ pub(crate) struct Shared {
     pub(crate) facts: NodeFacts,
     pub(crate) headers: HeaderPolicy,
     pub(crate) limits: Limits,
+    pub(crate) gate: Option<Arc<Gate>>,
     pub(crate) admin_paths: Paths,
     pub(crate) status_paths: Paths,
     pub(crate) extensions: Vec<Arc<dyn Extension>>,
@@ -192,6 +207,8 @@ pub struct Parts {
     pub headers: HeaderPolicy,
     /// How long bodies may be.
     pub limits: Limits,
+    /// Who is let in, on a node with a database. Without one there are no workspaces, users and admins.
+    pub gate: Option<Arc<Gate>>,
 }
 
 impl AdminState {
@@ -199,9 +216,12 @@ impl AdminState {
     pub fn new(parts: Parts) -> AdminState {
         let database = parts.kinds.definitions().database();
         let extensions = parts.node.extensions();
-        let admin_paths = Paths::admin(&parts.kinds).extended(&extensions, false);
+        let mut admin_paths = Paths::admin(&parts.kinds).extended(&extensions, false);
+        if parts.gate.is_some() {
+            enterprise::add_paths(&mut admin_paths, &parts.kinds);
+        }
         let status_paths = Paths::status(&parts.kinds, !database).extended(&extensions, true);
-        let Parts { kinds, store, publish, health, node, facts, headers, limits } = parts;
+        let Parts { kinds, store, publish, health, node, facts, headers, limits, gate } = parts;
         let (loading, draining) = (AtomicBool::new(false), AtomicBool::new(false));
         AdminState {
             shared: Arc::new(Shared {
@@ -213,6 +233,7 @@ impl AdminState {
                 facts,
                 headers,
                 limits,
+                gate,
                 admin_paths,
                 status_paths,
                 extensions,
@@ -220,6 +241,11 @@ impl AdminState {
                 draining,
             }),
         }
+    }
+
+    /// Every path of the Admin API with its methods, those too that no list shows. A parameter is `{}`.
+    pub fn every_path(&self) -> Vec<(String, &'static [&'static str])> {
+        self.shared.admin_paths.every()
     }
 
     /// Makes the node answer that it is draining (`POST /status/ready`, SIGQUIT).

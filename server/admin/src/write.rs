@@ -139,6 +139,7 @@ impl Scope<'_> {
         let value = self.validate_new(kind, members).await?;
         self.writable(Write::Create, kind, None)?;
         let record = self.record(kind, value, None)?;
+        self.check_collision(&record).await?;
         let mut operations = vec![Operation::Insert(record.clone())];
         if let Some(names) = names {
             operations.extend(self.naming(&record, None, &names).await?);
@@ -202,6 +203,7 @@ impl Scope<'_> {
         let value = self.validate_new(kind, members).await?;
         self.writable(Write::Upsert, kind, key.by())?;
         let record = self.record(kind, value, None)?;
+        self.check_collision(&record).await?;
         let operation = if existing.is_some() { Operation::Update } else { Operation::Insert };
         let mut operations = vec![operation(record.clone())];
         if self.name(kind) == "certificates" {
@@ -237,6 +239,7 @@ impl Scope<'_> {
             let value = self.validate_change(kind, &existing, members).await?;
             self.writable(Write::Update, kind, by)?;
             let record = self.record(kind, value, existing.expires)?;
+            self.check_collision(&record).await?;
             let mut operations = vec![Operation::Update(record.clone())];
             if let Some(names) = names {
                 operations.extend(self.naming(&record, Some(&existing), &names).await?);

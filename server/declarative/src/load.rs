@@ -33,7 +33,8 @@ pub fn load(document: &Value, kinds: &Kinds, now: f64) -> Result<Loaded, Invalid
     };
     let mut invalid = Invalid::default();
     let header = Header::read(document, &mut invalid);
-    let mut loader = Loader { kinds, now, header, nodes: Vec::new(), keys: HashMap::default() };
+    let workspace = header.workspace.map_or(DEFAULT_WORKSPACE, |name| workspace_id(document, kinds, name));
+    let mut loader = Loader { kinds, now, header, workspace, nodes: Vec::new(), keys: HashMap::default() };
     for (name, list) in document {
         if Header::KEYS.contains(&name.as_str()) {
             continue;
@@ -60,7 +61,10 @@ pub fn load(document: &Value, kinds: &Kinds, now: f64) -> Result<Loaded, Invalid
     }
     let empty = loader.nodes.is_empty();
     let mut loaded = Loaded { records, empty };
-    loader.add_default_workspace(&mut loaded);
+    loader.add_workspace(&mut loaded, DEFAULT_WORKSPACE, "default");
+    if let Some(name) = loader.header.workspace {
+        loader.add_workspace(&mut loaded, workspace, name);
+    }
     Ok(loaded)
 }
 
@@ -74,19 +78,36 @@ fn items(value: &Value) -> Option<&[Value]> {
     }
 }
 
+/// The id of the workspace that `_workspace` names: as the file itself gives it, or made of the name.
+fn workspace_id(document: &Map<String, Value>, kinds: &Kinds, name: &str) -> Uuid {
+    if name == "default" {
+        return DEFAULT_WORKSPACE;
+    }
+    let listed = document.get("workspaces").and_then(Value::as_array).into_iter().flatten();
+    let named = listed.into_iter().find(|workspace| workspace.get("name").and_then(Value::as_str) == Some(name));
+    let given = named.and_then(|workspace| Uuid::try_parse(workspace.get("id")?.as_str()?).ok());
+    let made = || {
+        let entity = kinds.entity(kinds.position("workspaces")?)?;
+        deterministic_id(entity, &Map::from_iter([("name".to_owned(), Value::from(name))]), None)
+    };
+    given.or_else(made).unwrap_or(DEFAULT_WORKSPACE)
+}
+
 #[derive(Clone, Copy)]
-struct Header {
+struct Header<'a> {
     /// Values are transformed as by a write (secrets hashed); else they are taken as they are.
     transform: bool,
     /// The format is older than 3.0.
     old_paths: bool,
+    /// The workspace that everything without one of its own is in (`_workspace`).
+    workspace: Option<&'a str>,
 }
 
-impl Header {
-    const KEYS: [&'static str; 4] = ["_format_version", "_transform", "_comment", "_ignore"];
+impl<'a> Header<'a> {
+    const KEYS: [&'static str; 5] = ["_format_version", "_transform", "_comment", "_ignore", "_workspace"];
 
-    fn read(document: &Map<String, Value>, invalid: &mut Invalid) -> Header {
-        let mut header = Header { transform: true, old_paths: false };
+    fn read(document: &'a Map<String, Value>, invalid: &mut Invalid) -> Header<'a> {
+        let mut header = Header { transform: true, old_paths: false, workspace: None };
         let wrong = match document.get("_format_version") {
             None | Some(Value::Null) => Some("required field missing"),
             Some(Value::String(version)) => match version.as_str() {
@@ -106,6 +127,11 @@ impl Header {
             None | Some(Value::Null) => {}
             Some(Value::Bool(transform)) => header.transform = *transform,
             Some(_) => invalid.loose("_transform", "expected a boolean".into()),
+        }
+        match document.get("_workspace") {
+            None | Some(Value::Null) => {}
+            Some(Value::String(name)) if !name.is_empty() => header.workspace = Some(name),
+            Some(_) => invalid.loose("_workspace", "expected the name of a workspace".into()),
         }
         for key in ["_comment", "_ignore"] {
             if let Some(message) = document.get(key).and_then(|value| remark(key, value)) {
@@ -173,7 +199,9 @@ type ByKey = HashMap<(usize, Uuid, String), usize, foldhash::fast::RandomState>;
 struct Loader<'a> {
     kinds: &'a Kinds,
     now: f64,
-    header: Header,
+    header: Header<'a>,
+    /// Where entities are that name no workspace.
+    workspace: Uuid,
     nodes: Vec<Node<'a>>,
     /// Who is found under an endpoint key: (kind, workspace, key), the first of equal ones.
     keys: ByKey,
@@ -206,7 +234,7 @@ impl<'a> Loader<'a> {
         let definition = self.kinds.get(kind);
         let given_ws = if definition.workspaced { input.get("ws_id").and_then(Value::as_str) } else { None };
         let ws = given_ws.and_then(|id| Uuid::try_parse(id).ok());
-        let ws = ws.or_else(|| parent.map(|(parent, _)| self.nodes[parent].ws)).unwrap_or(DEFAULT_WORKSPACE);
+        let ws = ws.or_else(|| parent.map(|(parent, _)| self.nodes[parent].ws)).unwrap_or(self.workspace);
         self.nodes.push(Node { kind, parent, step, input, ws, id: None, origin: Origin::None, errors: Map::new() });
         self.nodes.len() - 1
     }
@@ -298,6 +326,7 @@ impl<'a> Loader<'a> {
         }
         let ws = self.nodes[index].input.get("ws_id").and_then(Value::as_str).filter(|_| kind.workspaced);
         let ws = ws.and_then(|ws| Uuid::try_parse(ws).ok());
+        let ws = ws.or((kind.workspaced && self.workspace != DEFAULT_WORKSPACE).then_some(self.workspace));
         let entity = self.kinds.entity(self.nodes[index].kind)?;
         let id = deterministic_id(entity, &fields, ws)?;
         // A name is unique within its workspace, and an id everywhere.
@@ -578,16 +607,16 @@ impl<'a> Loader<'a> {
         shown
     }
 
-    /// The default workspace exists even if the file does not name it.
-    fn add_default_workspace(&self, loaded: &mut Loaded) {
-        let id = Id::Uuid(DEFAULT_WORKSPACE);
+    /// The default workspace, and the one that everything is in, exist even if the file does not list them.
+    fn add_workspace(&self, loaded: &mut Loaded, id: Uuid, name: &str) {
+        let id = Id::Uuid(id);
         let Some(kind) = self.kinds.position("workspaces") else { return };
         if loaded.records.iter().any(|record| record.entity == "workspaces" && record.id == id) {
             return;
         }
         let mut value = Map::new();
         value.insert("id".into(), Value::String(id.to_string()));
-        value.insert("name".into(), "default".into());
+        value.insert("name".into(), name.into());
         if let Ok(value) = self.kinds.complete(kind, value, false, self.now) {
             loaded.records.push(Record { entity: self.kinds.get(kind).name, id, ws: None, value, expires: None });
         }

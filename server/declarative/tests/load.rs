@@ -231,6 +231,31 @@ fn workspaces_and_lives_are_kept_beside_the_fields() {
 }
 
 #[test]
+fn a_file_may_be_of_one_workspace() {
+    let of = |workspace: Value, listed: Value| {
+        loaded(json!({
+            "_format_version": "3.0",
+            "_workspace": workspace,
+            "workspaces": listed,
+            "services": [{"name": "s", "host": "h.test", "routes": [{"name": "r", "paths": ["/x"]}]}],
+        }))
+    };
+    let id = "5c0f0a8e-0b1e-4c1e-9b39-3f1f2d1d0009";
+    let default = of(json!("default"), json!([]));
+    let team = of(json!("team"), json!([]));
+    let listed = of(json!("team"), json!([{"name": "team", "id": id, "comment": "blue"}]));
+    for (records, name) in [(&default, "default"), (&team, "team"), (&listed, "team")] {
+        let is_it = |record: &&Stored| record.entity == "workspaces" && record.text("name") == Some(name);
+        let workspace = records.iter().find(is_it).unwrap().id.uuid();
+        assert!(records.iter().filter(|record| record.entity != "workspaces").all(|record| record.ws == workspace));
+        assert!(records.iter().any(|record| record.text("name") == Some("default")));
+    }
+    assert_eq!(only(&listed, "services").ws.unwrap().to_string(), id);
+    assert_ne!(only(&default, "services").id, only(&team, "services").id);
+    assert!(message("{_format_version: '3.0', _workspace: 7}").contains("_workspace"));
+}
+
+#[test]
 fn flattened_errors_are_attributed_to_entities() {
     let cases = [
         (

@@ -7,6 +7,7 @@
 
 mod cache;
 mod changes;
+mod inspect;
 mod keys;
 mod look_up;
 mod people;

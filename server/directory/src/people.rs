@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// How many changes are read at once.
 const STRIDE: usize = 5_000;
 /// The pause between two looks at the change log: writes that come together are read together.
-const REST: Duration = Duration::from_millis(2);
+const REST: Duration = Duration::from_millis(10);
 /// The pause after the change log could not be read.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -99,6 +99,21 @@ impl People {
     /// Forgets everything.
     pub fn forget(&self) {
         self.0.forget_all();
+    }
+
+    pub(crate) fn forget_one(&self, wanted: &Wanted<'_>) {
+        self.0.forget(wanted);
+    }
+
+    /// What is kept, without asking the store.
+    pub(crate) fn kept_as(&self, wanted: &Wanted<'_>) -> Option<Known> {
+        let entry = self.0.cache.get(&self.0.names.key(wanted))?;
+        self.0.is_fresh(&entry, Duration::ZERO).then(|| entry.known.clone())
+    }
+
+    /// The kind of a name.
+    pub(crate) fn entity(&self, name: &str) -> Option<&'static str> {
+        self.0.definitions.entity(name).map(|entity| entity.name)
     }
 
     fn look_up(&self, wanted: &Wanted<'_>, question: impl FnOnce() -> Question) -> Found {

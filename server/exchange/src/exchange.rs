@@ -2,6 +2,7 @@
 
 use crate::answer::{Answer, AnswerBody};
 use crate::directory::{Consumer, Credential, Directory, write_identity};
+use crate::log_entry::LogValues;
 use crate::state::State;
 use crate::trace::TraceContext;
 use crate::{Forward, Request, RequestId, Response, Timeline};
@@ -69,6 +70,8 @@ pub struct Exchange {
     pub directory: Arc<dyn Directory>,
     /// What plugins remember.
     pub state: State,
+    /// What plugins want the log entry to say.
+    pub log_values: LogValues,
     /// The address that answered, or was tried last.
     pub upstream_address: Option<SocketAddr>,
     /// Set by a plugin that wants the upstream's answer whole before any of it is sent (`kong.service.request.enable_buffering`).
@@ -92,6 +95,7 @@ impl Exchange {
             timeline,
             directory,
             state: State::default(),
+            log_values: LogValues::default(),
             upstream_address: None,
             buffer_response: false,
         }
@@ -127,6 +131,7 @@ impl Exchange {
         forward.query = None;
         forward.host_header = None;
         forward.stripped_prefix.clear();
+        forward.instead = None;
         let response = &mut self.response;
         response.status = 0;
         response.reason = bytes::Bytes::new();
@@ -143,6 +148,7 @@ impl Exchange {
         self.identity = Identity::default();
         self.trace = None;
         self.state.clear();
+        self.log_values.clear();
         self.upstream_address = None;
         self.buffer_response = false;
     }

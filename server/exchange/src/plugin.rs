@@ -223,6 +223,16 @@ impl PluginType {
         }
     }
 
+    /// A type that is known only at run time; its priority is that of the schema.
+    pub fn new(
+        name: &'static str,
+        version: &'static str,
+        schema: entities::PluginSchema,
+        build: impl Fn(&Value, &About, &Services) -> Result<Arc<dyn Instance>, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, priority: schema.priority, version, schema, build: Box::new(build) }
+    }
+
     /// A configured instance from a complete, validated `config`.
     pub fn build(&self, config: &Value, about: &About, services: &Services) -> Result<Arc<dyn Instance>, String> {
         (self.build)(config, about, services)

@@ -4,6 +4,7 @@ use crate::{Body, Headers};
 use smallvec::SmallVec;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// `http` or `https`, on either side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -223,4 +224,19 @@ pub struct Forward {
     pub host_header: Option<SmallVec<[u8; 48]>>,
     /// The prefix that `strip_path` took away, for `X-Forwarded-Prefix`; empty = none.
     pub stripped_prefix: SmallVec<[u8; 48]>,
+    /// What a plugin wants otherwise than the Service says.
+    pub instead: Option<Box<Instead>>,
+}
+
+/// Properties of a Service that a plugin set for one request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Instead {
+    /// Limits for connecting, between two writes, and between two reads.
+    pub timeouts: Option<[Duration; 3]>,
+    /// Extra tries after the first.
+    pub retries: Option<u32>,
+    /// Whether the upstream's certificate is verified.
+    pub verify: Option<bool>,
+    /// How many intermediate authorities may stand above it.
+    pub verify_depth: Option<u32>,
 }

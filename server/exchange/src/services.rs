@@ -10,6 +10,7 @@ use crate::meters::{Meters, NoMeters};
 use crate::records::{NoRecords, Records};
 use crate::redis::{NoRedis, Redis};
 use crate::response_cache::ResponseCache;
+use crate::scripts::{NoScripts, Scripts};
 use crate::shipping::{NoShipping, Shipping};
 use uuid::Uuid;
 
@@ -34,6 +35,8 @@ pub struct Services {
     pub shipping: Arc<dyn Shipping>,
     /// Responses kept in memory.
     pub responses: Arc<ResponseCache>,
+    /// Scripts of configurations.
+    pub scripts: Arc<dyn Scripts>,
     /// What requests are traced by default.
     pub tracing: TracingDefaults,
     /// This node's id, as `GET /` of the Admin API tells it.
@@ -62,6 +65,7 @@ impl Services {
             challenges: Arc::new(NoChallenges),
             shipping: Arc::new(NoShipping),
             responses: Arc::new(ResponseCache::new(1 << 20)),
+            scripts: Arc::new(NoScripts),
             tracing: TracingDefaults::default(),
             node_id,
         }

@@ -5,17 +5,21 @@
 
 use crate::error;
 use crate::phase::{Phase, Phases};
+use crate::value;
 use bytes::{Bytes, BytesMut};
 use exchange::{Answer, Exchange};
-use mlua::{Lua, Table};
+use mlua::{Lua, Table, Value};
 use scoped_tls_hkt::scoped_thread_local;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use uuid::Uuid;
+
+/// Where plugins leave the groups of a client.
+const GROUPS: &str = "authenticated_groups";
 
 scoped_thread_local!(static mut CHANGED: Exchange);
 scoped_thread_local!(static SEEN: Exchange);
@@ -29,22 +33,20 @@ thread_local! {
 pub struct Remembered(Rc<Memory>);
 
 struct Memory {
-    /// `kong.ctx.shared`
-    shared: Table,
+    /// `kong.ctx.shared`; like the other tables made when it is first asked for.
+    shared: OnceCell<Table>,
     /// `ngx.ctx`
-    ngx: Table,
+    ngx: OnceCell<Table>,
     /// `kong.ctx.plugin`, by the plugin's configuration.
     plugins: RefCell<HashMap<Uuid, Table>>,
     /// The response's body, as far as it came, for `kong.response.get_raw_body`.
     body: RefCell<BytesMut>,
     /// `ngx.var` as Lua has set it.
-    variables: Table,
+    variables: OnceCell<Table>,
     /// What Lua did to the response's head before there was one.
     head: RefCell<Vec<Edit>>,
     /// `ngx.status` as Lua has set it before there was a response.
     status: Cell<Option<u16>>,
-    /// `kong.log.set_serialize_value`
-    serialized: RefCell<Vec<(String, serde_json::Value, &'static str)>>,
 }
 
 /// A change of the response's head.
@@ -74,32 +76,31 @@ impl Edit {
 }
 
 impl Remembered {
-    fn new(lua: &Lua) -> mlua::Result<Self> {
-        Ok(Self(Rc::new(Memory {
-            shared: lua.create_table()?,
-            ngx: lua.create_table()?,
+    fn new() -> Self {
+        Self(Rc::new(Memory {
+            shared: OnceCell::new(),
+            ngx: OnceCell::new(),
             plugins: RefCell::default(),
             body: RefCell::default(),
-            variables: lua.create_table()?,
+            variables: OnceCell::new(),
             head: RefCell::default(),
             status: Cell::new(None),
-            serialized: RefCell::default(),
-        })))
+        }))
     }
 
     /// `kong.ctx.shared`
-    pub fn shared(&self) -> Table {
-        self.0.shared.clone()
+    pub fn shared(&self, lua: &Lua) -> mlua::Result<Table> {
+        made(&self.0.shared, lua)
     }
 
     /// `ngx.ctx`
-    pub fn ngx(&self) -> Table {
-        self.0.ngx.clone()
+    pub fn ngx(&self, lua: &Lua) -> mlua::Result<Table> {
+        made(&self.0.ngx, lua)
     }
 
     /// Variables that Lua has set.
-    pub fn variables(&self) -> Table {
-        self.0.variables.clone()
+    pub fn variables(&self, lua: &Lua) -> mlua::Result<Table> {
+        made(&self.0.variables, lua)
     }
 
     /// `kong.ctx.plugin` of a configuration.
@@ -136,9 +137,26 @@ impl Remembered {
         &self.0.status
     }
 
-    /// Values that Lua gives to the log entry: path, value and mode.
-    pub fn serialized(&self) -> &RefCell<Vec<(String, serde_json::Value, &'static str)>> {
-        &self.0.serialized
+    /// Shows Lua the groups that a plugin before found, as `ngx.ctx.authenticated_groups`.
+    pub fn show_groups(&self, lua: &Lua, groups: &[String]) -> mlua::Result<()> {
+        if groups.is_empty() || self.groups()?.is_some_and(|known| known == groups) {
+            return Ok(());
+        }
+        if let Some(shared) = self.0.shared.get() {
+            shared.raw_set(GROUPS, Value::Nil)?;
+        }
+        self.ngx(lua)?.raw_set(GROUPS, groups)
+    }
+
+    /// The groups that Lua says the client is in: `kong.ctx.shared.authenticated_groups`, else that of `ngx.ctx`.
+    pub fn groups(&self) -> mlua::Result<Option<Vec<String>>> {
+        for table in [&self.0.shared, &self.0.ngx].into_iter().filter_map(OnceCell::get) {
+            if let Value::Table(groups) = table.raw_get(GROUPS)? {
+                let groups = groups.sequence_values::<Value>().map(|group| value::text(&group?));
+                return groups.collect::<mlua::Result<Vec<_>>>().map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// The body so far, with a chunk more.
@@ -150,6 +168,15 @@ impl Remembered {
     pub fn gathered(&self) -> Bytes {
         self.0.body.borrow_mut().split().freeze()
     }
+}
+
+/// A table, made at its first use.
+fn made(cell: &OnceCell<Table>, lua: &Lua) -> mlua::Result<Table> {
+    if let Some(table) = cell.get() {
+        return Ok(table.clone());
+    }
+    let table = lua.create_table()?;
+    Ok(cell.get_or_init(|| table).clone())
 }
 
 /// Adds lines of one name. A line that could be more than one is left out.
@@ -185,17 +212,9 @@ pub struct Call {
 
 impl Call {
     /// A call of a plugin's phase for a request. What is remembered of the request is made at its first call.
-    pub fn new(
-        lua: &Lua,
-        (plugin, id): (&'static str, Uuid),
-        phase: Phase,
-        remembered: Option<Remembered>,
-    ) -> mlua::Result<Rc<Self>> {
-        let remembered = match remembered {
-            Some(remembered) => remembered,
-            None => Remembered::new(lua)?,
-        };
-        Ok(Rc::new(Self {
+    pub fn new((plugin, id): (&'static str, Uuid), phase: Phase, remembered: Option<Remembered>) -> Rc<Self> {
+        let remembered = remembered.unwrap_or_else(Remembered::new);
+        Rc::new(Self {
             phase,
             plugin,
             id,
@@ -206,7 +225,7 @@ impl Call {
             last: Cell::new(false),
             written: RefCell::default(),
             budget: Cell::new(crate::worker::BUDGET),
-        }))
+        })
     }
 }
 

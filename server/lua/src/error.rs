@@ -5,6 +5,14 @@ pub fn of(text: impl Into<String>) -> mlua::Error {
     mlua::Error::RuntimeError(text.into())
 }
 
+/// What an error says, without where it comes from: what a protected call gives.
+pub fn message(error: &mlua::Error) -> String {
+    match error {
+        mlua::Error::CallbackError { cause, .. } => message(cause),
+        other => text(other),
+    }
+}
+
 /// The first lines of an error, without the frames of the gateway itself.
 pub fn text(error: &mlua::Error) -> String {
     match error {

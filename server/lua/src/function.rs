@@ -1,23 +1,13 @@
 //! `pre-function` and `post-function`: Lua of a configuration, first or last of all plugins.
 
-use crate::current::{self, Call, Remembered, Running};
-use crate::error;
 use crate::phase::Phase;
+use crate::runner::{self, Runner};
 use crate::worker::{self, Slot, Worker};
-use bytes::Bytes;
 use entities::{PluginSchema, Scopes};
-use exchange::{About, Answer, Chunk, Exchange, Flow, Phases, Plugin, Services, Source, Step};
-use mlua::Value;
+use exchange::{About, Chunk, Exchange, Flow, Phases, Plugin, Services, Step};
 use schema::{Check, Field, Record, Schema};
 use serde::Deserialize;
-use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll, Waker};
-use uuid::Uuid;
 
 /// Which of the two.
 pub trait Place: Send + Sync + 'static {
@@ -76,115 +66,22 @@ fn loadable<P: Place>(source: &str) -> Result<(), String> {
 pub struct Function<P> {
     config: Config<P>,
     phases: Phases,
-    id: Uuid,
-    node_id: Uuid,
-    /// Number of this configuration in the process; one for each phase.
-    key: u64,
-    alive: Arc<()>,
+    runner: Runner,
 }
 
-static KEYS: AtomicU64 = AtomicU64::new(0);
-
-type Outcome = mlua::Result<()>;
+/// The functions of a phase, each with globals of its own.
+fn compiled(sources: &[String]) -> impl Fn(&Worker) -> mlua::Result<Vec<Slot>> {
+    move |worker| sources.iter().map(|source| worker.compile(source).map(Slot::of_chunk)).collect()
+}
 
 impl<P: Place> Function<P> {
-    fn sources(&self, phase: Phase) -> &[String] {
-        match phase {
-            Phase::Rewrite => &self.config.rewrite,
-            Phase::Access => &self.config.access,
-            Phase::HeaderFilter => &self.config.header_filter,
-            Phase::BodyFilter => &self.config.body_filter,
-            Phase::Log => &self.config.log,
-            _ => &[],
-        }
-    }
-
-    /// The worker's Lua, what is to be called in it, and the call.
-    fn begin(&self, phase: Phase, remembered: Option<Remembered>) -> mlua::Result<(Rc<[Slot]>, Rc<Call>)> {
-        let worker = Worker::of_thread()?;
-        crate::pdk::of_node(self.node_id);
-        let functions = worker.functions(self.key + phase as u64, &self.alive, self.sources(phase))?;
-        let call = Call::new(&worker.lua, (P::NAME, self.id), phase, remembered)?;
-        Ok((functions, call))
-    }
-
-    /// What follows from how a phase went.
-    fn end(call: &Call, outcome: Outcome) -> Flow {
-        if let Err(error) = outcome
-            && !call.ended.get()
-        {
-            log(call, &error);
-            return failure().into();
-        }
-        if let Some(answer) = call.answer.take() {
-            return answer.into();
-        }
-        let written = call.written.take();
-        if written.is_empty() {
-            return Flow::Next;
-        }
-        Answer::bytes(call.remembered.status().get().unwrap_or(200), written).into()
-    }
-
     /// A phase in which functions may wait.
-    fn wait<'a>(&'a self, phase: Phase, exchange: &'a mut Exchange) -> Step<'a> {
-        if self.sources(phase).is_empty() {
-            return Step::NEXT;
-        }
-        let (functions, call) = match self.begin(phase, exchange.state.get::<Remembered>().cloned()) {
-            Ok(begun) => begun,
-            Err(error) => {
-                tracing::error!("{}: {}", P::NAME, error::text(&error));
-                return failure().into();
-            }
-        };
-        exchange.state.put(call.remembered.clone());
-        let ending = call.clone();
-        let future: Pin<Box<dyn Future<Output = Outcome>>> = Box::pin(async move {
-            for slot in &*functions {
-                let result: Value = slot.function().call_async(()).await?;
-                if let Some(inner) = slot.settle(&result) {
-                    inner.call_async::<()>(()).await?;
-                }
-                if ending.ended.get() {
-                    break;
-                }
-            }
-            Ok(())
-        });
-        let mut running = Running { call: call.clone(), exchange, future };
-        // Most functions wait for nobody.
-        match running.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => Step::Ready(Self::end(&call, outcome)),
-            Poll::Pending => Step::Wait(Box::pin(async move {
-                let outcome = poll_fn(|context| running.poll(context)).await;
-                Self::end(&call, outcome)
-            })),
+    fn wait<'a>(&'a self, phase: Phase, sources: &'a [String], exchange: &'a mut Exchange) -> Step<'a> {
+        match sources.is_empty() {
+            true => Step::NEXT,
+            false => self.runner.wait(phase, exchange, &compiled(sources)),
         }
     }
-}
-
-/// Calls every function of a phase in which none may wait.
-fn all(functions: &[Slot], call: &Call) -> Outcome {
-    for slot in functions {
-        let result: Value = slot.function().call(())?;
-        if let Some(inner) = slot.settle(&result) {
-            inner.call::<()>(())?;
-        }
-        if call.ended.get() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn log(call: &Call, error: &mlua::Error) {
-    tracing::error!("[{}] {} failed: {}", call.plugin, call.phase.name(), error::text(error));
-}
-
-/// What a client gets whose plugin failed.
-fn failure() -> Answer {
-    Answer { source: Source::Error, ..Answer::message(500, "An unexpected error occurred") }
 }
 
 impl<P: Place> Plugin for Function<P> {
@@ -214,8 +111,8 @@ impl<P: Place> Plugin for Function<P> {
         // What these say of the response's head is done when there is one.
         phases = phases.and(given(Phases::REWRITE.and(Phases::HEADER_FILTER), &config.rewrite));
         phases = phases.and(given(Phases::ACCESS.and(Phases::HEADER_FILTER), &config.access));
-        let key = KEYS.fetch_add(1 << 16, Relaxed);
-        Ok(Self { config, phases, id: about.id, node_id: services.node_id, key, alive: Arc::new(()) })
+        let runner = Runner::new(P::NAME, about.id, services.node_id, worker::BUDGET);
+        Ok(Self { config, phases, runner })
     }
 
     fn used(&self) -> Phases {
@@ -223,66 +120,30 @@ impl<P: Place> Plugin for Function<P> {
     }
 
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
-        self.wait(Phase::Rewrite, exchange)
+        self.wait(Phase::Rewrite, &self.config.rewrite, exchange)
     }
 
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
-        self.wait(Phase::Access, exchange)
+        self.wait(Phase::Access, &self.config.access, exchange)
     }
 
     fn header_filter(&self, exchange: &mut Exchange) -> Flow {
-        let remembered = exchange.state.get::<Remembered>().cloned();
-        if let Some(remembered) = &remembered {
-            remembered.settle(&mut exchange.response.headers);
-        }
-        if self.config.header_filter.is_empty() {
-            return Flow::Next;
-        }
-        match self.begin(Phase::HeaderFilter, remembered) {
-            Ok((functions, call)) => {
-                exchange.state.put(call.remembered.clone());
-                let outcome = current::run(&call, exchange, || all(&functions, &call));
-                Self::end(&call, outcome)
-            }
-            Err(error) => {
-                tracing::error!("{}: {}", P::NAME, error::text(&error));
-                failure().into()
-            }
+        runner::settle(exchange);
+        match self.config.header_filter.is_empty() {
+            true => Flow::Next,
+            false => self.runner.head(Phase::HeaderFilter, exchange, &compiled(&self.config.header_filter)),
         }
     }
 
     fn body_filter(&self, exchange: &mut Exchange, chunk: &mut Chunk) {
-        if self.config.body_filter.is_empty() {
-            return;
-        }
-        let remembered = exchange.state.get::<Remembered>().cloned();
-        let (functions, call) = match self.begin(Phase::BodyFilter, remembered) {
-            Ok(begun) => begun,
-            Err(error) => return tracing::error!("{}: {}", P::NAME, error::text(&error)),
-        };
-        exchange.state.put(call.remembered.clone());
-        call.last.set(chunk.last);
-        call.chunk.replace(std::mem::take(&mut chunk.data));
-        let outcome = current::run(&call, exchange, || all(&functions, &call));
-        chunk.data = call.chunk.take();
-        if let Err(error) = outcome {
-            log(&call, &error);
-            // Half of what a filter made is nothing that a client should get.
-            chunk.data = Bytes::new();
+        if !self.config.body_filter.is_empty() {
+            self.runner.chunk(exchange, chunk, &compiled(&self.config.body_filter));
         }
     }
 
     fn log(&self, exchange: &Exchange) {
-        if self.config.log.is_empty() {
-            return;
-        }
-        match self.begin(Phase::Log, exchange.state.get::<Remembered>().cloned()) {
-            Ok((functions, call)) => {
-                if let Err(error) = current::look(&call, exchange, || all(&functions, &call)) {
-                    log(&call, &error);
-                }
-            }
-            Err(error) => tracing::error!("{}: {}", P::NAME, error::text(&error)),
+        if !self.config.log.is_empty() {
+            self.runner.over(exchange, &compiled(&self.config.log));
         }
     }
 }

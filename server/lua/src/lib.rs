@@ -6,13 +6,18 @@
 //! is bounded in instructions and every state in memory.
 
 mod current;
+mod database;
 mod error;
+mod folder;
 mod function;
 mod modules;
 mod ngx;
 mod pdk;
 mod phase;
+mod runner;
+mod script;
 mod settings;
+mod socket;
 mod timer;
 mod value;
 mod worker;
@@ -20,14 +25,29 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use function::{Function, Post, Pre};
+pub use database::{Database, Reading, Rows, set_database};
+pub use folder::{FolderError, begin};
+pub use function::{Function, Place, Post, Pre};
+pub use script::Chunks;
 pub use settings::{Settings, Trust};
+pub use socket::{Network, Resolving, set_network};
 
 use exchange::{PluginType, Registry};
 
-/// Adds the plugins that run Lua; `settings` hold for the process.
-pub fn register(registry: &mut Registry, settings: Settings) {
+/// Names of the plugins that run Lua of configurations.
+pub const NAMES: [&str; 2] = [<Pre as Place>::NAME, <Post as Place>::NAME];
+
+/// Adds the plugins that run Lua, those in folders too; `settings` hold for the process.
+///
+/// # Errors
+/// Where a plugin in a folder cannot be loaded: a sentence that names it.
+pub fn register(registry: &mut Registry, settings: Settings) -> Result<(), FolderError> {
+    let folders = settings.folders.clone();
     settings::set(settings);
     registry.add(PluginType::of::<Function<Pre>>());
     registry.add(PluginType::of::<Function<Post>>());
+    for name in &folders {
+        registry.add(folder::plugin_type(name)?);
+    }
+    Ok(())
 }

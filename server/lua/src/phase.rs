@@ -54,7 +54,7 @@ const NAMES: [(Phase, &str); 14] = [
 ];
 
 impl Phase {
-    /// As in Kong's messages and `ngx.get_phase`.
+    /// As in Kong's messages, in `ngx.get_phase`, and as a handler's method.
     pub fn name(self) -> &'static str {
         NAMES.iter().find(|(phase, _)| *phase == self).map_or("", |(_, name)| name)
     }

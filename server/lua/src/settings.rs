@@ -31,6 +31,10 @@ pub struct Settings {
     pub trusted: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
     /// Number of proxy workers.
     pub workers: usize,
+    /// `lua_package_path`
+    pub package_path: String,
+    /// Plugins in folders; their `init_worker` runs in this order.
+    pub folders: Vec<String>,
 }
 
 impl Default for Settings {
@@ -42,6 +46,8 @@ impl Default for Settings {
             configuration: Value::Object(serde_json::Map::new()),
             trusted: Arc::new(|_| false),
             workers: 1,
+            package_path: "./?.lua;./?/init.lua;".to_owned(),
+            folders: Vec::new(),
         }
     }
 }

@@ -3,10 +3,11 @@
 use crate::{Function, Pre};
 use exchange::directory::Nobody;
 use exchange::{
-    About, Body, Chunk, ErrorTemplates, Exchange, Flow, Plugin, PluginType, Request, Services, Step, Timeline,
+    About, Body, Chunk, ErrorTemplates, Exchange, Flow, Plugin, PluginType, Request, Scripts, Services, Step, Timeline,
+    log_entry,
 };
 use schema::{Context, Schema};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -97,6 +98,7 @@ fn the_request_is_seen() {
         ("ngx.http_time(0)", "Thu, 01 Jan 1970 00:00:00 GMT"),
         ("ngx.cookie_time(1290079655)", "Thu, 18-Nov-10 11:27:35 GMT"),
         ("ngx.shared.tests:incr('n', 2, 40)", "42"),
+        ("type(select(2, pcall(kong.response.get_status)))", "string"),
         ("select(2, pcall(kong.response.get_status))", ""),
     ] {
         let found = shown(expression);
@@ -168,7 +170,6 @@ fn the_sandbox_holds() {
         "rawset(string, 'upper', 1)",
         "setmetatable(kong, {})",
         "require('os')",
-        "ngx.socket.tcp()",
     ] {
         assert_eq!(answer(change, "/").map(|(status, _)| status), Some(500), "{change}");
     }
@@ -262,9 +263,174 @@ fn a_suspended_call_keeps_its_request() {
     });
 }
 
+/// Two Services, one to a page.
+struct Shelf;
+
+impl crate::Database for Shelf {
+    fn entity(&self, name: &str) -> Option<&'static str> {
+        (name == "services").then_some("services")
+    }
+    fn select(&self, _: &'static str, _: Uuid, id: &str) -> crate::Reading<Option<Map<String, Value>>> {
+        let found = (id == "1").then(|| json!({ "id": id, "name": "one", "path": null }).as_object().cloned());
+        Box::pin(std::future::ready(Ok(found.flatten())))
+    }
+    fn select_by(
+        &self,
+        _: &'static str,
+        _: Uuid,
+        field: &str,
+        value: &str,
+    ) -> crate::Reading<Option<Map<String, Value>>> {
+        let found = json!({ "by": field, "value": value }).as_object().cloned();
+        Box::pin(std::future::ready(if field == "name" { Ok(found) } else { Err(format!("no {field}")) }))
+    }
+    fn page(
+        &self,
+        _: &'static str,
+        _: Uuid,
+        owner: Option<(&str, &str)>,
+        _: usize,
+        after: Option<&str>,
+    ) -> crate::Reading<crate::Rows> {
+        let id = after.map_or(1, |_| 2);
+        let row = json!({ "id": id, "owner": owner.map(|(field, id)| format!("{field} {id}")) });
+        let rows = row.as_object().cloned().into_iter().collect();
+        let next = after.is_none().then(|| "1".to_owned());
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            Ok(crate::Rows { rows, next })
+        })
+    }
+}
+
+#[test]
+fn records_are_read() {
+    crate::set_database(Arc::new(Shelf));
+    for (expression, text) in [
+        ("kong.db.services:select({ id = '1' }).name", "one"),
+        ("kong.db.services:select({ id = '1' }).path", "nil"),
+        ("kong.db.services:select({ id = '2' })", "nil"),
+        ("kong.db.services:select_by_name('x').value", "x"),
+        ("select(2, kong.db.services:select_by_host('x'))", "no host"),
+        ("kong.db.services:cache_key('a')", "services:a"),
+        ("select(4, kong.db.services:page(1))", "1"),
+        (
+            "(function() local n = 0 for service, err in kong.db.services:each() do n = n + service.id end return n end)()",
+            "3",
+        ),
+        ("kong.db.services:each_for_route({ id = 'r' })().owner", "route r"),
+        ("kong.db.nothing", "nil"),
+    ] {
+        assert_eq!(shown(expression), text, "{expression}");
+    }
+    let refused = shown("select(2, pcall(function() kong.db.services:insert({}) end))");
+    assert!(refused.contains("kong.db.services:insert is not available in this gateway"), "{refused}");
+    let early =
+        plugin(json!({ "log": ["local ok, err = pcall(kong.db.services.select, kong.db.services, { id = '1' }) \
+                                        kong.log.set_serialize_value('err', err)"] }));
+    let exchange = request("/");
+    Plugin::log(&early, &exchange);
+    let entry = log_entry::value(&exchange);
+    assert!(
+        entry["err"].as_str().is_some_and(|err| err.contains("kong.db cannot be read in the log phase")),
+        "{entry:?}"
+    );
+}
+
 #[test]
 fn a_state_can_be_made() {
     if let Err(error) = crate::worker::Worker::of_thread() {
         panic!("{}", crate::error::text(&error));
     }
+}
+
+#[test]
+fn groups_go_both_ways() {
+    for (before, code, after) in [
+        (&[][..], "kong.ctx.shared.authenticated_groups = { 'beta', 'gamma' }", &["beta", "gamma"][..]),
+        (&[], "ngx.ctx.authenticated_groups = { 'beta', 7 }", &["beta", "7"]),
+        (&["old"], "assert(ngx.ctx.authenticated_groups[1] == 'old')", &["old"]),
+        (&["old"], "ngx.ctx.authenticated_groups = nil", &[]),
+        (&["old"], "kong.ctx.shared.authenticated_groups = { 'new' }", &["new"]),
+        (&["old"], "ngx.ctx.authenticated_groups = 'none'", &[]),
+    ] {
+        let mut exchange = request("/");
+        exchange.identity.authenticated_groups = before.iter().map(|group| (*group).to_owned()).collect();
+        assert!(matches!(access(&plugin(json!({ "access": [code] })), &mut exchange), Flow::Next), "{code}");
+        assert_eq!(exchange.identity.authenticated_groups, after, "{code}");
+    }
+}
+
+#[test]
+fn a_request_may_want_its_service_otherwise() {
+    let code = "kong.service.set_timeouts(10, 20, 30) kong.service.set_retries(0) \
+                assert(kong.service.set_tls_verify(true)) assert(kong.service.set_tls_verify_depth(2))";
+    let mut exchange = request("/");
+    assert!(matches!(access(&plugin(json!({ "access": [code] })), &mut exchange), Flow::Next));
+    let wanted = exchange.forward.instead.as_deref().expect("something is wanted");
+    assert_eq!(wanted.timeouts.map(|times| times.map(|time| time.as_millis())), Some([10, 20, 30]));
+    assert_eq!((wanted.retries, wanted.verify, wanted.verify_depth), (Some(0), Some(true), Some(2)));
+    for (call, error) in [
+        ("kong.service.set_timeouts(1)", "write_timeout must be an integer"),
+        ("kong.service.set_timeouts(0, 1, 1)", "connect_timeout must be an integer between 1 and 2147483646: given 0"),
+        ("kong.service.set_retries(1.5)", "retries must be an integer"),
+        ("kong.service.set_retries(32768)", "retries must be an integer between 0 and 32767: given 32768"),
+        ("kong.service.set_tls_verify('on')", "argument must be a boolean"),
+        ("kong.service.set_tls_verify_store()", "kong.service.set_tls_verify_store is not available in this gateway"),
+    ] {
+        let found = shown(&format!("select(2, pcall(function() {call} end))"));
+        assert!(found.contains(error), "{call}: {found}");
+    }
+}
+
+#[test]
+fn log_entries_have_what_chunks_give() {
+    let chunks = crate::Chunks { node_id: Uuid::from_u128(9) };
+    let given = |chunks: &[(&str, &str)]| {
+        chunks.iter().map(|(name, chunk)| ((*name).to_owned(), (*chunk).to_owned())).collect::<Vec<_>>()
+    };
+    let good = given(&[
+        ("n", "return 6 * 7"),
+        ("request.method", "return kong.request.get_method():lower()"),
+        ("status", "return kong.response.get_status()"),
+        ("route", "return nil"),
+        ("list", "return { 1, 'two' }"),
+    ]);
+    let scripts = chunks.log_values("http-log", Uuid::from_u128(7), good).expect("they compile");
+    for _ in 0..2 {
+        let mut exchange = request("/");
+        exchange.response.status = 404;
+        assert_eq!(scripts.run(&exchange), Ok(()));
+        let entry = log_entry::value(&exchange);
+        assert_eq!((&entry["n"], &entry["status"]), (&json!(42), &json!(404)));
+        assert_eq!((&entry["request"]["method"], &entry["list"]), (&json!("post"), &json!([1, "two"])));
+        assert!(entry.get("route").is_none());
+    }
+    for (chunk, error) in [
+        ("error('broken')", "broken"),
+        ("return io.open('/etc/passwd')", "attempt to index global 'io'"),
+        ("while true do end", "more instructions than it may"),
+        ("return function() end", "value must be nil, a number, string, boolean"),
+        ("kong.service.request.set_path('/x')", "function cannot be called in log phase"),
+    ] {
+        let scripts = chunks.log_values("http-log", Uuid::nil(), given(&[("a", chunk)])).expect("it compiles");
+        let found = scripts.run(&request("/")).expect_err("it fails");
+        assert!(found.contains(error), "{chunk}: {found}");
+    }
+    let refused = chunks.check("return (").expect_err("no Lua");
+    assert!(refused.starts_with("Error parsing function: "), "{refused}");
+}
+
+#[test]
+fn entries_are_seen_and_changed_in_the_log_phase() {
+    let code = "local entry = kong.log.serialize() \
+                kong.log.set_serialize_value('seen', entry.request.uri) \
+                kong.log.set_serialize_value('request.uri', '/other', { mode = 'add' }) \
+                kong.log.set_serialize_value('none', 1, { mode = 'replace' }) \
+                assert(not pcall(kong.log.set_serialize_value, 1, 1)) \
+                assert(not pcall(kong.log.set_serialize_value, 'a', 1, { mode = 'x' }))";
+    let exchange = request("/a?b");
+    Plugin::log(&plugin(json!({ "log": [code] })), &exchange);
+    let entry = log_entry::value(&exchange);
+    assert_eq!((&entry["seen"], &entry["request"]["uri"], entry.get("none")), (&json!("/a?b"), &json!("/a?b"), None));
 }

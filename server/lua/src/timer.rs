@@ -3,7 +3,8 @@
 use crate::current::{self, Call};
 use crate::error;
 use crate::phase::Phase;
-use mlua::{Function, Lua, MultiValue, Value};
+use crate::worker::BUDGET;
+use mlua::{Function, MultiValue, Value};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -31,19 +32,24 @@ pub fn running() -> usize {
 
 /// Runs `function(premature, …)` after so many seconds, once or again and again. One timer too many is logged and left
 /// out.
-pub fn start(lua: &Lua, seconds: f64, again: bool, function: Function, arguments: MultiValue) {
+pub fn start(seconds: f64, again: bool, function: Function, arguments: MultiValue) {
     if PENDING.get() >= MOST {
         tracing::error!("{MOST} Lua timers are waiting: one more is not started");
         return;
     }
-    let of = current::call().map_or(("timer", Uuid::nil()), |call| (call.plugin, call.id));
-    let lua = lua.clone();
+    let asked = current::call();
+    let of = asked.as_ref().map_or(("timer", Uuid::nil()), |call| (call.plugin, call.id));
+    // What has no bound now has none later.
+    let budget = match asked {
+        Ok(call) if call.budget.get() > BUDGET => u64::MAX,
+        _ => BUDGET,
+    };
     PENDING.set(PENDING.get() + 1);
     tokio::task::spawn_local(async move {
         loop {
             tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
             RUNNING.set(RUNNING.get() + 1);
-            if let Err(error) = once(&lua, of, &function, &arguments).await {
+            if let Err(error) = once((of, budget), &function, &arguments).await {
                 tracing::error!("Lua timer of '{}' failed: {}", of.0, error::text(&error));
             }
             RUNNING.set(RUNNING.get() - 1);
@@ -55,8 +61,11 @@ pub fn start(lua: &Lua, seconds: f64, again: bool, function: Function, arguments
     });
 }
 
-async fn once(lua: &Lua, of: (&'static str, Uuid), function: &Function, arguments: &MultiValue) -> mlua::Result<()> {
-    let call: Rc<Call> = Call::new(lua, of, Phase::Timer, None)?;
+type Of = (&'static str, Uuid);
+
+async fn once((of, budget): (Of, u64), function: &Function, arguments: &MultiValue) -> mlua::Result<()> {
+    let call: Rc<Call> = Call::new(of, Phase::Timer, None);
+    call.budget.set(budget);
     let mut values = MultiValue::from_iter([Value::Boolean(false)]);
     values.extend(arguments.iter().cloned());
     let mut future: Pin<Box<dyn Future<Output = mlua::Result<()>>>> = Box::pin(function.call_async::<()>(values));

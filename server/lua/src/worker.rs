@@ -5,16 +5,20 @@ use crate::error;
 use crate::settings::{self, Trust};
 use crate::{modules, ngx, pdk};
 use mlua::chunk::{Chunk, ChunkMode};
+use mlua::state::{GcIncParams, GcMode};
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 /// Instructions that one phase of one plugin may take in the sandbox, in thousands.
 pub const BUDGET: u64 = 100_000;
 /// Memory of one worker's state in the sandbox, in bytes.
 const MEMORY: usize = 512 << 20;
+/// How large the state may become before garbage is looked for, in per cent of what was in use the last time.
+const PAUSE: i32 = 400;
 /// Instructions between two looks at the budget.
 const LOOK: u32 = 10_000;
 
@@ -45,6 +49,13 @@ const LIBRARIES: &[&str] = &["string", "table", "math", "bit", "coroutine"];
 /// What the sandbox shows of `os`.
 const CLOCKS: &[&str] = &["clock", "date", "difftime", "time"];
 
+static KEYS: AtomicU64 = AtomicU64::new(0);
+
+/// A number for the functions of a configuration that no other has, with room for one of each phase.
+pub fn key() -> u64 {
+    KEYS.fetch_add(1 << 16, Relaxed)
+}
+
 /// The Lua of one worker.
 pub struct Worker {
     /// The state.
@@ -52,6 +63,12 @@ pub struct Worker {
     /// What the globals of a function inherit from.
     base: Table,
     compiled: RefCell<HashMap<u64, Compiled>>,
+    /// Configurations of plugins in folders, while they are alive.
+    configurations: RefCell<HashMap<u64, (Weak<()>, Value)>>,
+    /// Functions of their schemas, by plugin.
+    schemas: RefCell<HashMap<&'static str, Rc<[Function]>>>,
+    /// `bind(method, handler, conf)` is the method with its arguments.
+    pub bind: Function,
 }
 
 struct Compiled {
@@ -63,10 +80,20 @@ struct Compiled {
 /// A function of a configuration.
 pub struct Slot {
     function: RefCell<Function>,
-    settled: std::cell::Cell<bool>,
+    settled: Cell<bool>,
 }
 
 impl Slot {
+    /// A chunk of a configuration, which may return the function that takes its place.
+    pub fn of_chunk(chunk: Function) -> Self {
+        Self { function: RefCell::new(chunk), settled: Cell::new(false) }
+    }
+
+    /// A function that is called as it is.
+    pub fn of_function(function: Function) -> Self {
+        Self { function: RefCell::new(function), settled: Cell::new(true) }
+    }
+
     /// What is to be called.
     pub fn function(&self) -> Function {
         self.function.borrow().clone()
@@ -104,7 +131,9 @@ impl Worker {
         let settings = settings::get();
         let mut libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::BIT | StdLib::JIT | StdLib::OS;
         libraries |= StdLib::PACKAGE;
-        if settings.trust == Trust::On {
+        // Plugins in folders are the operator's own.
+        let trusted = settings.trust == Trust::On || !settings.folders.is_empty();
+        if trusted {
             libraries |= StdLib::IO;
         }
         let lua = Lua::new_with(libraries, LuaOptions::new())?;
@@ -124,34 +153,75 @@ impl Worker {
                 Ok(VmState::Continue)
             })?;
         }
+        // Requests leave little behind, and what lives is looked through each time.
+        lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(PAUSE)));
         let globals = lua.globals();
         globals.set("kong", pdk::table(&lua)?)?;
         globals.set("ngx", ngx::table(&lua)?)?;
-        lua.load(include_str!("prelude.lua")).set_name("=prelude").exec()?;
+        lua.load(include_str!("lua/prelude.lua")).set_name("=prelude").exec()?;
+        lua.load(include_str!("lua/db.lua")).set_name("=kong.db").exec()?;
+        globals.get::<Function>("_seal")?.call::<()>(())?;
+        if trusted {
+            modules::searchers(&lua)?;
+        }
         let base = match settings.trust {
-            Trust::On => {
-                modules::searchers(&lua)?;
-                globals
-            }
+            Trust::On => globals,
             Trust::Off | Trust::Sandbox => sandbox(&lua)?,
         };
-        Ok(Self { lua, base, compiled: RefCell::default() })
+        let bind = "local method, handler, conf = ... return function() return method(handler, conf) end";
+        let bind = lua.load(bind).set_name("=bind").into_function()?;
+        Ok(Self {
+            lua,
+            base,
+            compiled: RefCell::default(),
+            configurations: RefCell::default(),
+            schemas: RefCell::default(),
+            bind,
+        })
     }
 
-    /// The functions of a configuration, compiled at their first use on this worker. `key` is the configuration's own
-    /// for as long as `alive`.
-    pub fn functions(&self, key: u64, alive: &Arc<()>, sources: &[String]) -> mlua::Result<Rc<[Slot]>> {
+    /// The functions of a configuration, made at their first use on this worker. `key` (see [`key`]) is the
+    /// configuration's own for as long as `alive`.
+    pub fn functions(
+        &self,
+        key: u64,
+        alive: &Arc<()>,
+        make: impl FnOnce() -> mlua::Result<Vec<Slot>>,
+    ) -> mlua::Result<Rc<[Slot]>> {
         if let Some(compiled) = self.compiled.borrow().get(&key) {
             return Ok(compiled.functions.clone());
         }
-        let compile = |source: &String| {
-            Ok(Slot { function: RefCell::new(self.compile(source)?), settled: std::cell::Cell::new(false) })
-        };
-        let functions: Rc<[Slot]> = sources.iter().map(compile).collect::<mlua::Result<Vec<_>>>()?.into();
+        let functions: Rc<[Slot]> = make()?.into();
         let mut all = self.compiled.borrow_mut();
         all.retain(|_, compiled| compiled.alive.strong_count() > 0);
         all.insert(key, Compiled { alive: Arc::downgrade(alive), functions: functions.clone() });
         Ok(functions)
+    }
+
+    /// The configuration of a plugin in a folder, made at its first use on this worker; `key` as above.
+    pub fn table(&self, key: u64, alive: &Arc<()>, make: impl FnOnce() -> mlua::Result<Value>) -> mlua::Result<Value> {
+        if let Some((_, known)) = self.configurations.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let made = make()?;
+        let mut all = self.configurations.borrow_mut();
+        all.retain(|_, (alive, _)| alive.strong_count() > 0);
+        all.insert(key, (Arc::downgrade(alive), made.clone()));
+        Ok(made)
+    }
+
+    /// The functions of a plugin's schema in this state, read at their first use.
+    pub fn schema_functions(
+        &self,
+        plugin: &'static str,
+        read: impl FnOnce() -> mlua::Result<Rc<[Function]>>,
+    ) -> mlua::Result<Rc<[Function]>> {
+        if let Some(known) = self.schemas.borrow().get(plugin) {
+            return Ok(known.clone());
+        }
+        let read = read()?;
+        self.schemas.borrow_mut().insert(plugin, read.clone());
+        Ok(read)
     }
 
     /// A function of a source, with globals of its own.

@@ -18,19 +18,20 @@ pub use metrics::Prometheus;
 pub use statsd::{Datadog, Statsd};
 pub use traces::{OpenTelemetry, Zipkin};
 
-use exchange::{PluginType, Registry};
+use exchange::{PluginType, Registry, Scripts};
+use std::sync::Arc;
 
-/// Adds every plugin of this crate.
-pub fn registry(registry: &mut Registry) {
+/// Adds every plugin of this crate; `scripts` make the custom fields of loggers.
+pub fn registry(registry: &mut Registry, scripts: &Arc<dyn Scripts>) {
     registry.add(PluginType::of::<Datadog>());
-    registry.add(PluginType::of::<FileLog>());
-    registry.add(PluginType::of::<HttpLog>());
-    registry.add(PluginType::of::<Loggly>());
+    registry.add(log::logger::<FileLog>(scripts));
+    registry.add(log::logger::<HttpLog>(scripts));
+    registry.add(log::logger::<Loggly>(scripts));
     registry.add(PluginType::of::<OpenTelemetry>());
     registry.add(PluginType::of::<Prometheus>());
     registry.add(PluginType::of::<Statsd>());
-    registry.add(PluginType::of::<Syslog>());
-    registry.add(PluginType::of::<TcpLog>());
-    registry.add(PluginType::of::<UdpLog>());
+    registry.add(log::logger::<Syslog>(scripts));
+    registry.add(log::logger::<TcpLog>(scripts));
+    registry.add(log::logger::<UdpLog>(scripts));
     registry.add(PluginType::of::<Zipkin>());
 }

@@ -1,13 +1,14 @@
 //! The plugins' schemas: described as the reference does, and recorded create calls come out as recorded.
 
 use entities::{Definitions, Flavor, VaultSchemas};
-use exchange::{About, Registry, Services};
+use exchange::{About, NoScripts, Registry, Scripts, Services};
 use schema::{Map, Value, json};
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 fn registry() -> Registry {
     let mut registry = Registry::default();
-    observability::registry(&mut registry);
+    let scripts: Arc<dyn Scripts> = Arc::new(NoScripts);
+    observability::registry(&mut registry, &scripts);
     registry
 }
 

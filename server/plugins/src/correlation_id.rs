@@ -1,7 +1,7 @@
 //! `correlation-id`: a header that names a request on its whole way.
 
 use entities::PluginSchema;
-use exchange::log_entry::{LogValues, Mode};
+use exchange::log_entry::Mode;
 use exchange::{About, Exchange, Flow, Phases, Plugin, RequestId, Services, Step};
 use schema::Schema;
 use serde::Deserialize;
@@ -113,9 +113,7 @@ impl Plugin for CorrelationId {
             exchange.request.headers.set(header, &value);
             value.into_bytes()
         });
-        let mut values = exchange.state.take::<LogValues>().unwrap_or_default();
-        values.set("correlation_id", Mode::Set, String::from_utf8_lossy(&value).into());
-        exchange.state.put(values);
+        exchange.log_values.set("correlation_id", Mode::Set, String::from_utf8_lossy(&value).into());
         exchange.state.put(Correlation(value));
         Step::NEXT
     }

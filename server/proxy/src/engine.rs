@@ -41,6 +41,12 @@ impl Engine {
 }
 
 impl Serve for Engine {
+    fn begin(&self) {
+        if let Some(begins) = &self.0.begins {
+            begins();
+        }
+    }
+
     // Boxed is what most connections never come to: each would have room for it in its task as long as it lives.
     async fn serve<S: ClientStream>(&self, mut io: S, ends: Ends, listener: Arc<ListenerContext>) {
         let worker = self.worker();

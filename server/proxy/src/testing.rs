@@ -72,6 +72,7 @@ impl Node {
             traffic: Arc::new(Traffic::default()),
             observer: Some(seen.clone()),
             tracer: None,
+            begins: None,
             stopping: AtomicBool::new(false),
         });
         let (certificate, key) = generate("localhost").unwrap();

@@ -42,6 +42,8 @@ pub struct Shared {
     pub observer: Option<Arc<dyn Observer>>,
     /// Distributed tracing; `None` = off.
     pub tracer: Option<Arc<dyn Tracer>>,
+    /// What else begins on a worker's thread; it may be called again.
+    pub begins: Option<Arc<dyn Fn() + Send + Sync>>,
     /// Set when the node stops gracefully: connections end after the request they are in.
     pub stopping: AtomicBool,
 }

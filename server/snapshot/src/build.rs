@@ -2,19 +2,18 @@
 
 use crate::Snapshot;
 use crate::certificates::Certificates;
-use crate::chain::{Attached, Chain};
+use crate::chain::{Attached, Chains};
+use crate::compile::{compile_routes, compile_services, compile_upstreams};
 use crate::people::People;
-use crate::service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols, Upstreams};
-use crate::upstream_tls::{self, UpstreamTls};
-use entities::{Definitions, Route, Service, Target, Upstream};
-use exchange::{About, Consumer, Credential, Directory, Registry, Scheme, Services};
-use serde::Deserialize;
+use crate::reuse::Before;
+use crate::service::{CompiledRoute, Protocols};
+use crate::upstream_tls;
+use entities::Definitions;
+use exchange::{About, Consumer, Credential, Directory, Registry, Services};
 use serde_json::{Map, Value};
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 use store::{Record, View};
 use uuid::Uuid;
 
@@ -47,7 +46,7 @@ pub struct BuildError {
 }
 
 impl BuildError {
-    fn new(entity: &'static str, id: Uuid, message: impl ToString) -> Self {
+    pub(crate) fn new(entity: &'static str, id: Uuid, message: impl ToString) -> Self {
         Self { entity, id, message: message.to_string() }
     }
 }
@@ -84,20 +83,54 @@ impl Builder {
     }
 
     /// Compiles every record of a view. What did not change since `previous` is taken from there: configured plugins
-    /// keep their state, an unchanged set of Routes keeps its router.
+    /// keep their state, Upstreams their balancers, an unchanged set of Routes its router.
     pub fn build(&self, view: &View, previous: &Snapshot) -> Result<Snapshot, Vec<BuildError>> {
         let mut errors = Vec::new();
-        let certificates = Certificates::of(view).unwrap_or_else(|found| {
-            errors.extend(found);
-            Certificates::default()
-        });
+        let before = Before::new(previous, view);
+        let certificates = match before.has_same(&["certificates", "snis"]) {
+            true => previous.certificates.clone(),
+            false => Arc::new(Certificates::of(view).unwrap_or_else(|found| {
+                errors.extend(found);
+                Certificates::default()
+            })),
+        };
         let tls = upstream_tls::Material::of(view, self.trust.clone());
         let configured = self.plugins(view, previous, &mut errors);
         let chains = Chains::new(configured.values().map(|(_, attached)| attached));
-        let services = self.compile_services(view, &tls, &mut errors);
-        let upstreams = compile_upstreams(view, &tls, &mut errors);
-        let (definitions, routes) = self.compile_routes(view, &services, &chains, &mut errors);
-        let router = match router::Router::build(self.flavor, &definitions) {
+        let services = compile_services(view, &before, &tls, &mut errors);
+        let upstreams = compile_upstreams(view, &before, &tls, &mut errors);
+        let routes = compile_routes(view, &before, &services, &chains, &mut errors);
+        let Some(router) = self.router(&routes, &before, &mut errors).filter(|_| errors.is_empty()) else {
+            return Err(errors);
+        };
+        Ok(Snapshot {
+            generation: self.generation.fetch_add(1, Relaxed) + 1,
+            router,
+            routes,
+            global: chains.unattached(),
+            certificates,
+            services,
+            upstreams,
+            directory: match &self.directory {
+                Some(directory) => directory.clone(),
+                None => Arc::new(self.people(view)),
+            },
+            configured,
+            view: Some(view.clone()),
+        })
+    }
+
+    fn router(
+        &self,
+        routes: &[Arc<CompiledRoute>],
+        before: &Before<'_>,
+        errors: &mut Vec<BuildError>,
+    ) -> Option<Arc<router::Router>> {
+        if let Some(router) = before.router_of(routes) {
+            return Some(router);
+        }
+        let definitions: Vec<_> = routes.iter().map(|route| route.entity.definition()).collect();
+        match router::Router::build(self.flavor, &definitions) {
             Ok(router) => Some(Arc::new(router)),
             Err(found) => {
                 errors.extend(found.iter().map(|error| {
@@ -106,21 +139,7 @@ impl Builder {
                 }));
                 None
             }
-        };
-        let Some(router) = router.filter(|_| errors.is_empty()) else { return Err(errors) };
-        Ok(Snapshot {
-            generation: self.generation.fetch_add(1, Relaxed) + 1,
-            router,
-            routes,
-            global: chains.unattached(),
-            certificates: Arc::new(certificates),
-            upstreams,
-            directory: match &self.directory {
-                Some(directory) => directory.clone(),
-                None => Arc::new(self.people(view)),
-            },
-            configured,
-        })
+        }
     }
 
     fn plugins(&self, view: &View, previous: &Snapshot, errors: &mut Vec<BuildError>) -> Configured {
@@ -132,7 +151,7 @@ impl Builder {
             }
             let id = id(record);
             if let Some(kept) =
-                previous.configured.get(&id).filter(|(held, _)| held.value == *row && held.ws == record.ws)
+                previous.configured.get(&id).filter(|(held, _)| Arc::ptr_eq(held, record) || held == record)
             {
                 configured.insert(id, kept.clone());
                 continue;
@@ -167,64 +186,6 @@ impl Builder {
             }
         }
         configured
-    }
-
-    fn compile_services(
-        &self,
-        view: &View,
-        tls: &upstream_tls::Material,
-        errors: &mut Vec<BuildError>,
-    ) -> HashMap<Uuid, Arc<CompiledService>> {
-        let mut services = HashMap::new();
-        for record in view.all("services") {
-            match Service::deserialize(&record.value) {
-                Ok(entity) => match compile_service(entity, tls) {
-                    Ok(service) => _ = services.insert(id(record), Arc::new(service)),
-                    Err(message) => errors.push(BuildError::new("services", id(record), message)),
-                },
-                Err(error) => errors.push(BuildError::new("services", id(record), error)),
-            }
-        }
-        services
-    }
-
-    fn compile_routes(
-        &self,
-        view: &View,
-        services: &HashMap<Uuid, Arc<CompiledService>>,
-        chains: &Chains<'_>,
-        errors: &mut Vec<BuildError>,
-    ) -> (Vec<router::RouteDefinition>, Vec<Arc<CompiledRoute>>) {
-        let mut definitions = Vec::new();
-        let mut routes = Vec::new();
-        for record in view.all("routes") {
-            let entity = match Route::deserialize(&record.value) {
-                Ok(entity) => entity,
-                Err(error) => {
-                    errors.push(BuildError::new("routes", id(record), error));
-                    continue;
-                }
-            };
-            let protocols = Protocols::of(entity.protocols.iter().map(String::as_str));
-            let service = entity.service.as_ref().and_then(|service| services.get(&service.id)).cloned();
-            let disabled = service.as_ref().is_some_and(|service| !service.entity.enabled);
-            if !protocols.is_http() || disabled {
-                continue;
-            }
-            definitions.push(entity.definition());
-            let chain = chains.of(workspace(record), entity.id, entity.service.as_ref().map(|service| service.id));
-            routes.push(Arc::new(CompiledRoute {
-                service,
-                chain,
-                workspace: workspace(record),
-                protocols,
-                strip_path: entity.strip_path,
-                preserve_host: entity.preserve_host,
-                https_redirect_status_code: entity.https_redirect_status_code,
-                entity: Arc::new(entity),
-            }));
-        }
-        (definitions, routes)
     }
 
     fn people(&self, view: &View) -> People {
@@ -279,117 +240,6 @@ impl Builder {
     }
 }
 
-/// Chains of Routes without plugins of their own, by workspace and Service.
-type Shared = HashMap<(Uuid, Option<Uuid>), Arc<Chain>>;
-
-/// Finds the plugins of each Route; Routes without plugins of their own share the chain of their Service.
-struct Chains<'a> {
-    by_route: HashMap<Uuid, Vec<&'a Attached>>,
-    by_service: HashMap<Uuid, Vec<&'a Attached>>,
-    anywhere: HashMap<Uuid, Vec<&'a Attached>>,
-    shared: RefCell<Shared>,
-}
-
-impl<'a> Chains<'a> {
-    fn new(all: impl Iterator<Item = &'a Attached>) -> Self {
-        let (mut by_route, mut by_service) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
-        let mut anywhere = HashMap::<_, Vec<_>>::new();
-        for attached in all {
-            match (attached.route, attached.service) {
-                (Some(route), _) => by_route.entry(route).or_default().push(attached),
-                (None, Some(service)) => by_service.entry(service).or_default().push(attached),
-                (None, None) => anywhere.entry(attached.workspace).or_default().push(attached),
-            }
-        }
-        Self { by_route, by_service, anywhere, shared: Default::default() }
-    }
-
-    fn of(&self, workspace: Uuid, route: Uuid, service: Option<Uuid>) -> Arc<Chain> {
-        match self.by_route.get(&route) {
-            None => self
-                .shared
-                .borrow_mut()
-                .entry((workspace, service))
-                .or_insert_with(|| Arc::new(Chain::new(self.wider(workspace, service))))
-                .clone(),
-            Some(own) => {
-                let own =
-                    own.iter().copied().filter(|attached| attached.service.is_none() || attached.service == service);
-                Arc::new(Chain::new(own.chain(self.wider(workspace, service))))
-            }
-        }
-    }
-
-    fn wider(&self, workspace: Uuid, service: Option<Uuid>) -> impl Iterator<Item = &'a Attached> + '_ {
-        let of_service = service.and_then(|service| self.by_service.get(&service));
-        let of_workspace = self.anywhere.get(&workspace);
-        [of_service, of_workspace].into_iter().flatten().flatten().copied()
-    }
-
-    /// Requests without a Route are served by the default workspace's global plugins.
-    fn unattached(&self) -> Arc<Chain> {
-        Arc::new(Chain::new(self.wider(entities::DEFAULT_WORKSPACE, None)))
-    }
-}
-
-fn compile_service(entity: Service, tls: &upstream_tls::Material) -> Result<CompiledService, String> {
-    let (scheme, grpc) = match entity.protocol.as_str() {
-        "https" => (Scheme::Https, false),
-        "grpc" => (Scheme::Http, true),
-        "grpcs" => (Scheme::Https, true),
-        _ => (Scheme::Http, false),
-    };
-    let milliseconds = |given: Option<u32>| Duration::from_millis(u64::from(given.unwrap_or(60_000)));
-    let tls: Option<Arc<UpstreamTls>> = match scheme {
-        Scheme::Https => Some(tls.of_service(&entity)?),
-        Scheme::Http => None,
-    };
-    Ok(CompiledService {
-        scheme,
-        grpc,
-        ip: entity.host.trim_start_matches('[').trim_end_matches(']').parse().ok(),
-        port: entity.port,
-        connect_timeout: milliseconds(entity.connect_timeout),
-        write_timeout: milliseconds(entity.write_timeout),
-        read_timeout: milliseconds(entity.read_timeout),
-        retries: entity.retries.unwrap_or(5),
-        tls,
-        entity: Arc::new(entity),
-    })
-}
-
-fn compile_upstreams(view: &View, tls: &upstream_tls::Material, errors: &mut Vec<BuildError>) -> Upstreams {
-    let mut targets: HashMap<Uuid, Vec<Arc<Target>>> = HashMap::new();
-    for record in view.all("targets") {
-        match Target::deserialize(&record.value) {
-            Ok(target) => targets.entry(target.upstream.id).or_default().push(Arc::new(target)),
-            Err(error) => errors.push(BuildError::new("targets", id(record), error)),
-        }
-    }
-    let mut upstreams = Upstreams::default();
-    for record in view.all("upstreams") {
-        let entity = match Upstream::deserialize(&record.value) {
-            Ok(entity) => entity,
-            Err(error) => {
-                errors.push(BuildError::new("upstreams", id(record), error));
-                continue;
-            }
-        };
-        let mut own = targets.remove(&entity.id).unwrap_or_default();
-        own.sort_by(|a, b| a.target.cmp(&b.target).then(b.created_at.total_cmp(&a.created_at)));
-        own.dedup_by(|a, b| a.target == b.target);
-        match tls.of_upstream(&entity) {
-            Ok(tls) => {
-                let (workspace, name) = (workspace(record), entity.name.clone());
-                let compiled = CompiledUpstream { workspace, entity: Arc::new(entity), targets: own, tls };
-                upstreams.entry(workspace).or_default().insert(name, Arc::new(compiled));
-            }
-            Err(message) => errors.push(BuildError::new("upstreams", id(record), message)),
-        }
-    }
-    upstreams
-}
-
 /// Whether a plugin's `protocols` has one of the HTTP subsystem.
 fn takes_http(row: &Map<String, Value>) -> bool {
     let Some(protocols) = row.get("protocols").and_then(Value::as_array) else { return true };
@@ -397,19 +247,19 @@ fn takes_http(row: &Map<String, Value>) -> bool {
 }
 
 /// The primary key; every entity compiled here has a UUID.
-fn id(record: &Record) -> Uuid {
+pub(crate) fn id(record: &Record) -> Uuid {
     record.id.uuid().unwrap_or_default()
 }
 
-fn workspace(record: &Record) -> Uuid {
+pub(crate) fn workspace(record: &Record) -> Uuid {
     record.ws.unwrap_or(entities::DEFAULT_WORKSPACE)
 }
 
-fn text<'a>(row: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(row: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
     row.get(field)?.as_str()
 }
 
 /// The primary key in a foreign field `{"id": …}`.
-fn foreign(row: &Map<String, Value>, field: &str) -> Option<Uuid> {
+pub(crate) fn foreign(row: &Map<String, Value>, field: &str) -> Option<Uuid> {
     row.get(field)?.get("id")?.as_str()?.parse().ok()
 }

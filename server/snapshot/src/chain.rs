@@ -1,6 +1,7 @@
 //! Which plugins run for a request, and with which configuration.
 
 use exchange::{Identity, Instance, Phases};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -142,6 +143,59 @@ impl Chain {
 fn better(held: &mut ById, id: Uuid, ranked: Ranked) {
     if held.get(&id).is_none_or(|held| ranked.rank < held.rank) {
         held.insert(id, ranked);
+    }
+}
+
+/// Chains of Routes without plugins of their own, by workspace and Service.
+type Shared = HashMap<(Uuid, Option<Uuid>), Arc<Chain>>;
+
+/// Finds the plugins of each Route; Routes without plugins of their own share the chain of their Service.
+pub(crate) struct Chains<'a> {
+    by_route: HashMap<Uuid, Vec<&'a Attached>>,
+    by_service: HashMap<Uuid, Vec<&'a Attached>>,
+    anywhere: HashMap<Uuid, Vec<&'a Attached>>,
+    shared: RefCell<Shared>,
+}
+
+impl<'a> Chains<'a> {
+    pub(crate) fn new(all: impl Iterator<Item = &'a Attached>) -> Self {
+        let (mut by_route, mut by_service) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        let mut anywhere = HashMap::<_, Vec<_>>::new();
+        for attached in all {
+            match (attached.route, attached.service) {
+                (Some(route), _) => by_route.entry(route).or_default().push(attached),
+                (None, Some(service)) => by_service.entry(service).or_default().push(attached),
+                (None, None) => anywhere.entry(attached.workspace).or_default().push(attached),
+            }
+        }
+        Self { by_route, by_service, anywhere, shared: Default::default() }
+    }
+
+    pub(crate) fn of(&self, workspace: Uuid, route: Uuid, service: Option<Uuid>) -> Arc<Chain> {
+        match self.by_route.get(&route) {
+            None => self
+                .shared
+                .borrow_mut()
+                .entry((workspace, service))
+                .or_insert_with(|| Arc::new(Chain::new(self.wider(workspace, service))))
+                .clone(),
+            Some(own) => {
+                let own =
+                    own.iter().copied().filter(|attached| attached.service.is_none() || attached.service == service);
+                Arc::new(Chain::new(own.chain(self.wider(workspace, service))))
+            }
+        }
+    }
+
+    fn wider(&self, workspace: Uuid, service: Option<Uuid>) -> impl Iterator<Item = &'a Attached> + '_ {
+        let of_service = service.and_then(|service| self.by_service.get(&service));
+        let of_workspace = self.anywhere.get(&workspace);
+        [of_service, of_workspace].into_iter().flatten().flatten().copied()
+    }
+
+    /// Requests without a Route are served by the default workspace's global plugins.
+    pub(crate) fn unattached(&self) -> Arc<Chain> {
+        Arc::new(Chain::new(self.wider(entities::DEFAULT_WORKSPACE, None)))
     }
 }
 

@@ -7,7 +7,9 @@
 mod build;
 mod certificates;
 mod chain;
+mod compile;
 mod people;
+mod reuse;
 mod service;
 mod upstream_tls;
 mod verifier;
@@ -35,9 +37,12 @@ pub struct Snapshot {
     routes: Vec<Arc<CompiledRoute>>,
     global: Arc<Chain>,
     certificates: Arc<Certificates>,
+    services: Arc<compile::Services>,
     upstreams: service::Upstreams,
     directory: Arc<dyn Directory>,
     configured: build::Configured,
+    // What it was compiled from: what stays the same until the next one is not compiled again.
+    view: Option<store::View>,
 }
 
 /// A Route that matched.
@@ -58,9 +63,11 @@ impl Snapshot {
             routes: Vec::new(),
             global: Arc::default(),
             certificates: Arc::default(),
+            services: Arc::default(),
             upstreams: service::Upstreams::default(),
             directory: Arc::new(People::default()),
             configured: build::Configured::default(),
+            view: None,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Routes, Services and Upstreams as requests need them.
 
 use crate::chain::Chain;
-use crate::upstream_tls::UpstreamTls;
-use exchange::Scheme;
+use crate::upstream_tls::{Trust, UpstreamTls};
+use exchange::{Instead, Scheme};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -96,6 +96,27 @@ pub struct CompiledService {
     pub retries: u32,
     /// TLS towards the upstream, for `https` and `grpcs`.
     pub tls: Option<Arc<UpstreamTls>>,
+}
+
+impl CompiledService {
+    /// The Service as the plugins of one request want it. Errors are about TLS.
+    pub fn instead(&self, wanted: &Instead, trust: &Trust) -> Result<Self, String> {
+        let [connect_timeout, write_timeout, read_timeout] =
+            wanted.timeouts.unwrap_or([self.connect_timeout, self.write_timeout, self.read_timeout]);
+        let tls = match (wanted.verify, wanted.verify_depth) {
+            (None, None) => self.tls.clone(),
+            (verify, depth) => Some(trust.instead(self.tls.as_deref(), verify, depth)?),
+        };
+        Ok(Self {
+            entity: self.entity.clone(),
+            connect_timeout,
+            write_timeout,
+            read_timeout,
+            retries: wanted.retries.unwrap_or(self.retries),
+            tls,
+            ..*self
+        })
+    }
 }
 
 /// Upstreams by workspace and name.

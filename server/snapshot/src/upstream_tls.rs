@@ -94,6 +94,29 @@ impl Trust {
         self.speaking(Content { verify, depth: self.depth, authorities: None, client })
     }
 
+    /// For one request whose plugins want otherwise than its Service says, or speak TLS where the Service does not.
+    ///
+    /// # Errors
+    /// Where the client certificate is of no use.
+    pub fn instead(
+        &self,
+        service: Option<&UpstreamTls>,
+        verify: Option<bool>,
+        depth: Option<u32>,
+    ) -> Result<Arc<UpstreamTls>, String> {
+        let mut content = match service {
+            Some(tls) => tls.content.clone(),
+            None => Content { client: self.client.clone(), ..Content::default() },
+        };
+        let verified = content.verify;
+        content.verify = verify.unwrap_or(verified);
+        content.depth = match content.verify {
+            true => depth.unwrap_or(if verified { content.depth } else { self.depth }),
+            false => 0,
+        };
+        self.speaking(content)
+    }
+
     fn speaking(&self, content: Content) -> Result<Arc<UpstreamTls>, String> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tls) = known.get(&content).and_then(Weak::upgrade) {

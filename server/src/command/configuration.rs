@@ -2,17 +2,18 @@
 
 use super::{Failure, SettingsArguments};
 use crate::node::{Core, Database, Offer, Patience, now};
-use declarative::Source;
 use declarative::export::{Purpose, document};
-use entities::DEFAULT_WORKSPACE;
+use declarative::{Kinds, Source};
 use exchange::{Request, Scheme};
 use serde_json::Value;
 use snapshot::Snapshot;
+use std::collections::HashMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{Batch, Operation, Record, Store};
+use store::{Batch, Error, Id, Operation, Precondition, Record, Store, View};
+use uuid::Uuid;
 
 /// Checks a declarative file, down to whether it can be compiled.
 pub fn parse(file: Option<PathBuf>, arguments: &SettingsArguments) -> Result<(), Failure> {
@@ -81,33 +82,112 @@ pub fn db_import(file: PathBuf, arguments: &SettingsArguments) -> Result<(), Fai
                 .into(),
         ));
     }
-    let kinds = Offer::of(&settings).kinds;
+    let kinds = Offer::of(&settings)?.kinds;
     let failed = |error: &dyn std::fmt::Display| Failure(format!("Failed parsing:\n{error}"));
-    let (document, _) = Source::File(file).read().map_err(|error| failed(&error))?;
-    let records = declarative::load(&document, &kinds, now()).map_err(|invalid| failed(&invalid.tree()))?.records;
+    let (mut document, _) = Source::File(file).read().map_err(|error| failed(&error))?;
+    complete_workspaces(&mut document);
+    let mut records = declarative::load(&document, &kinds, now()).map_err(|invalid| failed(&invalid.tree()))?.records;
+    keep_times(&mut records, &document);
     println!("parse successful, beginning import");
     actix_rt::System::new().block_on(async {
         let database = Database::open(&settings, &kinds, Patience::default()).await?;
-        let mut records = in_one_default_workspace(records);
-        // What others point to comes first.
-        records.sort_by_key(|record| kinds.position(record.entity));
-        let operations = records.into_iter().map(Operation::Upsert).collect();
-        let batch = Batch { operations, author: "config db_import".into(), ..Batch::default() };
-        database.store.apply(batch).await.map_err(|error| Failure(format!("Failed importing:\n{error}")))
+        let listed = listed_workspaces(&document);
+        let here = database.store.view_of(&["workspaces"]).await?;
+        let records = in_known_workspaces(records, &listed, &here);
+        let imported = import(&*database.store, &kinds, records).await;
+        imported.map_err(|error| Failure(format!("Failed importing:\n{error}")))
     })?;
     println!("import successful");
     Ok(())
 }
 
-/// Another gateway's default workspace has another id: what is in it comes into the one of this gateway.
-fn in_one_default_workspace(mut records: Vec<Record>) -> Vec<Record> {
-    let is_default = |record: &Record| record.entity == "workspaces" && record.text("name") == Some("default");
-    let theirs: Vec<_> =
-        records.iter().filter(|record| is_default(record)).filter_map(|record| record.id.uuid()).collect();
-    records.retain(|record| !is_default(record) || record.id.uuid() == Some(DEFAULT_WORKSPACE));
+/// From how many records on it pays to read what is there and to write everything at once.
+const MANY: usize = 1_000;
+
+/// Adds records, or puts them in the place of what has the same ids.
+async fn import(store: &dyn Store, kinds: &Kinds, mut records: Vec<Record>) -> Result<(), Error> {
+    let author = || "config db_import".to_owned();
+    if records.len() >= MANY {
+        let view = store.view().await?;
+        if view.len() < records.len() {
+            let held = view.catalog().rules().iter().flat_map(|rules| view.all(rules.entity));
+            let held = held.map(|record| Record::clone(record)).chain(records.iter().cloned());
+            let all: HashMap<_, _> = held.map(|record| ((record.entity, record.id.clone()), record)).collect();
+            let batch = Batch {
+                author: author(),
+                preconditions: vec![Precondition::Version(view.revision())],
+                ..Batch::replace_all(all.into_values().collect())
+            };
+            match store.apply(batch).await {
+                // Someone wrote meanwhile: one by one, then.
+                Err(Error::Precondition(_)) => {}
+                done => return done.map(drop),
+            }
+        }
+    }
+    // What others point to comes first.
+    records.sort_by_key(|record| kinds.position(record.entity));
+    let operations = records.into_iter().map(Operation::Upsert).collect();
+    store.apply(Batch { operations, author: author(), ..Batch::default() }).await.map(drop)
+}
+
+/// A backup says when its entities were last changed; restoring them changes nothing.
+fn keep_times(records: &mut [Record], document: &Value) {
+    let mut times: HashMap<(&str, &str), &Value> = HashMap::new();
+    for (kind, list) in document.as_object().into_iter().flatten() {
+        for entity in list.as_array().into_iter().flatten() {
+            let (id, time) = (entity.get("id").and_then(Value::as_str), entity.get("updated_at"));
+            if let (Some(id), Some(time)) = (id, time.filter(|time| time.is_number())) {
+                times.insert((kind, id), time);
+            }
+        }
+    }
+    for record in records {
+        if let Some(time) = times.get(&(record.entity, record.id.to_string().as_str()))
+            && let Some(kept) = record.value.get_mut("updated_at")
+        {
+            *kept = Value::clone(time);
+        }
+    }
+}
+
+/// A workspace that another gateway made without its settings is exported with null in their place.
+fn complete_workspaces(document: &mut Value) {
+    let workspaces = document.get_mut("workspaces").and_then(Value::as_array_mut);
+    for workspace in workspaces.into_iter().flatten().filter_map(Value::as_object_mut) {
+        workspace.retain(|_, value| !value.is_null());
+    }
+}
+
+/// The names of the workspaces that a file says something of.
+fn listed_workspaces(document: &Value) -> Vec<String> {
+    let listed = document.get("workspaces").and_then(Value::as_array).into_iter().flatten();
+    listed.filter_map(|workspace| workspace.get("name")?.as_str().map(str::to_owned)).collect()
+}
+
+/// Another gateway's workspaces have other ids: what is in them comes into those that have the same names here. Workspaces
+/// that are here already stay as they are unless the file says something of them.
+fn in_known_workspaces(mut records: Vec<Record>, listed: &[String], here: &View) -> Vec<Record> {
+    let mut ids: HashMap<Uuid, Uuid> = HashMap::new();
+    let known = |record: &Record| {
+        let name = record.text("name").filter(|_| record.entity == "workspaces")?;
+        here.by_unique("workspaces", None, "name", &name.into()).and_then(|known| known.id.uuid())
+    };
     for record in &mut records {
-        if record.ws.is_some_and(|ws| theirs.contains(&ws)) {
-            record.ws = Some(DEFAULT_WORKSPACE);
+        if let (Some(known), Some(theirs)) = (known(record), record.id.uuid())
+            && known != theirs
+        {
+            ids.insert(theirs, known);
+            record.id = Id::Uuid(known);
+            record.value.insert("id".to_owned(), known.to_string().into());
+        }
+    }
+    records.retain(|record| {
+        known(record).is_none() || record.text("name").is_some_and(|name| listed.iter().any(|listed| listed == name))
+    });
+    for record in &mut records {
+        if let Some(known) = record.ws.and_then(|ws| ids.get(&ws)) {
+            record.ws = Some(*known);
         }
     }
     records
@@ -122,7 +202,7 @@ pub fn db_export(file: &Path, arguments: &SettingsArguments) -> Result<(), Failu
     if file.exists() {
         return Err(Failure(format!("{} already exists. Will not overwrite it.", file.display())));
     }
-    let kinds = Offer::of(&settings).kinds;
+    let kinds = Offer::of(&settings)?.kinds;
     let view = actix_rt::System::new().block_on(async {
         let database = Database::open(&settings, &kinds, Patience::default()).await?;
         Ok::<_, Failure>(database.store.view().await?)
@@ -137,7 +217,7 @@ pub fn db_export(file: &Path, arguments: &SettingsArguments) -> Result<(), Failu
 
 fn compile(file: PathBuf, arguments: &SettingsArguments) -> Result<Arc<Snapshot>, Failure> {
     let loaded = super::start::settings(arguments)?;
-    let core = Core::new(&loaded.settings, uuid::Uuid::nil()).map_err(Failure)?;
+    let core = Core::new(&loaded.settings, Uuid::nil()).map_err(Failure)?;
     let source = Source::File(file);
     let failed = |error: &dyn std::fmt::Display| Failure(format!("Failed parsing:\n{error}"));
     let (document, _) = source.read().map_err(|error| failed(&error))?;

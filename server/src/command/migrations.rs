@@ -1,7 +1,7 @@
 //! `silverback migrations …`: setting a database up, and bringing it up to date.
 
 use super::{Failure, SettingsArguments};
-use crate::node::{Offer, migrations};
+use crate::node::{Database, Offer, Patience, migrations};
 use clap::{Args, Subcommand};
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
@@ -61,7 +61,7 @@ pub(super) fn run(command: &MigrationsCommand) -> Result<ExitCode, Failure> {
     if settings.storage.database == config::Database::Off {
         return Err(Failure("there is nothing to migrate without a database (database = off)".into()));
     }
-    let kinds = Offer::of(&settings).kinds;
+    let kinds = Offer::of(&settings)?.kinds;
     let asks = matches!(command, MigrationsCommand::Reset(_));
     if asks && !given.yes && !agreed()? {
         println!("cancelled");
@@ -69,15 +69,24 @@ pub(super) fn run(command: &MigrationsCommand) -> Result<ExitCode, Failure> {
     }
     // Dropped last: the commands run on it.
     let (commands, _background) = migrations(&settings, &kinds, Duration::from_secs(given.lock_timeout))?;
-    let outcome = actix_rt::System::new().block_on(async {
-        match command {
-            MigrationsCommand::Bootstrap(given) => commands.bootstrap(given.force).await,
+    let outcome: Result<_, Failure> = actix_rt::System::new().block_on(async {
+        let outcome = match command {
+            MigrationsCommand::Bootstrap(given) => {
+                let outcome = commands.bootstrap(given.force).await?;
+                // What every database has from the beginning: the default workspace, roles, the first super admin.
+                let lock = Duration::from_secs(given.lock_timeout);
+                let patience = Patience { database: Duration::from_secs(given.db_timeout), lock };
+                let database = Database::open(&settings, &kinds, patience).await.map_err(Failure)?;
+                database.check_way_in(&settings).await.map_err(Failure)?;
+                return Ok(outcome);
+            }
             MigrationsCommand::Up(_) => commands.up().await,
             MigrationsCommand::Finish(_) => commands.finish().await,
             MigrationsCommand::List(_) => commands.list().await,
             MigrationsCommand::Status(_) => commands.status().await,
             MigrationsCommand::Reset(_) => commands.reset().await,
-        }
+        };
+        outcome.map_err(Failure::from)
     });
     Ok(print(&outcome?, given.quiet))
 }

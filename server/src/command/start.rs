@@ -77,7 +77,7 @@ pub(super) fn start(arguments: &StartArguments) -> Result<(), Failure> {
 }
 
 async fn migrate(settings: &Settings, lock: Duration) -> Result<(), Failure> {
-    let (commands, _background) = migrations(settings, &Offer::of(settings).kinds, lock)?;
+    let (commands, _background) = migrations(settings, &Offer::of(settings)?.kinds, lock)?;
     let mut outcome = commands.bootstrap(false).await?;
     for next in [commands.up().await?, commands.finish().await?] {
         outcome.lines.extend(next.lines);

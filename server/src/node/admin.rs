@@ -102,6 +102,18 @@ impl NodeView for View {
         self.0.database().is_none_or(|database| database.store.is_reachable())
     }
 
+    fn kept(&self, name: &str) -> Option<Value> {
+        self.0.people.as_ref()?.inspect(name)
+    }
+
+    fn forget(&self, name: Option<&str>) {
+        match (&self.0.people, name) {
+            (Some(people), Some(name)) => people.forget_named(name),
+            (Some(people), None) => people.forget(),
+            (None, _) => {}
+        }
+    }
+
     fn extensions(&self) -> Vec<Arc<dyn Extension>> {
         let kept: Arc<dyn Extension> = Arc::new(super::proxy_cache::ProxyCache(self.0.responses.clone()));
         let acme: Arc<dyn Extension> = Arc::new(super::acme::Acme(self.0.clone()));
@@ -118,14 +130,11 @@ impl NodeView for View {
 
     fn set_log_level(&self, level: &str, duration: Duration) {
         let Some(level) = Level::parse(level) else { return };
-        let before = ErrorLog::level();
-        ErrorLog::set_level(level);
-        let back = std::thread::Builder::new().name("log-level".into()).spawn(move || {
-            std::thread::sleep(duration);
-            ErrorLog::set_level(before);
-        });
-        if let Err(error) = back {
-            tracing::error!(%error, "the log level will not change back by itself");
-        }
+        self.0.log_level.set(level, duration);
+    }
+
+    fn set_cluster_log_level(&self, level: &str, duration: Duration) {
+        self.set_log_level(level, duration);
+        super::log_level::set_everywhere(&self.0, level, duration);
     }
 }

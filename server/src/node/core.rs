@@ -2,6 +2,8 @@
 
 use super::acme::Issuance;
 use super::database::Database;
+use super::log_level::LogLevel;
+use super::lua_database::LuaDatabase;
 use super::meters::SharedMeters;
 use super::redis::Outside;
 use super::shipper::Outbound;
@@ -13,7 +15,7 @@ use declarative::keep::{self, Kept};
 use directory::{People, PluginRecords};
 use entities::{Definitions, PluginSchemas, VaultSchema, VaultSchemas};
 use exchange::counters::Counters;
-use exchange::{Meters, NoMeters, NoRecords, Records, Registry, ResponseCache, Services};
+use exchange::{Meters, NoMeters, NoRecords, Records, Registry, ResponseCache, Scripts, Services};
 use proxy::Traffic;
 use proxy::dns::Resolver;
 use proxy::targets::Targets;
@@ -54,16 +56,21 @@ pub struct Offer {
 
 impl Offer {
     /// What these settings offer.
-    pub fn of(settings: &Settings) -> Self {
+    ///
+    /// # Errors
+    /// Where a plugin that they name cannot be loaded.
+    pub fn of(settings: &Settings) -> Result<Self, String> {
         let mut registry = plugins::registry();
-        observability::registry(&mut registry);
-        lua::register(&mut registry, super::lua::settings(settings));
+        let scripts: Arc<dyn Scripts> = Arc::new(lua::Chunks { node_id: Uuid::nil() });
+        observability::registry(&mut registry, &scripts);
+        let lua_settings = super::lua::settings(settings, |name| registry.get(name).is_some());
+        lua::register(&mut registry, lua_settings).map_err(|error| error.to_string())?;
         registry.retain(|name| settings.node.plugins.contains(name));
         let schemas: PluginSchemas = registry.iter().map(|plugin| plugin.schema.clone()).collect();
         let vaults: VaultSchemas = [VaultSchema::env()].into_iter().collect();
         let database = settings.storage.database != config::Database::Off;
         let definitions = Definitions::new(schemas, vaults, flavor(settings), database);
-        Self { registry: Arc::new(registry), kinds: Arc::new(Kinds::new(Arc::new(definitions))) }
+        Ok(Self { registry: Arc::new(registry), kinds: Arc::new(Kinds::new(Arc::new(definitions))) })
     }
 }
 
@@ -117,6 +124,8 @@ pub struct Core {
     pub node_id: Uuid,
     /// Consumers and credentials, where they are looked up in a database.
     pub people: Option<People>,
+    /// The log level, and for how long.
+    pub log_level: LogLevel,
     builder: Builder,
     // What the Snapshot in use was compiled from, where there is a database.
     followed: Mutex<Option<Arc<View>>>,
@@ -125,7 +134,7 @@ pub struct Core {
 impl Core {
     /// The parts of a node with these settings and without a database; nothing is configured yet.
     pub fn new(settings: &Settings, node_id: Uuid) -> Result<Self, String> {
-        let offer = Offer::of(settings);
+        let offer = Offer::of(settings)?;
         let memory = Storage::Memory(Arc::new(Memory::new(offer.kinds.catalog().clone())));
         Self::with(settings, node_id, offer, memory)
     }
@@ -141,20 +150,31 @@ impl Core {
         let resolver = Resolver::start(&translate::dns(&settings.dns)).map_err(|error| error.to_string())?;
         let outside = Arc::new(Outside { resolver: resolver.clone(), trust: trust.clone() });
         let redis = Arc::new(redis_client::Client::new(outside.clone()));
+        lua::set_network(outside.clone());
         let outbound = Outbound::new(outside.clone());
         let people = match &storage {
             Storage::Memory(_) => None,
             Storage::Database(database) => {
-                Some(People::new(database.store.clone(), definitions.clone(), translate::people(&settings.storage)))
+                Some(People::new(database.reading().clone(), definitions.clone(), translate::people(&settings.storage)))
             }
         };
         let (records, meters): (Arc<dyn Records>, Arc<dyn Meters>) = match &storage {
             Storage::Memory(_) => (Arc::new(NoRecords), Arc::new(NoMeters)),
-            Storage::Database(Database { store, background }) => {
+            Storage::Database(Database { store, background, .. }) => {
                 let records = PluginRecords::new(store.clone(), definitions.clone(), background.handle().clone());
                 (Arc::new(records), Arc::new(SharedMeters(store.clone())))
             }
         };
+        lua::set_database(Arc::new(match &storage {
+            Storage::Memory(memory) => {
+                LuaDatabase { store: memory.clone(), definitions: definitions.clone(), handle: None }
+            }
+            Storage::Database(Database { store, background, .. }) => LuaDatabase {
+                store: store.clone(),
+                definitions: definitions.clone(),
+                handle: Some(background.handle().clone()),
+            },
+        }));
         let responses = Arc::new(ResponseCache::new(settings.storage.mem_cache_size / 2));
         let acme = {
             let (store, kept): (Arc<dyn Store>, _) = match &storage {
@@ -171,6 +191,7 @@ impl Core {
             responses: responses.clone(),
             redis: redis.clone(),
             ldap: Arc::new(ldap_client::Client::new(outside.clone())),
+            scripts: Arc::new(lua::Chunks { node_id }),
             http: outbound.clone(),
             shipping: outbound.depot.clone(),
             tracing: super::tracing::defaults(&settings.tracing),
@@ -183,6 +204,7 @@ impl Core {
                 None => builder,
             },
             people,
+            log_level: LogLevel::of_now(),
             storage,
             followed: Mutex::default(),
             published: Published::new(ArcSwap::from_pointee(Snapshot::empty(flavor))),
@@ -276,6 +298,7 @@ impl Core {
         let snapshot = self.compile(view)?;
         self.acme.follow(view);
         self.targets.publish(&snapshot);
+        tracing::debug!(generation = snapshot.generation, revision = view.revision(), "a configuration is in use");
         self.published.store(snapshot);
         Ok(())
     }

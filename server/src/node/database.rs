@@ -5,11 +5,12 @@ use config::{Settings, Trusted};
 use declarative::Kinds;
 use entities::DEFAULT_WORKSPACE;
 use serde_json::{Map, Value};
+use std::future::Future;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Batch, Error, Id, Operation, Record, Store};
+use store::{Batch, Error, Filter, Id, Operation, Query, Record, Store};
 use store_sql::{Background, Blueprint, Commands, OpenError, Postgres, Sql, Sqlite, Tls};
 
 /// The first pause between two attempts to open a database; doubles with each.
@@ -19,7 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Records of each kind that are removed in one transaction when their time has run out.
 const SWEPT: usize = 500;
 /// Connections to PostgreSQL unless `pg_pool_size` says otherwise.
-const POOL: u32 = 10;
+const POOL: u64 = 10;
 
 /// How patient the opening of a database is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ impl Default for Patience {
 pub struct Database {
     /// What is stored.
     pub store: Arc<Sql>,
+    /// A read-only replica (`pg_ro_host`), for what requests through the proxy need.
+    pub replica: Option<Arc<Sql>>,
     /// The thread; it ends after the connections.
     pub background: Background,
 }
@@ -56,24 +59,71 @@ impl Database {
             ..store_sql::Settings::new(place)
         };
         let blueprint = Arc::new(Blueprint::of(kinds.catalog().clone()));
-        let deadline = Instant::now() + patience.database;
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1.. {
-            let error = match Sql::open(background.handle(), opening.clone(), blueprint.clone()).await {
-                Ok(store) => {
-                    let store = Arc::new(store);
-                    begin(&*store, kinds).await.map_err(|error| error.to_string())?;
-                    return Ok(Self { store, background });
-                }
-                Err(error @ OpenError::Unavailable { .. }) if Instant::now() + pause < deadline => error,
-                Err(error) => return Err(error.to_string()),
-            };
-            tracing::warn!("attempt {attempt}: {error}; trying again in {} ms", pause.as_millis());
-            actix_rt::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-        Err("the database was never asked".into())
+        let open = || Sql::open(background.handle(), opening.clone(), blueprint.clone());
+        let transient = |error: &OpenError| matches!(error, OpenError::Unavailable { .. });
+        let store = Arc::new(insist(open, transient, patience.database).await?);
+        begin(&*store, kinds).await.map_err(|error| error.to_string())?;
+        let password = settings.initial_password.as_ref().map(config::Secret::reveal);
+        seed(&*store, kinds, password).await.map_err(|error| error.to_string())?;
+        Ok(Self { store, replica: None, background })
     }
+
+    /// Refuses a database in which nobody could use the Admin API that these settings guard.
+    pub async fn check_way_in(&self, settings: &Settings) -> Result<(), String> {
+        if settings.rbac.level == config::RbacLevel::Off {
+            return Ok(());
+        }
+        let users = Query { entity: "rbac_users", ws: None, after: None, size: 1, filter: Filter::default() };
+        let found = self.store.page(&users).await.map_err(|error| error.to_string())?;
+        if found.records.is_empty() { Err(admin::GateError::Nobody.to_string()) } else { Ok(()) }
+    }
+
+    /// Opens the read-only replica that the settings name, if they name one. One that cannot be reached yet, or does not
+    /// yet have what was set up a moment ago, is asked again.
+    pub async fn with_replica(self, settings: &Settings, patience: Patience) -> Result<Self, String> {
+        let (config::Database::Postgres, Some(given)) = (settings.storage.database, &settings.storage.postgres_replica)
+        else {
+            return Ok(self);
+        };
+        let opening = store_sql::Settings {
+            poll: settings.storage.update_frequency,
+            ..store_sql::Settings::new(store_sql::Database::Postgres(postgres(given, settings)?))
+        };
+        let handle = self.background.handle();
+        let open = || Sql::open_replica(handle, opening.clone(), &self.store);
+        let transient = |error: &OpenError| matches!(error, OpenError::Unavailable { .. } | OpenError::NeedsBootstrap);
+        let replica = insist(open, transient, patience.database).await?;
+        Ok(Self { replica: Some(Arc::new(replica)), ..self })
+    }
+
+    /// Where what requests through the proxy need is read, and followed.
+    pub fn reading(&self) -> &Arc<Sql> {
+        self.replica.as_ref().unwrap_or(&self.store)
+    }
+}
+
+/// Tries again what failed for a reason that may pass, with a line in the log for each attempt.
+async fn insist<T, F>(
+    mut attempt: impl FnMut() -> F,
+    transient: impl Fn(&OpenError) -> bool,
+    patience: Duration,
+) -> Result<T, String>
+where
+    F: Future<Output = Result<T, OpenError>>,
+{
+    let deadline = Instant::now() + patience;
+    let mut pause = FIRST_PAUSE;
+    for number in 1.. {
+        let error = match attempt().await {
+            Ok(done) => return Ok(done),
+            Err(error) if transient(&error) && Instant::now() + pause < deadline => error,
+            Err(error) => return Err(error.to_string()),
+        };
+        tracing::warn!("attempt {number}: {error}; trying again in {} ms", pause.as_millis());
+        actix_rt::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    Err("the database was never asked".into())
 }
 
 /// Has the node forget people that changed, and records removed whose time to live has run out; for as long as the
@@ -125,27 +175,32 @@ fn place(settings: &Settings) -> Result<store_sql::Database, String> {
             made.map_err(|error| format!("could not use the SQLite database {}: {error}", path.display()))?;
             Ok(store_sql::Database::Sqlite(Sqlite::file(path)))
         }
-        config::Database::Postgres => {
-            let given = &storage.postgres;
-            let tls = match (given.ssl, given.ssl_verify) {
-                (false, _) => Tls::Off,
-                (true, false) => Tls::Unverified,
-                (true, true) => Tls::Verified(authorities(settings)?),
-            };
-            Ok(store_sql::Database::Postgres(Postgres {
-                host: given.host.clone(),
-                port: given.port,
-                database: given.database.clone(),
-                schema: given.schema.clone(),
-                user: given.user.clone(),
-                password: given.password.as_ref().map(|password| password.reveal().to_owned()),
-                tls,
-                timeout: given.timeout,
-                pool_size: given.pool_size.map_or(POOL, |size| u32::try_from(size).unwrap_or(u32::MAX)),
-                keepalive: given.keepalive_timeout.or(Postgres::default().keepalive),
-            }))
-        }
+        config::Database::Postgres => Ok(store_sql::Database::Postgres(postgres(&storage.postgres, settings)?)),
     }
+}
+
+fn postgres(given: &config::Postgres, settings: &Settings) -> Result<Postgres, String> {
+    let tls = match (given.ssl, given.ssl_verify) {
+        (false, _) => Tls::Off,
+        (true, false) => Tls::Unverified,
+        (true, true) => Tls::Verified(authorities(settings)?),
+    };
+    let pool = given.pool_size.unwrap_or(POOL);
+    let size = given.max_concurrent_queries.map_or(pool, |queries| queries.min(pool));
+    Ok(Postgres {
+        host: given.host.clone(),
+        port: given.port,
+        database: given.database.clone(),
+        schema: given.schema.clone(),
+        user: given.user.clone(),
+        password: given.password.as_ref().map(|password| password.reveal().to_owned()),
+        tls,
+        timeout: given.timeout,
+        pool_size: u32::try_from(size).unwrap_or(u32::MAX),
+        backlog: given.backlog.map(|backlog| u32::try_from(backlog).unwrap_or(u32::MAX)),
+        turn: given.max_concurrent_queries.map(|_| given.semaphore_timeout),
+        keepalive: given.keepalive_timeout.or(Postgres::default().keepalive),
+    })
 }
 
 /// `lua_ssl_trusted_certificate` as one file, which is what the driver reads; `None` for the well-known authorities.
@@ -188,6 +243,21 @@ async fn begin(store: &dyn Store, kinds: &Kinds) -> Result<(), Error> {
     let record = Record { entity: "workspaces", id, ws: None, value, expires: None };
     let batch = Batch { operations: vec![Operation::Insert(record)], author: "start".into(), ..Batch::default() };
     match store.apply(batch).await {
+        Ok(_) | Err(Error::PrimaryKey { .. } | Error::Unique { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The default roles and, where nobody is an admin yet and a password is given, the first super admin.
+async fn seed(store: &dyn Store, kinds: &Kinds, password: Option<&str>) -> Result<(), Error> {
+    let seeds = access::seeds(kinds.definitions(), &*store.view().await?, password, now())
+        .map_err(|fault| Error::Unavailable(format!("the default roles are not valid: {fault}")))?;
+    if seeds.operations.is_empty() {
+        return Ok(());
+    }
+    let batch = Batch { operations: seeds.operations, author: "start".into(), ..Batch::default() };
+    match store.apply(batch).await {
+        // Another node was first.
         Ok(_) | Err(Error::PrimaryKey { .. } | Error::Unique { .. }) => Ok(()),
         Err(error) => Err(error),
     }

@@ -6,8 +6,9 @@ use lua::Trust;
 use serde_json::json;
 use std::sync::Arc;
 
-/// By the node's settings.
-pub fn settings(settings: &Settings) -> lua::Settings {
+/// By the node's settings. Plugins that they name and that are not `known` are in folders.
+pub fn settings(settings: &Settings, known: impl Fn(&str) -> bool) -> lua::Settings {
+    let in_folder = |name: &&String| !known(name) && !lua::NAMES.contains(&name.as_str());
     let of = &settings.lua;
     let trusted = settings.proxying.forwarded.trusted.clone();
     lua::Settings {
@@ -25,5 +26,7 @@ pub fn settings(settings: &Settings) -> lua::Settings {
             trusted.iter().any(|peer| matches!(peer, TrustedPeer::Net(net) if net.contains(&address)))
         }),
         workers: workers(settings.node.workers),
+        package_path: of.package_path.clone(),
+        folders: settings.node.plugins.names.iter().filter(in_folder).cloned().collect(),
     }
 }

@@ -1,4 +1,4 @@
-//! What Redis and LDAP connections are told of the node's network.
+//! What connections to Redis and LDAP, and those of Lua, are told of the node's network.
 
 use proxy::dns::Resolver;
 use redis_client::{Network, Resolving};
@@ -29,6 +29,16 @@ impl Network for Outside {
 
     fn tls(&self, verify: bool) -> Result<Arc<ClientConfig>, String> {
         self.trust.probe(None, verify).map(|tls| tls.config().clone())
+    }
+}
+
+impl lua::Network for Outside {
+    fn resolve(&self, name: &str, port: u16) -> lua::Resolving {
+        Network::resolve(self, name, port)
+    }
+
+    fn tls(&self, verify: bool) -> Result<Arc<ClientConfig>, String> {
+        Network::tls(self, verify)
     }
 }
 

@@ -38,18 +38,21 @@ impl Actor for RouteTable {
         if let Some(database) = self.core.database() {
             let (core, health_checkers) = (self.core.clone(), self.health_checkers.clone());
             // Ends with the actor, and begins again with its successor.
-            context.spawn(keep_up(core, health_checkers, database.store.subscribe()).into_actor(self));
+            context.spawn(keep_up(core, health_checkers, database.reading().subscribe()).into_actor(self));
         }
     }
 }
 
-/// The shortest pause between two looks at the change log.
-const REST: Duration = Duration::from_millis(5);
-/// How many times as long as the work the pause after it lasts: following a stream of writes takes at most this share of
-/// a core.
+/// The shortest pause between two looks at the change log: a burst of writes leads to few compilations, and a single one
+/// waits for nothing.
+const REST: Duration = Duration::from_millis(20);
+/// How many times as long as the work the pause after it lasts: following a stream of writes takes a fifth of a core, as
+/// long as it takes less than [`LONGEST_REST`].
 const SHARE: u32 = 4;
 /// The longest pause between two looks.
-const LONGEST_REST: Duration = Duration::from_secs(2);
+const LONGEST_REST: Duration = Duration::from_millis(500);
+/// The pause before a database is asked again that did not answer.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How many changes are read at once.
 const STRIDE: usize = 5_000;
 
@@ -64,6 +67,12 @@ async fn keep_up(
         match follow(&core).await {
             Ok(true) => health_checkers.sync(&core),
             Ok(false) => {}
+            Err(LoadError::Store(Error::Unavailable(cause))) => {
+                tracing::debug!("the change log cannot be read: {cause}");
+                // What was told before the database went is still to be read when it is back.
+                actix_rt::time::sleep(PAUSE).await;
+                continue;
+            }
             Err(error) => tracing::error!("what the database holds cannot be used, the configuration stays: {error}"),
         }
         actix_rt::time::sleep((begun.elapsed() * SHARE).clamp(REST, LONGEST_REST)).await;
@@ -76,10 +85,10 @@ async fn keep_up(
 /// Brings what is published up to what the database holds; tells whether anything had to be published.
 pub(super) async fn follow(core: &Arc<Core>) -> Result<bool, LoadError> {
     let Some(database) = core.database() else { return Ok(false) };
-    let store = &database.store;
+    let store = database.reading();
     let known = core.followed();
     let newest = match &known {
-        Some(known) => match advance(store.as_ref(), known).await? {
+        Some(known) => match advance(core, store.as_ref(), known).await? {
             Advanced::To(view, false) => {
                 core.set_followed(Arc::new(view));
                 return Ok(false);
@@ -109,7 +118,7 @@ enum Advanced {
     Lost,
 }
 
-async fn advance(store: &dyn Store, known: &View) -> Result<Advanced, Error> {
+async fn advance(core: &Core, store: &dyn Store, known: &View) -> Result<Advanced, Error> {
     let (mut view, mut moved, mut touched) = (known.clone(), false, false);
     loop {
         let changes = match store.changes(view.revision(), STRIDE).await {
@@ -119,6 +128,7 @@ async fn advance(store: &dyn Store, known: &View) -> Result<Advanced, Error> {
         };
         let Some(last) = changes.last().map(|change| change.revision) else { break };
         moved = true;
+        super::log_level::heed(core, &changes);
         touched |= changes.iter().any(|change| match &change.kind {
             ChangeKind::Record { entity, .. } => view.catalog().position(entity).is_some(),
             ChangeKind::Replaced { .. } => true,

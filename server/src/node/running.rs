@@ -16,7 +16,7 @@ use actix::Arbiter;
 use actix_web::dev::{ServerHandle, Service};
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
-use admin::{AdminState, HeaderPolicy, Limits, NodeFacts, Parts};
+use admin::{AdminState, Gate, HeaderPolicy, Limits, NodeFacts, Parts};
 use config::{Loaded, Workers};
 use declarative::Source;
 use proxy::listen::{self, Bound, Listening, Options};
@@ -102,8 +102,9 @@ impl Node {
         let core = Arc::new(match settings.storage.database {
             config::Database::Off => Core::new(settings, node_id)?,
             _ => {
-                let offer = Offer::of(settings);
+                let offer = Offer::of(settings)?;
                 let database = Database::open(settings, &offer.kinds, patience).await?;
+                let database = database.with_replica(settings, patience).await?;
                 Core::with(settings, node_id, offer, Storage::Database(database))?
             }
         });
@@ -148,9 +149,11 @@ impl Node {
             traffic: core.traffic.clone(),
             observer: logs.proxy().map(|log| Arc::new(log) as Arc<dyn proxy::Observer>),
             tracer: tracing.as_ref().map(Tracing::requests).or_else(|| super::tracing::detailed(&settings.tracing)),
+            begins: Some(Arc::new(move || lua::begin(node_id))),
             stopping: AtomicBool::new(false),
         });
-        let state = admin_state(loaded, &core, &actors);
+        let gate = super::gate::open(settings, &core).await?;
+        let state = admin_state(loaded, &core, &actors, gate);
         let mut http = Vec::new();
         let admin = addresses(&admin_sockets);
         let manager = Arc::new(translate::manager(settings));
@@ -392,7 +395,7 @@ fn serve_http(
     Ok(handle)
 }
 
-fn admin_state(loaded: &Loaded, core: &Arc<Core>, actors: &Actors) -> AdminState {
+fn admin_state(loaded: &Loaded, core: &Arc<Core>, actors: &Actors, gate: Option<Arc<Gate>>) -> AdminState {
     let settings = &loaded.settings;
     let names: Vec<&str> = core.registry.iter().map(|plugin| plugin.name).collect();
     AdminState::new(Parts {
@@ -416,6 +419,7 @@ fn admin_state(loaded: &Loaded, core: &Arc<Core>, actors: &Actors) -> AdminState
             body: settings.admin_limits.max_body_size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX),
             ..Limits::default()
         },
+        gate,
     })
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 const WS: Uuid = Uuid::from_u128(0xA);
 const OTHER_WS: Uuid = Uuid::from_u128(0xB);
 
-/// Kinds with every sort of rule: `parents` (unique name, a tag list), `children` that go with their parent, `guards` that
+/// Kinds with every sort of rule: `parents` (unique name, a tag list), `children` that go with their parent, `guards` (unique name) that
 /// keep it, `notes` that forget it, and a composite uniqueness in which nulls count.
 pub fn catalog() -> Arc<Catalog> {
     let unique = |fields: &[&'static str], nulls| Unique { fields: fields.to_vec(), across_workspaces: false, nulls };
@@ -23,7 +23,7 @@ pub fn catalog() -> Arc<Catalog> {
     Arc::new(Catalog::new(vec![
         rules("parents", vec![unique(&["name"], false)], vec![]),
         rules("children", vec![unique(&["name", "parent"], true)], vec![parent(OnDelete::Cascade)]),
-        rules("guards", vec![], vec![parent(OnDelete::Restrict)]),
+        rules("guards", vec![unique(&["name"], false)], vec![parent(OnDelete::Restrict)]),
         rules("notes", vec![], vec![parent(OnDelete::Null)]),
     ]))
 }
@@ -69,6 +69,19 @@ pub async fn check<S: Store>(make: impl Fn(Arc<Catalog>) -> S) {
     replaces_everything(&make(catalog())).await;
     holds_preconditions(&make(catalog())).await;
     keeps_workspaces_apart(&make(catalog())).await;
+    notes_and_counts(&make(catalog())).await;
+}
+
+async fn notes_and_counts<S: Store>(store: &S) {
+    assert_eq!(store.count("parents", WS).await, Ok(0));
+    store.note(vec![parent(1, "one"), parent(2, "two")]).await.expect("notes");
+    store.apply(batch(vec![Operation::Insert(child("notes", 3, "n", Some(1)))])).await.expect("inserts");
+    assert_eq!(store.get("parents", &id(2)).await.expect("reads").as_deref(), Some(&parent(2, "two")));
+    let counts = (store.count("parents", WS).await, store.count("parents", OTHER_WS).await);
+    assert_eq!(counts, (Ok(2), Ok(0)));
+    assert!(matches!(store.count("unicorns", WS).await, Ok(0) | Err(Error::UnknownEntity(_))));
+    let some = store.view_of(&["notes"]).await.expect("reads");
+    assert_eq!((some.count("notes"), some.revision()), (1, store.revision().await.expect("has one")));
 }
 
 async fn reads_what_was_written<S: Store>(store: &S) {
@@ -109,6 +122,9 @@ async fn refuses_what_breaks_a_rule<S: Store>(store: &S) {
     assert_eq!(refused, Err(Error::Missing { entity: "parents", id: id(3) }));
     let refused = store.apply(batch(vec![Operation::Insert(child("children", 4, "c", Some(9)))])).await;
     assert_eq!(refused, Err(Error::Foreign { entity: "children", field: "parent", reference: "parents", id: id(9) }));
+    store.apply(batch(vec![Operation::Insert(child("guards", 7, "g", Some(1)))])).await.expect("inserts");
+    let refused = store.apply(batch(vec![Operation::Insert(child("guards", 8, "g", Some(9)))])).await;
+    assert!(matches!(refused, Err(Error::Unique { entity: "guards", .. })), "a taken value is told first: {refused:?}");
     // A null counts in the children's rule.
     store.apply(batch(vec![Operation::Insert(child("children", 5, "c", None))])).await.expect("inserts");
     let refused = store.apply(batch(vec![Operation::Insert(child("children", 6, "c", None))])).await;

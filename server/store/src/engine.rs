@@ -1,7 +1,7 @@
 //! The trait every engine implements.
 
 use crate::Revision;
-use crate::batch::Batch;
+use crate::batch::{Batch, Operation};
 use crate::catalog::Catalog;
 use crate::changes::Change;
 use crate::error::Error;
@@ -102,6 +102,29 @@ pub trait Store: Send + Sync + 'static {
 
     /// Everything at one moment, for reading without the store.
     fn view(&self) -> Pending<'_, Arc<View>>;
+
+    /// At least everything of these kinds at one moment. References to other kinds are in the records and may lead nowhere.
+    fn view_of<'a>(&'a self, entities: &'a [&'a str]) -> Pending<'a, Arc<View>> {
+        let _ = entities;
+        self.view()
+    }
+
+    /// How many records of a kind a workspace has.
+    fn count(&self, entity: &'static str, ws: Uuid) -> Pending<'_, usize> {
+        Box::pin(async move {
+            let view = self.view().await?;
+            Ok(view.all(entity).filter(|record| record.ws == Some(ws)).count())
+        })
+    }
+
+    /// Adds records of kinds that nobody follows (entries of the audit log). An engine may leave them out of the change log
+    /// and make no revision of them.
+    fn note(&self, records: Vec<Record>) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let operations = records.into_iter().map(Operation::Insert).collect();
+            self.apply(Batch { operations, author: "audit".to_owned(), ..Batch::default() }).await.map(drop)
+        })
+    }
 
     /// Tells the newest revision whenever it may have changed.
     fn subscribe(&self) -> watch::Receiver<Revision>;

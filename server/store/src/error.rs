@@ -66,6 +66,9 @@ pub enum Error {
         /// The oldest revision whose successors are all known.
         oldest: u64,
     },
+    /// There is no room for what was to be written.
+    #[error("the disk of the database is full; nothing was written")]
+    Full,
     /// The engine cannot answer now.
     #[error("the store cannot be used: {0}")]
     Unavailable(String),

@@ -146,19 +146,21 @@ fn run(view: &mut View, operation: Operation, done: &mut Vec<ChangeKind>) -> Res
 }
 
 fn put(view: &mut View, record: Record, done: &mut Vec<ChangeKind>) -> Result<(), Error> {
-    view.check_references(&record)?;
+    let references = view.check_references(&record);
     let record = Arc::new(record);
-    let before = match view.put(record.clone()) {
-        // The value may be held by a record that is only waiting to be swept.
-        Err(Error::Unique { entity, fields, holder }) => {
-            if !view.get(entity, &holder).is_some_and(|found| found.expired(unix_now())) {
-                return Err(Error::Unique { entity, fields, holder });
+    let before = loop {
+        match view.put(record.clone()) {
+            // The value may be held by a record that is only waiting to be swept.
+            Err(Error::Unique { entity, holder, .. })
+                if view.get(entity, &holder).is_some_and(|found| found.expired(unix_now())) =>
+            {
+                delete(view, entity, &holder, done)?;
             }
-            delete(view, entity, &holder, done)?;
-            view.put(record.clone())?
+            other => break other?,
         }
-        other => other?,
     };
+    // Told after a value that is taken, as databases do: their constraints on references are checked last.
+    references?;
     done.push(ChangeKind::Record {
         entity: record.entity,
         id: record.id.clone(),

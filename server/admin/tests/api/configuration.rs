@@ -76,6 +76,7 @@ async fn a_second_configuration_waits_for_the_first() {
         facts: NodeFacts::default(),
         headers: Default::default(),
         limits: Limits::default(),
+        gate: None,
     });
     let app = app!(state);
     let text = b"{\"_format_version\":\"3.0\"}";

@@ -1,5 +1,6 @@
 //! The Admin API over HTTP.
 
+mod access;
 mod configuration;
 mod description;
 mod requests;

@@ -115,12 +115,18 @@ pub fn node() -> (AdminState, Arc<Node>) {
 
 /// A node whose records are in memory, with the manners of one with or without a database.
 pub fn node_of(database: bool) -> (AdminState, Arc<Node>) {
+    let (parts, node) = parts_of(database);
+    (AdminState::new(parts), node)
+}
+
+/// What such a node is made of.
+pub fn parts_of(database: bool) -> (Parts, Arc<Node>) {
     let vaults: VaultSchemas = [VaultSchema::env()].into_iter().collect();
     let definitions = Definitions::new(plugin_schemas(), vaults, Flavor::TraditionalCompatible, database);
     let kinds = Arc::new(Kinds::new(Arc::new(definitions)));
     let store = Arc::new(Memory::new(kinds.catalog().clone()));
     let node = Arc::new(Node { store: store.clone(), hash: Mutex::new(EMPTY_HASH.into()), refuse: Mutex::default() });
-    let state = AdminState::new(Parts {
+    let parts = Parts {
         kinds,
         store,
         publish: node.clone(),
@@ -134,8 +140,9 @@ pub fn node_of(database: bool) -> (AdminState, Arc<Node>) {
         },
         headers: Default::default(),
         limits: Limits { body: 64 << 10, configuration: 1 << 20 },
-    });
-    (state, node)
+        gate: None,
+    };
+    (parts, node)
 }
 
 /// An Admin API over a state, to be called.

@@ -4,7 +4,7 @@ use crate::property::{Property, boolean, choice, list, number, text};
 
 pub(super) const PROPERTIES: &[Property] = &[
     number("lua_socket_pool_size", "256", "cosocket pool size").without_effect(),
-    text("lua_package_path", "./?.lua;./?/init.lua;", "Lua path").later(),
+    text("lua_package_path", "./?.lua;./?/init.lua;", "Lua path"),
     text("lua_package_cpath", "", "Lua C path").without_effect(),
     number("lua_max_req_headers", "100", "request headers parsed (1..1000)"),
     number("lua_max_resp_headers", "100", "response headers parsed (1..1000)"),

@@ -17,16 +17,14 @@ use serde_json::{Map, Value};
 /// The entry as compact JSON.
 pub fn text(exchange: &Exchange) -> Vec<u8> {
     let entry = write::Entry { exchange, values: true };
-    match exchange.state.get::<LogValues>() {
+    if !exchange.log_values.only_adds() {
         // They change what is inside the entry.
-        Some(values) if !values.only_adds() => serde_json::to_vec(&value(exchange)).unwrap_or_default(),
-        _ => {
-            let mut out = Vec::with_capacity(3072);
-            // Writing to memory does not fail, and every key is text.
-            let _ = serde_json::to_writer(&mut out, &entry);
-            out
-        }
+        return serde_json::to_vec(&value(exchange)).unwrap_or_default();
     }
+    let mut out = Vec::with_capacity(3072);
+    // Writing to memory does not fail, and every key is text.
+    let _ = serde_json::to_writer(&mut out, &entry);
+    out
 }
 
 /// The entry as a value, to be changed further.
@@ -36,8 +34,6 @@ pub fn value(exchange: &Exchange) -> Map<String, Value> {
         Ok(Value::Object(map)) => map,
         _ => Map::new(),
     };
-    if let Some(values) = exchange.state.get::<LogValues>() {
-        values.apply(&mut map);
-    }
+    exchange.log_values.apply(&mut map);
     map
 }

@@ -2,6 +2,7 @@
 
 use super::write::KEYS;
 use serde_json::{Map, Value};
+use std::cell::{Ref, RefCell};
 
 /// When a value is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -27,36 +28,42 @@ impl Mode {
     }
 }
 
-/// Values for the entry of a request; kept in its state.
+/// Values for the entry of a request. Loggers may add some, too, and later loggers see them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct LogValues(Vec<(String, Mode, Value)>);
+pub struct LogValues(RefCell<Vec<(String, Mode, Value)>>);
 
 impl LogValues {
     /// Sets the value under a dotted key when the entry is made; null takes away.
-    pub fn set(&mut self, key: impl Into<String>, mode: Mode, value: Value) {
-        self.0.push((key.into(), mode, value));
+    pub fn set(&self, key: impl Into<String>, mode: Mode, value: Value) {
+        self.0.borrow_mut().push((key.into(), mode, value));
+    }
+
+    /// Forgets them all.
+    pub fn clear(&mut self) {
+        self.0.get_mut().clear();
     }
 
     /// Whether nothing is changed that an entry has by itself.
     pub(super) fn only_adds(&self) -> bool {
+        let all = self.0.borrow();
         let plain = |(index, (key, mode, value)): (usize, &(String, Mode, Value))| {
             !key.contains('.')
                 && *mode == Mode::Set
                 && !value.is_null()
                 && !KEYS.contains(&key.as_str())
-                && self.0[..index].iter().all(|(other, ..)| other != key)
+                && all[..index].iter().all(|(other, ..)| other != key)
         };
-        self.0.iter().enumerate().all(plain)
+        all.iter().enumerate().all(plain)
     }
 
-    /// Keys and values.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(key, _, value)| (key.as_str(), value))
+    /// Keys, modes and values.
+    pub(super) fn all(&self) -> Ref<'_, [(String, Mode, Value)]> {
+        Ref::map(self.0.borrow(), Vec::as_slice)
     }
 
     /// Sets them all; one that cannot be is left out.
     pub(super) fn apply(&self, entry: &mut Map<String, Value>) {
-        for (key, mode, value) in &self.0 {
+        for (key, mode, value) in &*self.0.borrow() {
             let _ = set(entry, key, *mode, value.clone());
         }
     }

@@ -2,7 +2,6 @@
 
 use super::entity::{ROUTES, SERVICES};
 use super::latencies::Latencies;
-use super::values::LogValues;
 use crate::form::pairs;
 use crate::{Consumer, Credential, Exchange, Headers, Try};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
@@ -101,8 +100,8 @@ impl Serialize for Entry<'_> {
             if let Some(name) = exchange.directory.workspace_name(workspace) {
                 map.serialize_entry("workspace_name", &*name)?;
             }
-            if let Some(values) = exchange.state.get::<LogValues>().filter(|_| self.values) {
-                for (key, value) in values.iter() {
+            if self.values {
+                for (key, _, value) in &*exchange.log_values.all() {
                     map.serialize_entry(key, value)?;
                 }
             }

@@ -7,6 +7,18 @@ use mlua::{Lua, MultiValue, Table, Value};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
+/// Modules that are written in Lua.
+const WRITTEN: &[(&str, &str)] = &[
+    ("kong.constants", include_str!("../lua/constants.lua")),
+    ("kong.db.schema", include_str!("../lua/schema.lua")),
+    ("kong.db.schema.typedefs", include_str!("../lua/typedefs.lua")),
+    ("kong.meta", include_str!("../lua/meta.lua")),
+    ("kong.tools.redis.schema", include_str!("../lua/redis_schema.lua")),
+    ("kong.tools.string", include_str!("../lua/tools_string.lua")),
+    ("kong.tools.table", include_str!("../lua/tools_table.lua")),
+    ("resty.http", include_str!("../lua/resty_http.lua")),
+];
+
 /// Modules that stand in `package.preload` where Lua is trusted.
 const NAMES: &[&str] = &[
     "cjson",
@@ -24,8 +36,24 @@ const NAMES: &[&str] = &[
 /// Gives `require` its modules.
 pub fn searchers(lua: &Lua) -> mlua::Result<()> {
     let package: Table = lua.globals().get("package")?;
+    // The library itself could reach into whatever else runs in the state.
+    let debug = lua.create_table()?;
+    debug.set(
+        "traceback",
+        lua.create_function(|lua, given: Value| match given {
+            Value::Nil => lua.traceback(None, 1).map(Value::String),
+            Value::String(_) | Value::Integer(_) | Value::Number(_) => {
+                lua.traceback(Some(&value::text(&given)?), 1).map(Value::String)
+            }
+            Value::Error(error) => lua.create_string(crate::error::text(&error)).map(Value::String),
+            other => Ok(other),
+        })?,
+    )?;
+    lua.globals().set("debug", debug)?;
+    package.set("path", crate::folder::path())?;
+    package.set("cpath", "")?;
     let preload: Table = package.get("preload")?;
-    for name in NAMES {
+    for name in NAMES.iter().chain(WRITTEN.iter().map(|(name, _)| name)) {
         preload.set(*name, lua.create_function(move |lua, _: MultiValue| module(lua, name))?)?;
     }
     Ok(())
@@ -56,7 +84,10 @@ pub fn module(lua: &Lua, name: &str) -> mlua::Result<Option<Value>> {
         }
         "table.new" => lua.globals().get::<Table>("kong")?.get::<Table>("table")?.get("new")?,
         "table.clear" => lua.globals().get::<Table>("kong")?.get::<Table>("table")?.get("clear")?,
-        _ => return Ok(None),
+        other => match WRITTEN.iter().find(|(known, _)| *known == other) {
+            Some((known, source)) => lua.load(*source).set_name(format!("={known}")).call(())?,
+            None => return Ok(None),
+        },
     };
     lua.set_named_registry_value(&key, &made)?;
     Ok(Some(made))

@@ -21,8 +21,7 @@ use mlua::{Lua, MultiValue, Table, Value};
 use std::time::Duration;
 
 /// Parts of the interface that this gateway does not have.
-const ABSENT: &[&str] =
-    &["location", "socket", "thread", "semaphore", "exec", "redirect", "flush", "eof", "on_abort", "ssl"];
+const ABSENT: &[&str] = &["location", "thread", "semaphore", "exec", "redirect", "flush", "eof", "on_abort", "ssl"];
 
 /// Everything, for a new state.
 pub fn table(lua: &Lua) -> mlua::Result<Table> {
@@ -35,7 +34,9 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
     headers::add(lua, &ngx)?;
     variables::add(lua, &ngx)?;
     ngx.set("null", Value::NULL)?;
+    ngx.set("socket", crate::socket::table(lua)?)?;
     ngx.set("_shared", crate::pdk::dictionary(lua)?)?;
+    ngx.set("_text", lua.create_function(|_, error: mlua::Error| Ok(error::message(&error)))?)?;
     ngx.set("_ended", lua.create_function(|_, ()| Ok(call().is_ok_and(|call| call.ended.get())))?)?;
     ngx.set("get_phase", lua.create_function(|_, ()| Ok(phase().name()))?)?;
     ngx.set(
@@ -64,7 +65,7 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
     arg(lua, &ngx)?;
     let worker = lua.create_table()?;
     worker.set("pid", lua.create_function(|_, ()| Ok(std::process::id()))?)?;
-    worker.set("id", lua.create_function(|_, ()| Ok(0))?)?;
+    worker.set("id", lua.create_function(|_, ()| Ok(crate::folder::worker_number().unwrap_or(0)))?)?;
     worker.set("count", lua.create_function(|_, ()| Ok(crate::settings::get().workers))?)?;
     worker.set("exiting", lua.create_function(|_, ()| Ok(false))?)?;
     ngx.set("worker", worker)?;
@@ -90,7 +91,7 @@ fn properties(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
     let metatable = lua.create_table()?;
     metatable.set(
         "__index",
-        lua.create_function(|_, (_, name): (Value, Value)| {
+        lua.create_function(|lua, (_, name): (Value, Value)| {
             let Value::String(name) = name else { return Ok(Value::Nil) };
             let name = name.to_string_lossy().to_string();
             Ok(match name.as_str() {
@@ -99,7 +100,7 @@ fn properties(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
                     let set = call()?.remembered.status().get();
                     Value::Integer(if status == 0 { set.unwrap_or(0).into() } else { status.into() })
                 }
-                "ctx" => Value::Table(call()?.remembered.ngx()),
+                "ctx" => Value::Table(call()?.remembered.ngx(lua)?),
                 "headers_sent" => Value::Boolean(matches!(phase(), Phase::BodyFilter | Phase::Log)),
                 "is_subrequest" => Value::Boolean(false),
                 other if ABSENT.contains(&other) => {
@@ -111,7 +112,7 @@ fn properties(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
     )?;
     metatable.set(
         "__newindex",
-        lua.create_function(|_, (_, name, value): (Value, mlua::LuaString, Value)| match &*name.to_string_lossy() {
+        lua.create_function(|lua, (_, name, value): (Value, mlua::LuaString, Value)| match &*name.to_string_lossy() {
             "status" => {
                 let status = value::number(&value).filter(|status| (100.0..=599.0).contains(status));
                 let Some(status) = status else { return Err(error::of("invalid status")) };
@@ -129,7 +130,7 @@ fn properties(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
             }
             "ctx" => {
                 let Value::Table(given) = value else { return Err(error::of("ngx.ctx must be a table")) };
-                let own = call()?.remembered.ngx();
+                let own = call()?.remembered.ngx(lua)?;
                 own.clear()?;
                 for pair in given.pairs::<Value, Value>() {
                     let (key, value) = pair?;
@@ -252,7 +253,7 @@ fn timers(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
                 if !(0.0..=1e8).contains(&seconds) || (again && seconds == 0.0) {
                     return value::failed(lua, "invalid delay");
                 }
-                crate::timer::start(lua, seconds, again, function, arguments);
+                crate::timer::start(seconds, again, function, arguments);
                 value::one(lua, 1)
             })?,
         )?;

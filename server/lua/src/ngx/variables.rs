@@ -14,7 +14,7 @@ pub(super) fn add(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
         "__index",
         lua.create_function(|lua, (_, name): (Value, Value)| {
             let name = value::text(&name)?;
-            let set: Value = call()?.remembered.variables().raw_get(name.as_str())?;
+            let set: Value = call()?.remembered.variables(lua)?.raw_get(name.as_str())?;
             if !set.is_nil() {
                 return Ok(set);
             }
@@ -29,7 +29,7 @@ pub(super) fn add(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
     ngx.set("var", variables)
 }
 
-fn set(_: &Lua, (_, name, given): (Value, mlua::LuaString, Value)) -> mlua::Result<()> {
+fn set(lua: &Lua, (_, name, given): (Value, mlua::LuaString, Value)) -> mlua::Result<()> {
     let name = name.to_string_lossy().to_string();
     let bytes = if given.is_nil() { Vec::new() } else { value::bytes(&given)? };
     match name.as_str() {
@@ -54,7 +54,7 @@ fn set(_: &Lua, (_, name, given): (Value, mlua::LuaString, Value)) -> mlua::Resu
         "request_uri" | "request_method" | "remote_addr" | "scheme" | "host" => {
             Err(error::of(format!("variable \"{name}\" not changeable")))
         }
-        _ => call()?.remembered.variables().raw_set(name, given),
+        _ => call()?.remembered.variables(lua)?.raw_set(name, given),
     }
 }
 

@@ -163,12 +163,10 @@ fn authenticate(lua: &Lua, (consumer, credential): (Value, Value)) -> mlua::Resu
             Some(Arc::new(credential_of(record)))
         }
     };
+    // The upstream is told by headers that the plugin sets itself, as in Kong.
     with(|exchange| {
-        let identifier = credential.as_ref().map(|credential| {
-            let name = ["username", "key"].iter().find_map(|name| credential.text(name));
-            name.or_else(|| credential.text("id")).unwrap_or_default().to_owned()
-        });
-        exchange.authenticate(consumer, credential.clone(), identifier.as_deref());
+        exchange.identity.consumer = consumer;
+        exchange.identity.credential = credential;
     })
 }
 

@@ -154,7 +154,7 @@ fn context(lua: &Lua, kong: &Table) -> mlua::Result<()> {
         lua.create_function(|lua, (_, name): (Value, mlua::LuaString)| {
             let call = call()?;
             match &*name.to_string_lossy() {
-                "shared" => Ok(Value::Table(call.remembered.shared())),
+                "shared" => Ok(Value::Table(call.remembered.shared(lua)?)),
                 "plugin" => Ok(Value::Table(call.remembered.plugin(lua, call.id)?)),
                 "core" => Ok(Value::Table(call.remembered.plugin(lua, Uuid::max())?)),
                 _ => Ok(Value::Nil),

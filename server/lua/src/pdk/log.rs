@@ -1,9 +1,10 @@
 //! `kong.log`
 
-use crate::current::{call, check};
+use crate::current::{call, check, read};
 use crate::error;
 use crate::phase::Phases;
-use crate::value;
+use crate::value::{self, Null};
+use exchange::log_entry::{self, Mode};
 use mlua::{Lua, MultiValue, Table, Value};
 use std::fmt::Write;
 
@@ -49,9 +50,10 @@ pub(super) fn add(lua: &Lua, kong: &Table) -> mlua::Result<()> {
     log.set("set_serialize_value", lua.create_function(set_serialize_value)?)?;
     log.set(
         "serialize",
-        lua.create_function(|_, _: MultiValue| {
+        lua.create_function(|lua, _: MultiValue| {
             check(Phases::LOG)?;
-            Err::<(), _>(error::of("kong.log.serialize is not available in this gateway"))
+            let entry = read(log_entry::value)?;
+            value::from_json(lua, &entry.into(), Null::Absent)
         })?,
     )?;
     let metatable = lua.create_table()?;
@@ -126,6 +128,16 @@ fn out_is_empty(table: &Table) -> mlua::Result<bool> {
 fn set_serialize_value(lua: &Lua, (key, given, options): (Value, Value, Option<Table>)) -> mlua::Result<()> {
     check(Phases::SERIALIZED)?;
     let Value::String(key) = key else { return Err(error::of("key must be a string")) };
+    let mode = match options {
+        Some(options) => options.get::<Option<String>>("mode")?.unwrap_or_else(|| "set".into()),
+        None => "set".into(),
+    };
+    let Some(mode) = Mode::parse(&mode) else { return Err(error::of("mode must be 'set', 'add' or 'replace'")) };
+    put(lua, &key.to_string_lossy(), mode, &given)
+}
+
+/// Gives a value to the log entry; nil takes the member away.
+pub fn put(lua: &Lua, key: &str, mode: Mode, given: &Value) -> mlua::Result<()> {
     if !matches!(
         given,
         Value::Nil | Value::String(_) | Value::Integer(_) | Value::Number(_) | Value::Boolean(_) | Value::Table(_)
@@ -134,13 +146,6 @@ fn set_serialize_value(lua: &Lua, (key, given, options): (Value, Value, Option<T
             "value must be nil, a number, string, boolean or a non-self-referencial table containing numbers, string and booleans",
         ));
     }
-    let mode = match options {
-        Some(options) => options.get::<Option<String>>("mode")?.unwrap_or_else(|| "set".into()),
-        None => "set".into(),
-    };
-    let mode = ["set", "add", "replace"].into_iter().find(|known| *known == mode);
-    let Some(mode) = mode else { return Err(error::of("mode must be 'set', 'add' or 'replace'")) };
-    let json = value::to_json(lua, &given)?;
-    call()?.remembered.serialized().borrow_mut().push((key.to_string_lossy().to_string(), json, mode));
-    Ok(())
+    let json = value::to_json(lua, given)?;
+    read(|exchange| exchange.log_values.set(key, mode, json))
 }

@@ -11,7 +11,7 @@ mod upstream_response;
 
 pub(crate) use cache::dictionary;
 pub(crate) use facts::{hostname, of_node};
-pub(crate) use log::level as log_level;
+pub(crate) use log::{level as log_level, put as put_log_value};
 pub(crate) use request::{header_name, header_table, lines, query, query_table, version, whole_body};
 pub(crate) use response::{exit, header_values};
 pub(crate) use service::{UNRESERVED, encode_args, put_query};
@@ -20,18 +20,8 @@ use crate::error;
 use mlua::{Lua, Table};
 
 /// Parts of the kit that this gateway does not have.
-const ABSENT: &[&str] = &[
-    "tracing",
-    "telemetry",
-    "db",
-    "dns",
-    "cluster_events",
-    "worker_events",
-    "timer",
-    "jwe",
-    "websocket",
-    "enterprise",
-];
+const ABSENT: &[&str] =
+    &["tracing", "telemetry", "dns", "cluster_events", "worker_events", "timer", "jwe", "websocket", "enterprise"];
 
 /// Everything, for a new state.
 pub fn table(lua: &Lua) -> mlua::Result<Table> {
@@ -46,6 +36,7 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
     facts::add(lua, &kong)?;
     log::add(lua, &kong)?;
     cache::add(lua, &kong)?;
+    kong.set("_db", crate::database::table(lua)?)?;
     let metatable = lua.create_table()?;
     metatable.set(
         "__index",

@@ -7,9 +7,10 @@ use crate::error;
 use crate::phase::Phases;
 use crate::value::{self, failed, one};
 use bytes::Bytes;
-use exchange::{Exchange, Scheme, form};
+use exchange::{Exchange, Instead, Scheme, form};
 use mlua::{Lua, MultiValue, Table, Value};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use std::time::Duration;
 
 /// Methods that `set_method` takes.
 const METHODS: &[&str] = &[
@@ -48,21 +49,17 @@ const PATH: &AsciiSet = &percent_encoding::CONTROLS
 /// Bytes that end a request line, or break it.
 const SPACES: &AsciiSet = &percent_encoding::CONTROLS.add(b' ');
 /// Functions of Kong's that need what this gateway decides itself.
-const ABSENT: &[&str] = &[
-    "set_target_retry_callback",
-    "set_retries",
-    "set_timeouts",
-    "set_tls_cert_key",
-    "set_tls_verify",
-    "set_tls_verify_depth",
-    "set_tls_verify_store",
-];
+const ABSENT: &[&str] = &["set_target_retry_callback", "set_tls_cert_key", "set_tls_verify_store"];
 
 pub(super) fn add(lua: &Lua, service: &Table) -> mlua::Result<()> {
     for name in ABSENT {
         let text = format!("kong.service.{name} is not available in this gateway");
         service.set(*name, lua.create_function(move |_, _: MultiValue| Err::<(), _>(error::of(text.clone())))?)?;
     }
+    service.set("set_timeouts", lua.create_function(set_timeouts)?)?;
+    service.set("set_retries", lua.create_function(set_retries)?)?;
+    service.set("set_tls_verify", lua.create_function(set_tls_verify)?)?;
+    service.set("set_tls_verify_depth", lua.create_function(set_tls_verify_depth)?)?;
     service.set("set_upstream", lua.create_function(set_upstream)?)?;
     service.set("set_target", lua.create_function(set_target)?)?;
     let request = lua.create_table()?;
@@ -103,6 +100,58 @@ fn set_upstream(lua: &Lua, host: Value) -> mlua::Result<MultiValue> {
         return failed(lua, format!("could not find an Upstream named '{name}'"));
     }
     with(|exchange| exchange.forward.host = host.as_slice().into())?;
+    one(lua, true)
+}
+
+/// What the request wants otherwise than its Service says.
+fn instead(change: impl FnOnce(&mut Instead)) -> mlua::Result<()> {
+    with(|exchange| change(exchange.forward.instead.get_or_insert_default()))
+}
+
+/// A whole number within bounds.
+fn integer(value: &Value, what: &str, low: u32, high: u32) -> mlua::Result<u32> {
+    let number = match value {
+        Value::Integer(_) | Value::Number(_) => value::number(value).filter(|number| number.fract() == 0.0),
+        _ => None,
+    };
+    let Some(number) = number else { return Err(error::of(format!("{what} must be an integer"))) };
+    if !(f64::from(low)..=f64::from(high)).contains(&number) {
+        return Err(error::of(format!("{what} must be an integer between {low} and {high}: given {number}")));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two u32")]
+    Ok(number as u32)
+}
+
+fn set_timeouts(_: &Lua, (connect, write, read): (Value, Value, Value)) -> mlua::Result<()> {
+    check(Phases::ACCESS)?;
+    let of = |value: &Value, what| {
+        let milliseconds = integer(value, what, 1, 2_147_483_646)?;
+        Ok::<_, mlua::Error>(Duration::from_millis(milliseconds.into()))
+    };
+    let timeouts = [of(&connect, "connect_timeout")?, of(&write, "write_timeout")?, of(&read, "read_timeout")?];
+    instead(|wanted| wanted.timeouts = Some(timeouts))
+}
+
+fn set_retries(_: &Lua, retries: Value) -> mlua::Result<()> {
+    check(Phases::ACCESS)?;
+    let retries = integer(&retries, "retries", 0, 32767)?;
+    instead(|wanted| wanted.retries = Some(retries))
+}
+
+fn set_tls_verify(lua: &Lua, on: Value) -> mlua::Result<MultiValue> {
+    check(Phases::TARGET)?;
+    let Value::Boolean(on) = on else { return Err(error::of("argument must be a boolean")) };
+    instead(|wanted| wanted.verify = Some(on))?;
+    one(lua, true)
+}
+
+fn set_tls_verify_depth(lua: &Lua, depth: Value) -> mlua::Result<MultiValue> {
+    check(Phases::TARGET)?;
+    if !matches!(depth, Value::Integer(_) | Value::Number(_)) {
+        return Err(error::of("argument must be a number"));
+    }
+    let depth = integer(&depth, "depth", 0, 64)?;
+    instead(|wanted| wanted.verify_depth = Some(depth))?;
     one(lua, true)
 }
 

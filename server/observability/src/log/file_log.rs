@@ -1,6 +1,6 @@
 //! `file-log`: a line of JSON at the end of a file.
 
-use super::custom_fields::{self, CustomFields, Scripts};
+use super::custom_fields::{self, Chunks, CustomFields};
 use entities::PluginSchema;
 use exchange::{About, Destination, Exchange, Outbox, Pack, Phases, Plugin, QueueLimits, Services, Shipment};
 use schema::Schema;
@@ -18,7 +18,7 @@ pub struct Config {
     pub reopen: bool,
     /// Members of the entry that Lua chunks make.
     #[field(is = custom_fields::field)]
-    pub custom_fields_by_lua: Option<Scripts>,
+    pub custom_fields_by_lua: Option<Chunks>,
 }
 
 /// `file-log`, configured.
@@ -37,7 +37,7 @@ impl Plugin for FileLog {
         PluginSchema::new::<Config>(Self::NAME).priority(Self::PRIORITY).all_protocols()
     }
 
-    fn new(config: Config, _: &About, services: &Services) -> Result<Self, String> {
+    fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
         let outbox = services.shipping.open(Shipment {
             plugin: Self::NAME,
             name: format!("file-log {} {}", config.reopen, config.path),
@@ -46,11 +46,11 @@ impl Plugin for FileLog {
             pack: Pack::Joined,
             destination: Destination::File { path: config.path.into(), reopen: config.reopen },
         });
-        Ok(Self { outbox, fields: CustomFields::new(config.custom_fields_by_lua.as_ref())? })
+        Ok(Self { outbox, fields: CustomFields::new(Self::NAME, config.custom_fields_by_lua, about, services)? })
     }
 
     fn log(&self, exchange: &Exchange) {
-        let mut line = self.fields.entry(exchange);
+        let Some(mut line) = self.fields.entry(exchange) else { return };
         line.push(b'\n');
         self.outbox.push(line.into());
     }

@@ -1,6 +1,6 @@
 //! `http-log`: entries as bodies of HTTP requests.
 
-use super::custom_fields::{self, CustomFields, Scripts};
+use super::custom_fields::{self, Chunks, CustomFields};
 use crate::endpoint::Endpoint;
 use crate::queue::{Legacy, Queue, millis};
 use entities::PluginSchema;
@@ -54,7 +54,7 @@ pub struct Config {
     pub queue: Queue,
     /// Members of the entry that Lua chunks make.
     #[field(is = custom_fields::field)]
-    pub custom_fields_by_lua: Option<Scripts>,
+    pub custom_fields_by_lua: Option<Chunks>,
 }
 
 fn headers(field: Field) -> Field {
@@ -102,7 +102,7 @@ impl Plugin for HttpLog {
         PluginSchema::new::<Config>(Self::NAME).priority(Self::PRIORITY).all_protocols()
     }
 
-    fn new(config: Config, _: &About, services: &Services) -> Result<Self, String> {
+    fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
         let legacy = Legacy {
             batch: config.queue_size.map(|size| (size, 1)),
             delay: config.flush_timeout.map(|delay| (delay, 2.0)),
@@ -117,11 +117,13 @@ impl Plugin for HttpLog {
             limits,
             destination,
         });
-        Ok(Self { outbox, fields: CustomFields::new(config.custom_fields_by_lua.as_ref())? })
+        Ok(Self { outbox, fields: CustomFields::new(Self::NAME, config.custom_fields_by_lua, about, services)? })
     }
 
     fn log(&self, exchange: &Exchange) {
-        self.outbox.push(self.fields.entry(exchange).into());
+        if let Some(entry) = self.fields.entry(exchange) {
+            self.outbox.push(entry.into());
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `loggly`: entries for Loggly, as syslog messages in datagrams.
 
-use super::custom_fields::{self, CustomFields, Scripts};
+use super::custom_fields::{self, Chunks, CustomFields};
 use super::severity::{Severities, Severity};
 use entities::PluginSchema;
 use exchange::{About, Destination, Exchange, Outbox, Pack, Phases, Plugin, QueueLimits, Services, Shipment};
@@ -50,7 +50,7 @@ pub struct Config {
     pub timeout: Option<f64>,
     /// Members of the entry that Lua chunks make.
     #[field(is = custom_fields::field)]
-    pub custom_fields_by_lua: Option<Scripts>,
+    pub custom_fields_by_lua: Option<Chunks>,
 }
 
 /// `loggly`, configured.
@@ -72,7 +72,7 @@ impl Plugin for Loggly {
         PluginSchema::new::<Config>(Self::NAME).priority(Self::PRIORITY).all_protocols()
     }
 
-    fn new(config: Config, _: &About, services: &Services) -> Result<Self, String> {
+    fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
         let host = config.host.unwrap_or_else(|| "logs-01.loggly.com".to_owned());
         let port = config.port.unwrap_or(514);
         let outbox = services.shipping.open(Shipment {
@@ -95,7 +95,12 @@ impl Plugin for Loggly {
             let _ = write!(head, " tag=\"{tag}\"");
         }
         head.push(']');
-        Ok(Self { outbox, fields: CustomFields::new(config.custom_fields_by_lua.as_ref())?, severities, head })
+        Ok(Self {
+            outbox,
+            fields: CustomFields::new(Self::NAME, config.custom_fields_by_lua, about, services)?,
+            severities,
+            head,
+        })
     }
 
     fn log(&self, exchange: &Exchange) {
@@ -103,7 +108,8 @@ impl Plugin for Loggly {
         let time = OffsetDateTime::now_utc().format(TIME).unwrap_or_default();
         // Facility user.
         let mut message = format!("<{}>1 {time} {} ", 8 + severity.number(), self.head).into_bytes();
-        message.extend_from_slice(&self.fields.entry(exchange));
+        let Some(entry) = self.fields.entry(exchange) else { return };
+        message.extend_from_slice(&entry);
         self.outbox.push(message.into());
     }
 }

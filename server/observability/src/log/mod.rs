@@ -9,6 +9,7 @@ mod syslog;
 mod tcp_log;
 mod udp_log;
 
+pub use custom_fields::logger;
 pub use file_log::FileLog;
 pub use http_log::HttpLog;
 pub use loggly::Loggly;

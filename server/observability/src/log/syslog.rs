@@ -1,6 +1,6 @@
 //! `syslog`: entries for the syslog of this host.
 
-use super::custom_fields::{self, CustomFields, Scripts};
+use super::custom_fields::{self, Chunks, CustomFields};
 use super::severity::{Severities, Severity};
 use entities::PluginSchema;
 use exchange::{About, Destination, Exchange, Outbox, Pack, Phases, Plugin, QueueLimits, Services, Shipment};
@@ -35,7 +35,7 @@ pub struct Config {
     pub server_errors_severity: Severity,
     /// Members of the entry that Lua chunks make.
     #[field(is = custom_fields::field)]
-    pub custom_fields_by_lua: Option<Scripts>,
+    pub custom_fields_by_lua: Option<Chunks>,
     /// Facility of the entries.
     #[field(default = "user")]
     pub facility: Facility,
@@ -106,7 +106,7 @@ impl Plugin for Syslog {
         PluginSchema::new::<Config>(Self::NAME).priority(Self::PRIORITY).all_protocols()
     }
 
-    fn new(config: Config, _: &About, services: &Services) -> Result<Self, String> {
+    fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
         let outbox = services.shipping.open(Shipment {
             plugin: Self::NAME,
             name: "syslog".to_owned(),
@@ -120,7 +120,7 @@ impl Plugin for Syslog {
             client_errors: config.client_errors_severity,
             server_errors: config.server_errors_severity,
         };
-        let fields = CustomFields::new(config.custom_fields_by_lua.as_ref())?;
+        let fields = CustomFields::new(Self::NAME, config.custom_fields_by_lua, about, services)?;
         Ok(Self { outbox, fields, severities, facility: config.facility })
     }
 
@@ -129,7 +129,8 @@ impl Plugin for Syslog {
         let priority = self.facility.number() * 8 + severity.number();
         let time = OffsetDateTime::now_utc().format(TIME).unwrap_or_default();
         let mut message = format!("<{priority}>{time} kong: ").into_bytes();
-        message.extend_from_slice(&self.fields.entry(exchange));
+        let Some(entry) = self.fields.entry(exchange) else { return };
+        message.extend_from_slice(&entry);
         self.outbox.push(message.into());
     }
 }

@@ -1,6 +1,6 @@
 //! `tcp-log`: a line of JSON into a TCP connection.
 
-use super::custom_fields::{self, CustomFields, Scripts};
+use super::custom_fields::{self, Chunks, CustomFields};
 use crate::queue::millis;
 use entities::PluginSchema;
 use exchange::{About, Destination, Exchange, Outbox, Pack, Phases, Plugin, QueueLimits, Services, Shipment};
@@ -30,7 +30,7 @@ pub struct Config {
     pub tls_sni: Option<String>,
     /// Members of the entry that Lua chunks make.
     #[field(is = custom_fields::field)]
-    pub custom_fields_by_lua: Option<Scripts>,
+    pub custom_fields_by_lua: Option<Chunks>,
 }
 
 /// `tcp-log`, configured.
@@ -49,7 +49,7 @@ impl Plugin for TcpLog {
         PluginSchema::new::<Config>(Self::NAME).priority(Self::PRIORITY).all_protocols()
     }
 
-    fn new(config: Config, _: &About, services: &Services) -> Result<Self, String> {
+    fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
         let (timeout, keepalive) = (millis(config.timeout, 10_000.0), millis(config.keepalive, 60_000.0));
         let tls = config.tls.then_some(config.tls_sni);
         let outbox = services.shipping.open(Shipment {
@@ -60,11 +60,11 @@ impl Plugin for TcpLog {
             pack: Pack::Each,
             destination: Destination::Tcp { host: config.host, port: config.port, timeout, keepalive, tls },
         });
-        Ok(Self { outbox, fields: CustomFields::new(config.custom_fields_by_lua.as_ref())? })
+        Ok(Self { outbox, fields: CustomFields::new(Self::NAME, config.custom_fields_by_lua, about, services)? })
     }
 
     fn log(&self, exchange: &Exchange) {
-        let mut line = self.fields.entry(exchange);
+        let Some(mut line) = self.fields.entry(exchange) else { return };
         line.push(b'\n');
         self.outbox.push(line.into());
     }

@@ -1,6 +1,6 @@
 //! `udp-log`: JSON in a datagram.
 
-use super::custom_fields::{self, CustomFields, Scripts};
+use super::custom_fields::{self, Chunks, CustomFields};
 use entities::PluginSchema;
 use exchange::{About, Destination, Exchange, Outbox, Pack, Phases, Plugin, QueueLimits, Services, Shipment};
 use schema::Schema;
@@ -21,7 +21,7 @@ pub struct Config {
     pub timeout: Option<f64>,
     /// Members of the entry that Lua chunks make.
     #[field(is = custom_fields::field)]
-    pub custom_fields_by_lua: Option<Scripts>,
+    pub custom_fields_by_lua: Option<Chunks>,
 }
 
 /// `udp-log`, configured.
@@ -40,7 +40,7 @@ impl Plugin for UdpLog {
         PluginSchema::new::<Config>(Self::NAME).priority(Self::PRIORITY).all_protocols()
     }
 
-    fn new(config: Config, _: &About, services: &Services) -> Result<Self, String> {
+    fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
         let outbox = services.shipping.open(Shipment {
             plugin: Self::NAME,
             name: format!("udp-log {} {}", config.host, config.port),
@@ -48,11 +48,13 @@ impl Plugin for UdpLog {
             pack: Pack::Each,
             destination: Destination::Udp { host: config.host, port: config.port },
         });
-        Ok(Self { outbox, fields: CustomFields::new(config.custom_fields_by_lua.as_ref())? })
+        Ok(Self { outbox, fields: CustomFields::new(Self::NAME, config.custom_fields_by_lua, about, services)? })
     }
 
     fn log(&self, exchange: &Exchange) {
-        self.outbox.push(self.fields.entry(exchange).into());
+        if let Some(entry) = self.fields.entry(exchange) {
+            self.outbox.push(entry.into());
+        }
     }
 }
 

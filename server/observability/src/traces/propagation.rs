@@ -1,7 +1,7 @@
 //! `config.propagation`: which formats are read, cleared and written.
 
 use super::formats::{Extracted, Format, Injected, Look};
-use exchange::log_entry::{LogValues, Mode};
+use exchange::log_entry::Mode;
 use exchange::{Exchange, SpanId, TraceId};
 use schema::Schema;
 use serde::Deserialize;
@@ -163,9 +163,7 @@ impl Propagation {
         if let Some(trace) = &mut exchange.trace {
             trace.propagated = true;
         }
-        let mut values = exchange.state.take::<LogValues>().unwrap_or_default();
-        values.set("trace_id", Mode::Set, Value::Object(ids));
-        exchange.state.put(values);
+        exchange.log_values.set("trace_id", Mode::Set, Value::Object(ids));
     }
 }
 

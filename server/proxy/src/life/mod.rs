@@ -142,6 +142,16 @@ async fn ask<C: Client>(
     if let Some(tracer) = &worker.shared.tracer {
         tracer.inject(exchange);
     }
+    let wanted = exchange.forward.instead.as_deref();
+    let wanted = wanted.map(|wanted| service.instead(wanted, worker.shared.targets.trust()).map(Box::new));
+    let service = match &wanted {
+        None => service,
+        Some(Ok(own)) => own,
+        Some(Err(error)) => {
+            tracing::error!("TLS as a plugin wants it: {error}");
+            return respond::made(client, exchange, Answer::page(502), false, collected, worker).await;
+        }
+    };
     match forward::send(client, exchange, (route, service), snapshot, worker).await {
         Ok(answered) => relay::respond(client, exchange, answered, service, collected, worker).await,
         Err(forward::Failure::Answer { answer, proxied }) => {

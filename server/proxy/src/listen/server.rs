@@ -17,6 +17,9 @@ use tokio::net::{TcpStream, UnixStream};
 
 /// Serves one connection after the other, on the worker it came to.
 pub trait Serve: Clone + Send + 'static {
+    /// A worker begins, on this thread; once for each listener.
+    fn begin(&self) {}
+
     /// Serves a connection to its end. On a TLS listener, a connection without TLS session speaks in cleartext: it is
     /// answered with 400.
     fn serve<S: ClientStream>(&self, io: S, ends: Ends, listener: Arc<ListenerContext>) -> impl Future<Output = ()>;
@@ -84,6 +87,7 @@ pub fn start<S: Serve>(bound: Vec<Bound>, options: &Options, serve: S) -> io::Re
         };
         server = match socket {
             Bind::Tcp(socket) => server.listen(name, socket, move || {
+                door.serve.begin();
                 let door = door.clone();
                 fn_service(move |io: TcpStream| {
                     let door = door.clone();
@@ -94,6 +98,7 @@ pub fn start<S: Serve>(bound: Vec<Bound>, options: &Options, serve: S) -> io::Re
                 })
             })?,
             Bind::Unix(socket) => server.listen_uds(name, socket, move || {
+                door.serve.begin();
                 let door = door.clone();
                 fn_service(move |io: UnixStream| {
                     let door = door.clone();

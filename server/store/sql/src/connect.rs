@@ -2,9 +2,9 @@
 
 use crate::failure::OpenError;
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
-use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,8 +77,13 @@ pub struct Postgres {
     pub tls: Tls,
     /// `pg_timeout`: for connecting and for each statement.
     pub timeout: Duration,
-    /// `pg_pool_size`: how many connections at most, besides the one that listens.
+    /// `pg_pool_size`: how many connections at most, besides the one that listens and the one that looks at the revision.
     pub pool_size: u32,
+    /// How long a statement waits for a connection (`pg_semaphore_timeout`, where `pg_max_concurrent_queries` bounds
+    /// them); `timeout` unless given.
+    pub turn: Option<Duration>,
+    /// `pg_backlog`: how many calls may wait for a connection; any number unless given.
+    pub backlog: Option<u32>,
     /// `pg_keepalive_timeout`: how long an unused connection stays open.
     pub keepalive: Option<Duration>,
 }
@@ -95,6 +100,8 @@ impl Default for Postgres {
             tls: Tls::Off,
             timeout: Duration::from_secs(5),
             pool_size: 10,
+            turn: None,
+            backlog: None,
             keepalive: Some(Duration::from_secs(60)),
         }
     }
@@ -146,6 +153,8 @@ impl Database {
 pub(crate) struct Pools {
     pub(crate) write: DatabaseConnection,
     pub(crate) read: DatabaseConnection,
+    /// For looking at the revision: never kept waiting by the other connections' work.
+    pub(crate) watch: DatabaseConnection,
     /// PostgreSQL: for listening.
     pub(crate) listen: Option<PgPool>,
 }
@@ -181,13 +190,19 @@ fn sqlite(to: &Sqlite, patience: Option<Duration>) -> Pools {
             .max_lifetime(None)
             .test_before_acquire(false)
     };
-    let write = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool(1).connect_lazy_with(options.clone()));
+    let write = match &to.path {
+        // SQLite itself ends a transaction for which there is no room, and the driver then counts one that is no more:
+        // what is written on such a connection is nested in a transaction that nobody commits. It is never used again.
+        Some(_) => pool(1).before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) })),
+        None => pool(1),
+    };
+    let write = SqlxSqliteConnector::from_sqlx_sqlite_pool(write.connect_lazy_with(options.clone()));
     let read = match &to.path {
         // No `query_only`: the first connection to a file may have to set it up.
         Some(_) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool(to.readers.max(1)).connect_lazy_with(options)),
         None => write.clone(),
     };
-    Pools { write, read, listen: None }
+    Pools { write, watch: read.clone(), read, listen: None }
 }
 
 fn postgres(to: &Postgres) -> Result<Pools, OpenError> {
@@ -219,23 +234,26 @@ fn postgres(to: &Postgres) -> Result<Pools, OpenError> {
         settings.push(("search_path", format!("\"{}\"", schema.replace('"', "\"\""))));
     }
     options = options.options(settings);
-    let pool = |connections: u32| {
+    let pool = |connections: u32, turn: Duration| {
         PgPoolOptions::new()
             .max_connections(connections)
-            .acquire_timeout(to.timeout)
+            .acquire_timeout(turn)
             .idle_timeout(to.keepalive)
             .connect_lazy_with(options.clone())
     };
-    let shared = SqlxPostgresConnector::from_sqlx_postgres_pool(pool(to.pool_size.max(2)));
+    let shared =
+        SqlxPostgresConnector::from_sqlx_postgres_pool(pool(to.pool_size.max(2), to.turn.unwrap_or(to.timeout)));
+    let watch = SqlxPostgresConnector::from_sqlx_postgres_pool(pool(1, to.timeout * 2));
     // Writers come one after the other in this process, so they cannot use up the pool while they wait for other nodes.
-    Ok(Pools { write: shared.clone(), read: shared, listen: Some(pool(1)) })
+    Ok(Pools { write: shared.clone(), read: shared, watch, listen: Some(pool(1, to.timeout)) })
 }
 
 impl Pools {
-    pub(crate) async fn close(self) {
-        let _ = self.write.close().await;
-        let _ = self.read.close().await;
-        if let Some(pool) = self.listen {
+    pub(crate) async fn close(&self) {
+        let _ = self.write.clone().close().await;
+        let _ = self.read.clone().close().await;
+        let _ = self.watch.clone().close().await;
+        if let Some(pool) = &self.listen {
             pool.close().await;
         }
     }

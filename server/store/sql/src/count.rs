@@ -55,7 +55,7 @@ pub(crate) async fn take(
     Ok((granted, used))
 }
 
-/// Removes counters whose time has run out at `now`, in Unix seconds.
+/// Removes records whose time has run out at `now`, in Unix seconds; the change log does not tell.
 pub(crate) async fn sweep(db: &DatabaseConnection, entity: &'static str, now: i64) -> Result<(), Error> {
     let over = Expr::col((entity, EXPIRES)).lte(now);
     let delete = Query::delete().from_table(entity).and_where(over).take();

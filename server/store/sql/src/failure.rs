@@ -45,6 +45,12 @@ pub(crate) fn driver(error: &DbErr) -> Option<&sqlx::Error> {
     }
 }
 
+/// Whether a database did not say anything within its time, not even no.
+pub(crate) fn is_silent(error: &DbErr) -> bool {
+    matches!(driver(error), Some(sqlx::Error::PoolTimedOut))
+        || matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Custom(_))
+}
+
 /// A sentence about a failure that no rule of the store explains.
 pub(crate) fn sentence(error: &DbErr) -> String {
     match driver(error) {
@@ -52,8 +58,6 @@ pub(crate) fn sentence(error: &DbErr) -> String {
         Some(sqlx::Error::PoolClosed) => "the connections to the database are closed".to_owned(),
         Some(sqlx::Error::Io(cause)) => format!("the connection to the database failed: {cause}"),
         Some(sqlx::Error::Database(cause)) => match cause.code().as_deref() {
-            // SQLITE_FULL and PostgreSQL's disk_full.
-            Some("13" | "53100") => "the disk of the database is full; nothing was written".to_owned(),
             // SQLITE_READONLY and its variants.
             Some("8" | "264" | "520" | "776" | "1032" | "1288") => {
                 format!("the database file is read-only: {}", cause.message())
@@ -70,8 +74,18 @@ pub(crate) fn sentence(error: &DbErr) -> String {
     }
 }
 
+/// Whether there is no room for what was to be written: SQLITE_FULL, SQLITE_IOERR_SHMSIZE (the index of the write-ahead
+/// log cannot grow), PostgreSQL's disk_full.
+fn is_full(error: &DbErr) -> bool {
+    let Some(sqlx::Error::Database(cause)) = driver(error) else { return false };
+    matches!(cause.code().as_deref(), Some("13" | "4874" | "53100"))
+}
+
 /// A failure of reading, or one that no rule explains.
 pub(crate) fn unavailable(error: DbErr) -> Error {
+    if is_full(&error) {
+        return Error::Full;
+    }
     Error::Unavailable(sentence(&error))
 }
 

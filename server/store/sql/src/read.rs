@@ -231,6 +231,26 @@ async fn searched<C: ConnectionTrait>(
     }
 }
 
+/// How many records of a kind a workspace has.
+pub(crate) async fn count<C: ConnectionTrait>(
+    db: &C,
+    blueprint: &Blueprint,
+    entity: &str,
+    ws: Uuid,
+    now: i64,
+) -> Result<usize, Error> {
+    let (layout, _) = blueprint.layout(entity)?;
+    let statement = Sql::select()
+        .expr(Expr::col((layout.entity, layout.table.key.name.clone())).count())
+        .from(layout.entity)
+        .and_where_option(within(layout, Some(ws)))
+        .and_where(alive(layout, now))
+        .take();
+    let row = db.query_one(&statement).await.map_err(unavailable)?;
+    let count: Option<i64> = row.and_then(|row| row.try_get_by_index(0).ok());
+    Ok(usize::try_from(count.unwrap_or(0)).unwrap_or(0))
+}
+
 /// Begins a transaction that sees one moment.
 pub(crate) async fn moment(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     match db.get_database_backend() {

@@ -1,12 +1,13 @@
 //! The engine.
 
 use crate::blueprint::Blueprint;
-use crate::connect::{Database, Pools};
+use crate::connect::Database;
 use crate::count::{self, Counter};
 use crate::failure::{OpenError, unavailable};
+use crate::link::Link;
 use crate::listen::{Lookout, channel};
 use crate::open::{Settings, prepare};
-use crate::{log, read, write};
+use crate::{log, note, read, write};
 use migration::EXPIRES;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use serde_json::Value;
@@ -31,7 +32,7 @@ pub struct Sql {
 }
 
 struct Inner {
-    pools: Pools,
+    link: Arc<Link>,
     blueprint: Arc<Blueprint>,
     lookout: Arc<Lookout>,
     keep: u64,
@@ -54,6 +55,24 @@ impl Sql {
     ///
     /// `handle`: the background runtime; it must be driven by another thread than the caller's if the caller blocks.
     pub async fn open(handle: &Handle, settings: Settings, blueprint: Arc<Blueprint>) -> Result<Sql, OpenError> {
+        let mut sql = Self::connect(handle, &settings, blueprint).await?;
+        if let Some(channel) = &sql.inner.channel {
+            sql.tasks.push(handle.spawn(sql.inner.lookout.clone().listen(channel.clone())));
+        }
+        Ok(sql)
+    }
+
+    /// Connects to a read-only replica of the database that `primary` is open on. What is read here may be a little
+    /// behind; it is followed as on the database itself. It cannot be listened to, so `primary` tells when there is
+    /// something to wait for.
+    pub async fn open_replica(handle: &Handle, settings: Settings, primary: &Sql) -> Result<Sql, OpenError> {
+        let settings = Settings { bootstrap: false, ..settings };
+        let mut sql = Self::connect(handle, &settings, primary.inner.blueprint.clone()).await?;
+        sql.tasks.push(handle.spawn(sql.inner.lookout.clone().chase(primary.subscribe())));
+        Ok(sql)
+    }
+
+    async fn connect(handle: &Handle, settings: &Settings, blueprint: Arc<Blueprint>) -> Result<Sql, OpenError> {
         let (shown, task) = (settings.database.shown(), {
             let (settings, blueprint) = (settings.clone(), blueprint.clone());
             handle.spawn(async move { prepare(&settings, &blueprint).await })
@@ -61,8 +80,9 @@ impl Sql {
         let (pools, revision) = task
             .await
             .unwrap_or_else(|error| Err(OpenError::Unavailable { database: shown, cause: error.to_string() }))?;
+        let link = Arc::new(Link::new(settings.database.clone(), pools));
         let lookout = Arc::new(Lookout {
-            db: pools.read.clone(),
+            link: link.clone(),
             revision: watch::Sender::new(revision),
             reachable: AtomicBool::new(true),
         });
@@ -70,12 +90,9 @@ impl Sql {
             Database::Sqlite(_) => None,
             Database::Postgres(to) => Some(channel(to.schema.as_deref())),
         };
-        let mut tasks = vec![handle.spawn(lookout.clone().poll(settings.poll))];
-        if let (Some(pool), Some(channel)) = (&pools.listen, &channel) {
-            tasks.push(handle.spawn(lookout.clone().listen(pool.clone(), channel.clone())));
-        }
+        let tasks = vec![handle.spawn(lookout.clone().poll(settings.poll))];
         let inner = Inner {
-            pools,
+            link,
             blueprint,
             lookout,
             keep: settings.log_entries,
@@ -91,16 +108,6 @@ impl Sql {
         self.inner.lookout.reachable.load(Ordering::Relaxed)
     }
 
-    /// Everything of some kinds only, at one moment. References to other kinds are in the records and lead nowhere.
-    pub fn view_of(&self, entities: &[&str]) -> Pending<'static, Arc<View>> {
-        let all = self.inner.blueprint.catalog();
-        let wanted = all.rules().iter().filter(|rules| entities.contains(&rules.entity)).cloned().collect();
-        let catalog = Arc::new(Catalog::new(wanted));
-        self.background(
-            |inner| async move { read::view(&inner.pools.read, &inner.blueprint, catalog).await.map(Arc::new) },
-        )
-    }
-
     /// Deletes records whose time to live has run out, at most about `limit` of each kind, with what hangs on them; the
     /// change log tells. Returns how many it found.
     pub fn sweep(&self, limit: usize) -> Pending<'static, usize> {
@@ -110,7 +117,9 @@ impl Sql {
     /// Takes one unit of every counter, or of none, whichever nodes count meanwhile. Tells whether it did, and how many
     /// units each held before. No revision comes of it.
     pub fn take(&self, counters: Vec<Counter>) -> Pending<'static, (bool, Vec<u64>)> {
-        self.background(move |inner| async move { count::take(&inner.pools.write, &inner.blueprint, &counters).await })
+        self.background(move |inner| async move {
+            count::take(&inner.link.pools().write, &inner.blueprint, &counters).await
+        })
     }
 
     /// Ends the tasks and closes the connections in order. Dropping does the same without waiting.
@@ -118,18 +127,19 @@ impl Sql {
         for task in self.tasks.drain(..) {
             task.abort();
         }
-        let pools = self.inner.pools.clone();
+        let pools = self.inner.link.pools();
         // A runtime that is gone has closed them already.
-        let _ = self.handle.spawn(pools.close()).await;
+        let _ = self.handle.spawn(async move { pools.close().await }).await;
     }
 
     /// Runs on the background runtime.
-    fn background<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> Pending<'static, T>
+    fn background<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F + Send + 'static) -> Pending<'static, T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let task = self.handle.spawn(work(self.inner.clone()));
+        let inner = self.inner.clone();
+        let task = self.handle.spawn(async move { inner.link.clone().during(work(inner)).await });
         Box::pin(async move {
             task.await
                 .unwrap_or_else(|error| Err(Error::Unavailable(format!("the background runtime stopped: {error}"))))
@@ -140,8 +150,9 @@ impl Sql {
 impl Inner {
     async fn apply(&self, batch: Batch) -> Result<Revision, Error> {
         let _turn = self.turn.lock().await;
+        let pools = self.link.pools();
         let context = write::Context {
-            db: &self.pools.write,
+            db: &pools.write,
             blueprint: &self.blueprint,
             keep: self.keep,
             channel: self.channel.as_deref(),
@@ -160,7 +171,8 @@ impl Inner {
     async fn view(&self) -> Result<Arc<View>, Error> {
         let held = || self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let known = held().upgrade();
-        let (db, catalog) = (&self.pools.read, self.blueprint.catalog());
+        let (pools, catalog) = (self.link.pools(), self.blueprint.catalog());
+        let db = &pools.read;
         let mut newer = None;
         if let Some(view) = known {
             // Read before the changes: these then hold all up to here, and perhaps more.
@@ -187,18 +199,18 @@ impl Inner {
     }
 
     async fn sweep(&self, limit: usize) -> Result<usize, Error> {
-        let now = unix_now();
+        let (now, pools) = (unix_now(), self.link.pools());
         let mut operations = Vec::new();
         for (layout, rules) in self.blueprint.layouts().iter().zip(self.blueprint.catalog().rules()) {
-            if count::COUNTERS.contains(&rules.entity) {
-                count::sweep(&self.pools.write, layout.entity, now).await?;
+            if count::COUNTERS.contains(&rules.entity) || note::UNFOLLOWED.contains(&rules.entity) {
+                count::sweep(&pools.write, layout.entity, now).await?;
                 continue;
             }
             let over = crate::statement::rows(layout)
                 .and_where(Expr::col((layout.entity, EXPIRES)).lte(now))
                 .limit(limit as u64)
                 .take();
-            let found = read::records(&self.pools.read, layout, rules, &over).await.map_err(unavailable)?;
+            let found = read::records(&pools.read, layout, rules, &over).await.map_err(unavailable)?;
             operations
                 .extend(found.iter().map(|record| Operation::Delete { entity: rules.entity, id: record.id.clone() }));
         }
@@ -218,7 +230,7 @@ impl Store for Sql {
     fn get<'a>(&'a self, entity: &'static str, id: &'a Id) -> Pending<'a, Option<Arc<Record>>> {
         let id = id.clone();
         self.background(move |inner| async move {
-            read::get(&inner.pools.read, &inner.blueprint, entity, &id, Some(unix_now())).await
+            read::get(&inner.link.pools().read, &inner.blueprint, entity, &id, Some(unix_now())).await
         })
     }
 
@@ -232,21 +244,21 @@ impl Store for Sql {
         let (field, value) = (field.to_owned(), value.clone());
         self.background(move |inner| async move {
             let now = Some(unix_now());
-            read::by_unique(&inner.pools.read, &inner.blueprint, entity, ws, &field, &value, now).await
+            read::by_unique(&inner.link.pools().read, &inner.blueprint, entity, ws, &field, &value, now).await
         })
     }
 
     fn page<'a>(&'a self, query: &'a Query) -> Pending<'a, Page> {
         let query = query.clone();
         self.background(move |inner| async move {
-            read::page(&inner.pools.read, &inner.blueprint, &query, unix_now()).await
+            read::page(&inner.link.pools().read, &inner.blueprint, &query, unix_now()).await
         })
     }
 
     fn changes(&self, after: Revision, limit: usize) -> Pending<'_, Vec<Change>> {
         self.background(move |inner| async move {
             let json = inner.channel.is_some();
-            log::after(&inner.pools.read, inner.blueprint.catalog(), after, limit, json).await
+            log::after(&inner.link.pools().read, inner.blueprint.catalog(), after, limit, json).await
         })
     }
 
@@ -256,12 +268,35 @@ impl Store for Sql {
 
     fn revision(&self) -> Pending<'_, Revision> {
         self.background(|inner| async move {
-            log::revision(&inner.pools.read).await.map(|(revision, _)| revision).map_err(unavailable)
+            log::revision(&inner.link.pools().read).await.map(|(revision, _)| revision).map_err(unavailable)
         })
     }
 
     fn view(&self) -> Pending<'_, Arc<View>> {
         self.background(|inner| async move { inner.view().await })
+    }
+
+    /// Everything of some kinds only.
+    fn view_of<'a>(&'a self, entities: &'a [&'a str]) -> Pending<'a, Arc<View>> {
+        let all = self.inner.blueprint.catalog();
+        let wanted = all.rules().iter().filter(|rules| entities.contains(&rules.entity)).cloned().collect();
+        let catalog = Arc::new(Catalog::new(wanted));
+        self.background(
+            |inner| async move { read::view(&inner.link.pools().read, &inner.blueprint, catalog).await.map(Arc::new) },
+        )
+    }
+
+    fn count(&self, entity: &'static str, ws: Uuid) -> Pending<'_, usize> {
+        self.background(move |inner| async move {
+            read::count(&inner.link.pools().read, &inner.blueprint, entity, ws, unix_now()).await
+        })
+    }
+
+    fn note(&self, records: Vec<Record>) -> Pending<'_, ()> {
+        self.background(move |inner| async move {
+            let _turn = inner.turn.lock().await;
+            note::insert(&inner.link.pools().write, &inner.blueprint, &records).await
+        })
     }
 
     fn subscribe(&self) -> watch::Receiver<Revision> {
@@ -274,7 +309,7 @@ impl Drop for Sql {
         for task in &self.tasks {
             task.abort();
         }
-        let pools = self.inner.pools.clone();
-        self.handle.spawn(pools.close());
+        let pools = self.inner.link.pools();
+        self.handle.spawn(async move { pools.close().await });
     }
 }

@@ -20,7 +20,7 @@ use store::{Batch, ChangeKind, Error, Id, OnDelete, Operation, Precondition, Rec
 use uuid::Uuid;
 
 /// Values bound per `INSERT` at most; SQLite takes 32766, PostgreSQL 65535.
-const BOUND: usize = 30_000;
+pub(crate) const BOUND: usize = 30_000;
 
 /// What a writer needs besides the batch.
 pub(crate) struct Context<'a> {
@@ -148,22 +148,16 @@ impl Writer<'_> {
 
     async fn operate(&mut self, operation: Operation) -> Result<(), Failure> {
         match operation {
-            Operation::Insert(record) => {
-                let found = read::get(self.db, self.blueprint, record.entity, &record.id, None).await?;
-                if found.as_ref().is_some_and(|found| !found.expired(self.now)) {
-                    return Err(Error::PrimaryKey { entity: record.entity, id: record.id }.into());
-                }
-                self.put(record, found).await
-            }
+            Operation::Insert(record) => self.put(record, Before::Nothing).await,
             Operation::Update(record) => {
                 match read::get(self.db, self.blueprint, record.entity, &record.id, None).await? {
                     None => Err(Error::Missing { entity: record.entity, id: record.id }.into()),
-                    found => self.put(record, found).await,
+                    found => self.put(record, Before::Read(found)).await,
                 }
             }
             Operation::Upsert(record) => {
                 let found = read::get(self.db, self.blueprint, record.entity, &record.id, None).await?;
-                self.put(record, found).await
+                self.put(record, Before::Read(found)).await
             }
             Operation::Delete { entity, id } => self.delete(entity, &id).await,
             Operation::ReplaceAll(records) => self.replace(records).await,
@@ -171,9 +165,31 @@ impl Writer<'_> {
     }
 
     /// Writes a record in the place of `before`, after the checks that keep the rules.
-    async fn put(&mut self, record: Record, mut before: Option<Arc<Record>>) -> Result<(), Failure> {
+    async fn put(&mut self, record: Record, before: Before) -> Result<(), Failure> {
         let (layout, rules) = self.blueprint.layout(record.entity)?;
-        let probe = self.probe(layout, rules, &record).await?;
+        let probe = self.probe(layout, rules, &record, matches!(before, Before::Nothing)).await?;
+        let mut before = match before {
+            Before::Read(found) => found,
+            Before::Nothing if !probe.taken => None,
+            Before::Nothing => {
+                let found = read::get(self.db, self.blueprint, record.entity, &record.id, None).await?;
+                if found.as_ref().is_some_and(|found| !found.expired(self.now)) {
+                    return Err(Error::PrimaryKey { entity: record.entity, id: record.id }.into());
+                }
+                found
+            }
+        };
+        let mut expired = Vec::new();
+        for (unique, holder) in rules.unique.iter().zip(probe.holders) {
+            let Some(holder) = holder else { continue };
+            let found = read::get(self.db, self.blueprint, record.entity, &holder, None).await?;
+            if found.is_some_and(|found| !found.expired(self.now)) {
+                let fields = values(&unique.fields, &record);
+                return Err(Error::Unique { entity: rules.entity, fields, holder }.into());
+            }
+            expired.push(holder);
+        }
+        // Told after a value that is taken, as databases do: their constraints on references are checked last.
         for (reference, there) in rules.references.iter().zip(&probe.references) {
             if let Some(false) = there
                 && let Some(id) = record.reference(reference.field)
@@ -182,13 +198,7 @@ impl Writer<'_> {
                 return Err(Error::Foreign { entity, field, reference, id }.into());
             }
         }
-        for (unique, holder) in rules.unique.iter().zip(probe.holders) {
-            let Some(holder) = holder else { continue };
-            let found = read::get(self.db, self.blueprint, record.entity, &holder, None).await?;
-            if found.is_some_and(|found| !found.expired(self.now)) {
-                let fields = values(&unique.fields, &record);
-                return Err(Error::Unique { entity: rules.entity, fields, holder }.into());
-            }
+        for holder in expired {
             // It was only waiting to be swept.
             self.delete(rules.entity, &holder).await?;
             if before.is_some() {
@@ -268,8 +278,9 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Asks, in one statement, whether what a record points to is there, and who holds its unique values.
-    async fn probe(&self, layout: &Layout, rules: &Rules, record: &Record) -> Result<Probe, Failure> {
+    /// Asks, in one statement, whether what a record points to is there, and who holds its unique values; `key`: also whether
+    /// its primary key is taken.
+    async fn probe(&self, layout: &Layout, rules: &Rules, record: &Record, key: bool) -> Result<Probe, Failure> {
         let mut select = Query::select();
         let mut asked = 0;
         let mut ask = |statement: sea_orm::sea_query::SelectStatement| {
@@ -277,7 +288,7 @@ impl Writer<'_> {
             asked += 1;
             asked - 1
         };
-        let mut probe = Probe { references: vec![None; rules.references.len()], holders: Vec::new() };
+        let mut probe = Probe { references: vec![None; rules.references.len()], holders: Vec::new(), taken: false };
         let mut references = Vec::new();
         for (index, reference) in rules.references.iter().enumerate() {
             let Some(id) = record.reference(reference.field) else { continue };
@@ -296,6 +307,10 @@ impl Writer<'_> {
             }
         }
         let own = codec::key(layout.table.key.kind, &record.id);
+        let there = own.clone().filter(|_| key).map(|own| {
+            let count = Query::select().expr(Expr::val(1_i64)).from(layout.entity).and_where(keyed(layout, own)).take();
+            ask(count)
+        });
         let mut holders = Vec::new();
         for rule in 0..rules.unique.len() {
             let Some(conditions) = rivals(layout, rules, self.backend, rule, record) else { continue };
@@ -313,6 +328,9 @@ impl Writer<'_> {
         }
         let row = self.db.query_one(&select).await?;
         let row = row.ok_or_else(|| DbErr::Custom("a query without a table gave no row".to_owned()))?;
+        if let Some(answer) = there {
+            probe.taken = row.try_get_by_index::<Option<i64>>(answer)?.is_some();
+        }
         for (index, answer) in references {
             let found: Option<Uuid> = row.try_get_by_index(answer)?;
             probe.references[index] =
@@ -353,7 +371,7 @@ impl Writer<'_> {
                         OnDelete::Null => {
                             let mut changed = Record::clone(&child);
                             changed.value.insert(reference.field.to_owned(), Value::Null);
-                            let probe = self.probe(blueprint.layout(rules.entity)?.0, rules, &changed).await?;
+                            let probe = self.probe(blueprint.layout(rules.entity)?.0, rules, &changed, false).await?;
                             // Two that differed by what they pointed to may now be alike.
                             for (unique, holder) in rules.unique.iter().zip(probe.holders) {
                                 if let Some(holder) = holder {
@@ -419,15 +437,25 @@ impl Writer<'_> {
     }
 }
 
+/// What is known of the record in whose place another comes.
+enum Before {
+    /// There must be none that is alive.
+    Nothing,
+    /// It was looked for.
+    Read(Option<Arc<Record>>),
+}
+
 /// What a record needs to know of its surroundings, by the position of references and unique rules.
 struct Probe {
     /// Whether the referenced record is there; `None` when nothing is referenced.
     references: Vec<Option<bool>>,
     /// Who else holds the values.
     holders: Vec<Option<Id>>,
+    /// Whether the primary key is taken, where that was asked.
+    taken: bool,
 }
 
-fn into(layout: &Layout) -> InsertStatement {
+pub(crate) fn into(layout: &Layout) -> InsertStatement {
     Query::insert().into_table(layout.entity).columns(layout.names().map(str::to_owned)).take()
 }
 

@@ -39,7 +39,7 @@ impl Shape {
     fn record(&self) -> Record {
         let mut value = Map::new();
         value.insert("id".into(), json!(uuid(self.id)));
-        if self.kind < 2 {
+        if self.kind < 3 {
             value.insert("name".into(), self.name.map_or(Value::Null, |name| json!(format!("n{name}"))));
         }
         if self.kind > 0 {

@@ -5,6 +5,7 @@ mod definitions;
 mod durability;
 mod equivalence;
 mod failures;
+mod limits;
 mod many;
 mod nodes;
 mod postgres;

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -114,14 +114,22 @@ impl Cluster {
         }
     }
 
-    /// Runs statements and returns what they print.
-    pub fn psql(&self, database: &str, text: &str) -> String {
-        let output = self
-            .command("psql")
+    /// Runs statements; tells whether all went well.
+    pub fn try_psql(&self, database: &str, text: &str) -> bool {
+        self.run_psql(database, text).status.success()
+    }
+
+    fn run_psql(&self, database: &str, text: &str) -> Output {
+        self.command("psql")
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "kong", "-d", database])
             .args(["-p", &self.port.to_string(), "-c", text])
             .output()
-            .expect("psql runs");
+            .expect("psql runs")
+    }
+
+    /// Runs statements and returns what they print.
+    pub fn psql(&self, database: &str, text: &str) -> String {
+        let output = self.run_psql(database, text);
         assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }

@@ -2,13 +2,21 @@
 
 local raw_pcall, raw_xpcall, raw_resume = pcall, xpcall, coroutine.resume
 local raw_getmetatable, raw_setmetatable, type, error, next, pairs = getmetatable, setmetatable, type, error, next, pairs
-local ended = ngx._ended
-ngx._ended = nil
+local ended, text = ngx._ended, ngx._text
+ngx._ended, ngx._text = nil, nil
 
 -- A phase that has been ended (kong.response.exit) does not come back to life in a protected call.
+-- What went wrong in the gateway is a text, as in Kong.
 local function settle(ok, ...)
-  if not ok and ended() then
+  if ok then
+    return ok, ...
+  end
+  if ended() then
     error("exit", 0)
+  end
+  local err = ...
+  if type(err) == "userdata" then
+    return ok, text(err)
   end
   return ok, ...
 end
@@ -180,5 +188,9 @@ print = function(...)
   return log.notice(...)
 end
 
-kong = freeze(kong)
-ngx = freeze(ngx)
+-- The last step: nobody changes what all share.
+function _seal()
+  _seal = nil
+  kong = freeze(kong)
+  ngx = freeze(ngx)
+end

@@ -1,0 +1,261 @@
+//! What happened, on its way into the audit log and to event hooks. Requests do not wait for either.
+
+use super::hooks::Hooks;
+use super::made;
+use super::pass::Pass;
+use super::settings::{AuditSettings, GateSettings};
+use super::trace::Trace;
+use crate::body;
+use crate::form;
+use crate::scope::now;
+use access::{Exclusion, Subject, newest_first};
+use actix_web::HttpRequest;
+use declarative::Kinds;
+use pcre2::bytes::Regex;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use store::{ChangeKind, Record, Revision, Store};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// How many entries wait at most; a request whose entry finds no place waits until there is one.
+const WAITING: usize = 10_000;
+/// How many entries are written together.
+const TOGETHER: usize = 200;
+/// Kinds whose changes are nobody's work.
+const INNER: [&str; 5] = ["admin_sessions", "audit_objects", "audit_requests", "login_attempts", "workspace_counters"];
+/// The longest body that is read into an entry, in bytes.
+const LONGEST: usize = 1 << 20;
+
+struct Log {
+    exclusion: Exclusion,
+    ignore_methods: Vec<String>,
+    ignore_paths: Vec<Regex>,
+    ignore_tables: Vec<String>,
+    ttl: i64,
+    key: Option<access::SigningKey>,
+    entries: mpsc::Sender<Record>,
+}
+
+/// Writes the audit log and tells event hooks.
+pub(crate) struct Recorder {
+    kinds: Arc<Kinds>,
+    store: Arc<dyn Store>,
+    log: Option<Arc<Log>>,
+    hooks: Option<Arc<Hooks>>,
+}
+
+/// Milliseconds since 1970.
+fn millis() -> u64 {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds since 1970")]
+    let millis = (now() * 1000.0) as u64;
+    millis
+}
+
+impl Recorder {
+    /// Starts it, on the runtime it is called in.
+    pub(super) fn start(
+        settings: &GateSettings,
+        kinds: Arc<Kinds>,
+        store: Arc<dyn Store>,
+        audit: Option<AuditSettings>,
+    ) -> Result<Recorder, String> {
+        let log = audit.map(|audit| Log::start(audit, store.clone())).transpose()?.map(Arc::new);
+        let hooks = settings.event_hooks.then(|| Arc::new(Hooks::new(kinds.clone(), settings.http.clone())));
+        Ok(Recorder { kinds, store, log, hooks })
+    }
+
+    /// Event hooks, where they are told.
+    pub(super) fn hooks(&self) -> Option<&Arc<Hooks>> {
+        self.hooks.as_ref()
+    }
+
+    /// Notes a request and how it went.
+    pub(crate) async fn request(&self, request: &HttpRequest, trace: &Trace, status: u16) {
+        let Some(log) = &self.log else { return };
+        let path = request.uri().path();
+        let ignored = |regex: &Regex| regex.is_match(path.as_bytes()).unwrap_or(false);
+        if log.ignore_methods.iter().any(|method| method == request.method().as_str())
+            || log.ignore_paths.iter().any(ignored)
+        {
+            return;
+        }
+        let (payload, removed) = log.payload(request, trace);
+        let (id, name) = who(trace.subject.as_deref());
+        let millis = millis();
+        let entry = json!({
+            "request_id": trace.request_id,
+            "request_timestamp": millis / 1000,
+            "client_ip": request.peer_addr().map(|address| address.ip().to_string()),
+            "method": request.method().as_str(),
+            "path": log.path(request),
+            "status": status,
+            "payload": payload,
+            "removed_from_payload": removed,
+            "rbac_user_id": id,
+            "rbac_user_name": name,
+            "workspace": trace.workspace.map(|workspace| workspace.to_string()),
+        });
+        log.write(&self.kinds, "audit_requests", entry, millis).await;
+    }
+
+    /// Notes and tells what a batch has changed.
+    pub(crate) async fn changed(&self, revision: Revision, pass: &Pass, request_id: &str) {
+        if self.log.is_none() && self.hooks.is_none() {
+            return;
+        }
+        let view = pass.policy.as_ref().map(|policy| policy.view());
+        let told: Vec<Arc<Record>> = view.into_iter().flat_map(|view| view.all("event_hooks")).cloned().collect();
+        if self.log.is_none() && told.is_empty() {
+            return;
+        }
+        let changes = match self.store.changes(revision.saturating_sub(1), 1).await {
+            Ok(changes) => changes,
+            Err(error) => {
+                tracing::error!(%error, revision, "what a request has changed cannot be noted");
+                return;
+            }
+        };
+        for change in changes.into_iter().filter(|change| change.revision == revision) {
+            let ChangeKind::Record { entity, id, ws, before, after } = change.kind else { continue };
+            if INNER.contains(&entity) {
+                continue;
+            }
+            let operation = match (&before, &after) {
+                (None, _) => "create",
+                (_, Some(_)) => "update",
+                (_, None) => "delete",
+            };
+            if let Some(log) = &self.log
+                && !log.ignore_tables.iter().any(|table| table == entity)
+            {
+                let (user, name) = who(pass.subject.as_deref());
+                let text =
+                    |record: &Option<Arc<Record>>| record.as_deref().map(|record| log.entity(&self.kinds, record));
+                let millis = millis();
+                let entry = json!({
+                    "request_id": request_id,
+                    "request_timestamp": millis / 1000,
+                    "dao_name": entity,
+                    "entity_key": id.to_string(),
+                    "entity": text(if after.is_some() { &after } else { &before }),
+                    "entity_before": if after.is_some() { text(&before) } else { None },
+                    "operation": operation,
+                    "rbac_user_id": user,
+                    "rbac_user_name": name,
+                    "workspace": ws.map(|ws| ws.to_string()),
+                });
+                log.write(&self.kinds, "audit_objects", entry, millis).await;
+            }
+            if let Some(hooks) = &self.hooks {
+                hooks.tell(&told, entity, operation, before.as_deref(), after.as_deref());
+            }
+        }
+    }
+}
+
+fn who(subject: Option<&Subject>) -> (Option<String>, Option<String>) {
+    (subject.map(|subject| subject.id.to_string()), subject.map(|subject| subject.name.clone()))
+}
+
+impl Log {
+    fn start(audit: AuditSettings, store: Arc<dyn Store>) -> Result<Log, String> {
+        let ignore_paths = audit.ignore_paths.iter().map(|path| Regex::new(path)).collect::<Result<_, _>>();
+        let ignore_paths = ignore_paths.map_err(|error| format!("audit_log_ignore_paths: {error}"))?;
+        let (entries, arriving) = mpsc::channel(WAITING);
+        tokio::spawn(write_down(arriving, store));
+        Ok(Log {
+            exclusion: audit.exclusion,
+            ignore_methods: audit.ignore_methods,
+            ignore_paths,
+            ignore_tables: audit.ignore_tables,
+            ttl: i64::try_from(audit.ttl.as_secs()).unwrap_or(i64::MAX),
+            key: audit.key,
+            entries,
+        })
+    }
+
+    /// A request's body as text without what is excluded, and the names of what was.
+    fn payload(&self, request: &HttpRequest, trace: &Trace) -> (Option<String>, Option<String>) {
+        if trace.body.is_empty() || trace.body.len() > LONGEST {
+            return (None, None);
+        }
+        // What cannot be read cannot be searched for secrets.
+        let Ok(body) = body::parse(request.headers(), &trace.body) else { return (None, None) };
+        let (members, _) = body.into_members();
+        let mut value = Value::Object(members);
+        let removed = self.exclusion.apply(&mut value);
+        let removed = (!removed.is_empty()).then(|| removed.into_iter().collect::<Vec<_>>().join(","));
+        (Some(value.to_string()), removed)
+    }
+
+    /// The path as sent, without the values of arguments that are excluded.
+    fn path(&self, request: &HttpRequest) -> String {
+        let (path, query) = (request.uri().path(), request.uri().query());
+        let Some(query) = query else { return path.to_owned() };
+        let plain = |pair: &&str| {
+            let name = form::decode(pair.split('=').next().unwrap_or_default().as_bytes());
+            let mut probe = Value::Object(Map::from_iter([(String::from_utf8_lossy(&name).into_owned(), Value::Null)]));
+            self.exclusion.apply(&mut probe).is_empty()
+        };
+        let pairs: Vec<&str> = query.split('&').filter(plain).collect();
+        format!("{path}?{}", pairs.join("&"))
+    }
+
+    fn entity(&self, kinds: &Kinds, record: &Record) -> String {
+        let mut value = Value::Object(kinds.definitions().present(record.entity, &record.value));
+        mask(record.entity, &mut value);
+        self.exclusion.apply(&mut value);
+        value.to_string()
+    }
+
+    async fn write(&self, kinds: &Kinds, entity: &'static str, mut entry: Value, millis: u64) {
+        let id: Uuid = newest_first(millis);
+        if let (Some(key), Some(members)) = (&self.key, entry.as_object()) {
+            let signature = key.sign(members);
+            entry["signature"] = signature.into();
+        }
+        entry["id"] = id.to_string().into();
+        let Ok(mut record) = made(kinds, entity, None, entry) else {
+            tracing::error!(entity, "an entry of the audit log is not valid");
+            return;
+        };
+        record.expires = Some(i64::try_from(millis / 1000).unwrap_or(0).saturating_add(self.ttl));
+        if self.entries.send(record).await.is_err() {
+            tracing::error!("the audit log is not written any more");
+        }
+    }
+}
+
+/// Takes out what is secret in an entity by what it is, whatever the settings say.
+pub(super) fn mask(entity: &str, value: &mut Value) {
+    let names: &[&str] = match entity {
+        "admins" => &["password", "reset_expires", "register_expires"],
+        "acme_storage" => &["value"],
+        "basicauth_credentials" => &["password"],
+        "certificates" => &["key", "key_alt"],
+        "hmacauth_credentials" | "jwt_secrets" => &["secret"],
+        "keyauth_credentials" => &["key"],
+        "keys" => &["jwk", "pem"],
+        "oauth2_credentials" => &["client_secret"],
+        "oauth2_tokens" => &["access_token", "refresh_token"],
+        "oauth2_authorization_codes" => &["code"],
+        "sessions" => &["data", "session_id"],
+        _ => &[],
+    };
+    if let Some(members) = value.as_object_mut() {
+        members.retain(|name, _| !names.contains(&name.as_str()));
+    }
+}
+
+/// Writes entries down, several at a time, until the gate is gone.
+async fn write_down(mut arriving: mpsc::Receiver<Record>, store: Arc<dyn Store>) {
+    let mut entries = Vec::with_capacity(TOGETHER);
+    while arriving.recv_many(&mut entries, TOGETHER).await > 0 {
+        // Of one kind after the other: few statements write them.
+        entries.sort_by_key(|entry: &Record| entry.entity);
+        if let Err(error) = store.note(std::mem::take(&mut entries)).await {
+            tracing::error!(%error, "entries of the audit log could not be written");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Plugins in folders, as they are written for Kong: `kong/plugins/<name>/handler.lua` and `schema.lua`, found through
+//! `lua_package_path`.
+
+mod check;
+mod definition;
+mod field;
+mod handler;
+mod worker;
+
+pub use handler::plugin_type;
+pub use worker::{begin, number as worker_number};
+
+use crate::settings;
+use mlua::{Function, Lua, Table, Value};
+
+/// Why a plugin cannot be loaded: a sentence that names it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct FolderError(pub String);
+
+/// A module of a plugin; none where there is no such file.
+fn module(lua: &Lua, plugin: &str, part: &str) -> mlua::Result<Option<Value>> {
+    let name = format!("kong.plugins.{plugin}.{part}");
+    if !exists(lua, &name)? {
+        return Ok(None);
+    }
+    let require: Function = lua.globals().get("require")?;
+    require.call(name).map(Some)
+}
+
+/// Whether there is a file of that module's name, or whether it is loaded already.
+fn exists(lua: &Lua, name: &str) -> mlua::Result<bool> {
+    let package: Table = lua.globals().get("package")?;
+    if !package.get::<Table>("loaded")?.get::<Value>(name)?.is_nil() {
+        return Ok(true);
+    }
+    let file = name.replace('.', "/");
+    Ok(path()
+        .split(';')
+        .filter(|pattern| !pattern.is_empty())
+        .any(|pattern| std::fs::metadata(pattern.replace('?', &file)).is_ok_and(|found| found.is_file())))
+}
+
+/// Where modules are looked for whatever `lua_package_path` says.
+const ALWAYS: &str = "/usr/local/share/lua/5.1/?.lua;/usr/local/share/lua/5.1/?/init.lua";
+
+/// `package.path`: that of the settings, then where packages of Lua are installed.
+pub fn path() -> String {
+    let given = settings::get().package_path.replace(";;", ";");
+    format!("{};{ALWAYS}", given.trim_end_matches(';'))
+}

@@ -1,0 +1,1 @@
+return { name = "broken-schema", fields = { { config = { type = "record", fields = { { a = { type = "strin" } } } } } } }

@@ -1,0 +1,1 @@
+return { name = "ticker", fields = { { config = { type = "record", fields = {} } } } }

@@ -1,0 +1,70 @@
+//! Who is let in to the Admin API of a node with a database.
+
+use super::core::Core;
+use access::{Complexity, Exclusion, SessionSettings, SigningKey};
+use admin::{Attempts, AuditSettings, Collisions, Gate, GateSettings};
+use config::{RbacLevel, RouteValidation, Settings, SignIn};
+use std::sync::Arc;
+
+/// The gate of a node; none without a database.
+pub async fn open(settings: &Settings, core: &Core) -> Result<Option<Arc<Gate>>, String> {
+    if core.database().is_none() {
+        return Ok(None);
+    }
+    let manager = &settings.manager;
+    let attempts = |given: &config::Attempts| Attempts { limit: given.limit, ttl: given.ttl };
+    if let Some(SignIn::Ldap | SignIn::OpenIdConnect) = manager.sign_in {
+        tracing::warn!("admin_gui_auth: only basic-auth is available; admins use their RBAC tokens");
+    }
+    let complexity = match &manager.password_complexity {
+        None => Complexity::default(),
+        Some(rules) => Complexity::read(rules).map_err(|error| error.to_string())?,
+    };
+    let given = GateSettings {
+        endpoints: matches!(settings.rbac.level, RbacLevel::Endpoints | RbacLevel::Both),
+        entities: matches!(settings.rbac.level, RbacLevel::Entities | RbacLevel::Both),
+        token_header: settings.rbac.token_header.clone(),
+        passwords: manager.sign_in == Some(SignIn::Basic),
+        admin_header: manager.auth_header.to_ascii_lowercase(),
+        session: manager.session.as_ref().map_or_else(SessionSettings::default, SessionSettings::read),
+        login_attempts: attempts(&manager.login_attempts),
+        change_password_attempts: attempts(&manager.change_password_attempts),
+        complexity,
+        invitation_expiry: manager.invitation_expiry,
+        manager_urls: manager.urls.clone(),
+        audit: audit(settings)?,
+        collisions: match &settings.rbac.route_validation {
+            RouteValidation::Smart => Collisions::Smart,
+            RouteValidation::Path(pattern) => Collisions::Path(pattern.clone()),
+            RouteValidation::Static => Collisions::Static,
+            RouteValidation::Off => Collisions::Off,
+        },
+        event_hooks: settings.event_hooks,
+        http: core.outbound.clone(),
+    };
+    let gate = Gate::open(given, core.kinds.clone(), core.store()).await.map_err(|error| error.to_string())?;
+    Ok(Some(Arc::new(gate)))
+}
+
+fn audit(settings: &Settings) -> Result<Option<AuditSettings>, String> {
+    let given = &settings.audit;
+    if !given.enabled {
+        return Ok(None);
+    }
+    let key = match &given.signing_key {
+        None => None,
+        Some(path) => {
+            let pem =
+                std::fs::read(path).map_err(|error| format!("audit_log_signing_key: {}: {error}", path.display()))?;
+            Some(SigningKey::read(&pem).map_err(|error| error.to_string())?)
+        }
+    };
+    Ok(Some(AuditSettings {
+        ignore_methods: given.ignore_methods.clone(),
+        ignore_paths: given.ignore_paths.clone(),
+        ignore_tables: given.ignore_tables.clone(),
+        exclusion: Exclusion::new(given.payload_exclude.iter().map(String::as_str)),
+        ttl: given.record_ttl,
+        key,
+    }))
+}

@@ -1,0 +1,45 @@
+//! Entries of the audit log: they are many, nobody follows them, and in the change log they would push out what others do
+//! follow.
+
+use crate::blueprint::Blueprint;
+use crate::codec;
+use crate::failure::unavailable;
+use crate::write::{BOUND, into};
+use sea_orm::{ConnectionTrait, DatabaseConnection, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use store::{Error, Record};
+
+/// Kinds of records that are written so.
+pub(crate) const UNFOLLOWED: [&str; 2] = ["audit_objects", "audit_requests"];
+
+/// Adds records, all or none.
+pub(crate) async fn insert(db: &DatabaseConnection, blueprint: &Blueprint, records: &[Record]) -> Result<(), Error> {
+    let backend = db.get_database_backend();
+    let mut statements = Vec::new();
+    for same in records.chunk_by(|one, other| one.entity == other.entity) {
+        let Some(first) = same.first() else { continue };
+        let (layout, rules) = blueprint.layout(first.entity)?;
+        let width = layout.table.columns.len() + 4;
+        for chunk in same.chunks((BOUND / width).clamp(1, 500)) {
+            let mut insert = into(layout);
+            for record in chunk {
+                let cells = codec::encode(layout, rules, record).ok_or_else(|| {
+                    Error::Unavailable(format!(
+                        "'{}' cannot be the primary key of a '{}' entity",
+                        record.id, record.entity
+                    ))
+                })?;
+                insert.values_panic(cells.into_iter().map(|cell| cell.expression(backend)));
+            }
+            statements.push(insert);
+        }
+    }
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let transaction = db.begin_with_options(options).await.map_err(unavailable)?;
+    for statement in &statements {
+        transaction.execute(statement).await.map_err(unavailable)?;
+    }
+    transaction.commit().await.map_err(unavailable)
+}
