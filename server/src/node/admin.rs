@@ -124,7 +124,8 @@ impl NodeView for View {
 
     fn extensions(&self) -> Vec<Arc<dyn Extension>> {
         let kept: Arc<dyn Extension> = Arc::new(super::proxy_cache::ProxyCache(self.0.responses.clone()));
-        vec![kept]
+        let acme: Arc<dyn Extension> = Arc::new(super::acme::Acme(self.0.clone()));
+        vec![kept, acme]
     }
 
     fn metrics(&self) -> String {
