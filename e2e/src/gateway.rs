@@ -35,7 +35,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts a gateway with further settings and waits until it answers.
+    /// Starts a gateway with further settings and waits until it answers. What `KONG_PROXY_LISTEN` names comes besides
+    /// the cleartext listener.
     pub fn start(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let prefix = folder.path().to_owned();
@@ -56,7 +57,13 @@ impl Gateway {
         let only_serves = command
             .get_envs()
             .any(|(name, value)| name == "KONG_ADMIN_LISTEN" && value.is_some_and(|value| value == "off"));
-        command.env("KONG_PROXY_LISTEN", format!("{proxy} http2")).env("KONG_STATUS_LISTEN", status.to_string());
+        let more = command
+            .get_envs()
+            .find(|(name, _)| *name == "KONG_PROXY_LISTEN")
+            .and_then(|(_, value)| value?.to_str())
+            .filter(|more| *more != "off");
+        let listen = more.map_or_else(|| format!("{proxy} http2"), |more| format!("{proxy} http2, {more}"));
+        command.env("KONG_PROXY_LISTEN", listen).env("KONG_STATUS_LISTEN", status.to_string());
         if !only_serves {
             command.env("KONG_ADMIN_LISTEN", admin.to_string());
         }

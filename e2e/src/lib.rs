@@ -7,6 +7,7 @@ mod collector;
 mod entities;
 mod gateway;
 mod http;
+mod pebble;
 mod postgres;
 mod relay;
 
@@ -15,6 +16,7 @@ pub use collector::{Collector, attributes, hex, tree};
 pub use entities::{create, send, serve};
 pub use gateway::{Gateway, binary, free_port};
 pub use http::{Reply, Session, get, request};
+pub use pebble::{Pebble, shown, vouched};
 pub use postgres::Postgres;
 pub use relay::Relay;
 

@@ -19,6 +19,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("access", &["schema", "entities", "store"]),
     ("exchange", &["schema", "entities", "router"]),
     ("telemetry", &["exchange"]),
+    ("acme-client", &["exchange"]),
     ("ldap-client", &["exchange"]),
     ("redis-client", &["exchange"]),
     ("plugins", &["schema", "entities", "exchange"]),
@@ -46,6 +47,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
             "router",
             "balancer",
+            "acme-client",
             "ldap-client",
             "redis-client",
             "manager",
@@ -99,6 +101,7 @@ fn every_room_is_in_the_architecture() {
     for room in rooms().keys().filter(|room| *room != "schema-derive") {
         let folder = match room.as_str() {
             "silverback" => "server",
+            "acme-client" => "acme",
             "ldap-client" => "ldap",
             "redis-client" => "redis",
             "store-sql" => "store/sql",

@@ -48,6 +48,8 @@ pub struct PluginSchema {
     pub scopes: Scopes,
     /// Checks whose fields are named from the plugin: `config.x`.
     pub checks: Vec<Check>,
+    /// Checks that are others where there is no database: told whether there is one.
+    pub checks_by_storage: Vec<fn(bool) -> Check>,
     /// Changes `config` where there is no database.
     pub without_database: Option<fn(Record) -> Record>,
 }
@@ -69,6 +71,7 @@ impl PluginSchema {
             default_protocols: HTTP_PROTOCOLS.to_vec(),
             scopes: Scopes::ALL,
             checks: Vec::new(),
+            checks_by_storage: Vec::new(),
             without_database: None,
         }
     }
@@ -120,6 +123,12 @@ impl PluginSchema {
         self
     }
 
+    /// Adds a check that is another where there is no database, after the other checks: told whether there is one.
+    pub fn check_by_storage(mut self, check: fn(bool) -> Check) -> Self {
+        self.checks_by_storage.push(check);
+        self
+    }
+
     /// Changes `config` where there is no database.
     pub fn without_database(mut self, change: fn(Record) -> Record) -> Self {
         self.without_database = Some(change);
@@ -154,6 +163,9 @@ impl PluginSchema {
             .field(Field::record("config", config).required(true));
         for check in &self.checks {
             record = record.check(check.clone());
+        }
+        for check in &self.checks_by_storage {
+            record = record.check(check(database));
         }
         record.sealed()
     }

@@ -76,7 +76,7 @@ pub struct Route {
     #[field(elements(match = "^%u+$"))]
     pub methods: Option<Set<String>>,
     /// Host names, with a wildcard label at most.
-    #[field(elements(is = paths::host))]
+    #[field(elements(is = host_with_wildcard))]
     pub hosts: Option<Vec<String>>,
     /// Path prefixes, or regular expressions behind a `~`.
     #[field(elements(is = paths::path))]

@@ -1,13 +1,6 @@
 //! What `hosts` and `paths` of a Route may hold.
 
-use schema::{Field, address::Address, typedefs::check_percent};
-
-pub(super) fn host(field: Field) -> Field {
-    field
-        .match_all("^[^*]*%*?[^*]*$", "invalid wildcard: must have at most one wildcard")
-        .match_any(["^%*%.", "%.%*$", "^[^*]*$"], "invalid wildcard: must be placed at leftmost or rightmost label")
-        .validate(|text: &str| Address::parse(&text.replace('*', "wildcard")).map(|_| ()))
-}
+use schema::{Field, typedefs::check_percent};
 
 pub(super) fn path(field: Field) -> Field {
     field

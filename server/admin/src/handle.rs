@@ -200,16 +200,16 @@ impl Call<'_> {
         let shared = &self.scope;
         let key = shared.key(kind, self.asked.parameter(0), false)?;
         if self.asked.method == "PUT" {
-            if shared.pass.endpoints
+            if shared.pass.subject.is_some()
                 && let Some(found) = shared.find(kind, &key).await?
             {
-                shared.check_names(kind, &found)?;
+                shared.check_target(kind, &found)?;
             }
             return shared.upsert(kind, &key, body, None).await;
         }
         let found = shared.find(kind, &key).await?;
         if let Some(found) = &found {
-            shared.check_names(kind, found)?;
+            shared.check_target(kind, found)?;
         }
         let name = shared.kinds.get(kind).name;
         match (self.asked.method, found, &key) {
@@ -254,13 +254,13 @@ impl Call<'_> {
         let key = shared.key(kind, self.asked.parameter(1), true)?;
         // A Target's PUT changes one that is there.
         let as_patch = method == "PUT" && shared.kinds.get(kind).name == "targets";
-        let found = if method == "PUT" && !as_patch && !shared.pass.endpoints {
+        let found = if method == "PUT" && !as_patch && shared.pass.subject.is_none() {
             None
         } else {
             shared.child(kind, field, &parent, &key).await?
         };
         if let Some(found) = &found {
-            shared.check_names(kind, found)?;
+            shared.check_target(kind, found)?;
         }
         if method == "PUT" && !as_patch {
             return shared.upsert(kind, &key, body, Some((field, &parent))).await;
@@ -282,7 +282,7 @@ impl Call<'_> {
             None => None,
         };
         if let Some(pointed) = &pointed {
-            shared.check_names(target, pointed)?;
+            shared.check_target(target, pointed)?;
         }
         match (self.asked.method, pointed) {
             ("PUT", Some(pointed)) => shared.upsert(target, &Key::Id(pointed.id.clone()), body, None).await,

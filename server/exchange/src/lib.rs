@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod body;
+pub mod challenges;
 pub mod counters;
 pub mod directory;
 mod exchange;
@@ -32,6 +33,7 @@ pub mod trace;
 
 pub use answer::{Answer, AnswerBody, ErrorTemplates};
 pub use body::{Body, BodyError, BodySource};
+pub use challenges::{ChallengeError, Challenges, NoChallenges};
 pub use directory::{Consumer, Credential, Directory, DirectoryError, Lookup};
 pub use exchange::{Captures, Exchange, Identity, TRACE_ID};
 pub use headers::Headers;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::challenges::{Challenges, NoChallenges};
 use crate::counters::Counters;
 use crate::http_client::{HttpClient, NoHttp};
 use crate::ldap::{Ldap, NoLdap};
@@ -28,6 +29,8 @@ pub struct Services {
     pub meters: Arc<dyn Meters>,
     /// Other servers, asked over HTTP.
     pub http: Arc<dyn HttpClient>,
+    /// What certificate authorities ask this node to prove.
+    pub challenges: Arc<dyn Challenges>,
     /// Queues of what loggers send.
     pub shipping: Arc<dyn Shipping>,
     /// Responses kept in memory.
@@ -59,6 +62,7 @@ impl Services {
             records: Arc::new(NoRecords),
             meters: Arc::new(NoMeters),
             http: Arc::new(NoHttp),
+            challenges: Arc::new(NoChallenges),
             shipping: Arc::new(NoShipping),
             responses: Arc::new(ResponseCache::new(1 << 20)),
             scripts: Arc::new(NoScripts),

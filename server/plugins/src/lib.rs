@@ -4,6 +4,7 @@
 //! what outlives a configuration belongs to the [`exchange::Services`].
 
 pub mod acl;
+pub mod acme;
 pub mod auth;
 pub mod aws_lambda;
 pub mod azure_functions;
@@ -40,6 +41,7 @@ mod pairs;
 mod testing;
 
 pub use acl::Acl;
+pub use acme::Acme;
 pub use aws_lambda::AwsLambda;
 pub use azure_functions::AzureFunctions;
 pub use basic_auth::BasicAuth;
@@ -70,6 +72,7 @@ use exchange::{PluginType, Registry};
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
     registry.add(PluginType::of::<Acl>());
+    registry.add(PluginType::of::<Acme>());
     registry.add(PluginType::of::<AwsLambda>());
     registry.add(PluginType::of::<AzureFunctions>());
     registry.add(PluginType::of::<BasicAuth>());

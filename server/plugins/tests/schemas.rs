@@ -126,6 +126,7 @@ fn without_a_database_nothing_counts_in_it() {
 fn scopes_are_those_of_the_documentation() {
     for (name, scopes) in [
         ("acl", Scopes::NO_CONSUMER),
+        ("acme", Scopes::GLOBAL),
         ("basic-auth", Scopes::NO_CONSUMER),
         ("hmac-auth", Scopes::NO_CONSUMER),
         ("jwt", Scopes::NO_CONSUMER),
@@ -160,6 +161,7 @@ fn every_complete_configuration_can_be_built() {
     for plugin in plugins::registry().iter() {
         let config = match plugin.name {
             "acl" => json!({ "allow": ["a"] }),
+            "acme" => json!({ "account_email": "a@b.test" }),
             "ip-restriction" => json!({ "deny": ["10.0.0.0/8"] }),
             "ldap-auth" => json!({ "ldap_host": "d.test", "base_dn": "dc=x", "attribute": "cn" }),
             "oauth2" => json!({ "enable_client_credentials": true }),

@@ -54,6 +54,14 @@ pub fn host_with_optional_port(field: Field) -> Field {
     field.validate(|text: &str| Address::parse(text).map(|_| ()))
 }
 
+/// A host name or IP address with optional port, of which the first or the last label may be `*`.
+pub fn host_with_wildcard(field: Field) -> Field {
+    field
+        .match_all("^[^*]*%*?[^*]*$", "invalid wildcard: must have at most one wildcard")
+        .match_any(["^%*%.", "%.%*$", "^[^*]*$"], "invalid wildcard: must be placed at leftmost or rightmost label")
+        .validate(|text: &str| Address::parse(&text.replace('*', "wildcard")).map(|_| ()))
+}
+
 /// A host name for TLS.
 pub fn sni(field: Field) -> Field {
     field.validate(check_sni)

@@ -164,6 +164,11 @@ impl Certificates {
         }
     }
 
+    /// Whether there is a certificate for exactly this server name, in lower case.
+    pub fn names(&self, name: &str) -> bool {
+        self.exact.contains_key(name)
+    }
+
     /// The certificate for a server name in lower case; `None` where the node's default certificate must do.
     pub fn resolve(&self, name: Option<&str>) -> Option<&Pair> {
         let Some(name) = name else { return self.fallback.as_ref() };

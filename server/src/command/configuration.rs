@@ -92,7 +92,8 @@ pub fn db_import(file: PathBuf, arguments: &SettingsArguments) -> Result<(), Fai
     actix_rt::System::new().block_on(async {
         let database = Database::open(&settings, &kinds, Patience::default()).await?;
         let listed = listed_workspaces(&document);
-        let records = in_known_workspaces(records, &listed, &*database.store.view_of(&["workspaces"]).await?);
+        let here = database.store.view_of(&["workspaces"]).await?;
+        let records = in_known_workspaces(records, &listed, &here);
         let imported = import(&*database.store, &kinds, records).await;
         imported.map_err(|error| Failure(format!("Failed importing:\n{error}")))
     })?;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Batch, Record};
+use store::{Batch, Record, Revision};
 use telemetry::{ErrorLog, Level};
 
 /// Hands configurations to the `RouteTable`.
@@ -114,9 +114,18 @@ impl NodeView for View {
         }
     }
 
+    fn changed<'a>(&'a self, revision: Revision, kinds: &'a [&'static str]) -> Eventually<'a, ()> {
+        Box::pin(async move {
+            if let Some(people) = &self.0.people {
+                people.forget_changed(revision, kinds).await;
+            }
+        })
+    }
+
     fn extensions(&self) -> Vec<Arc<dyn Extension>> {
         let kept: Arc<dyn Extension> = Arc::new(super::proxy_cache::ProxyCache(self.0.responses.clone()));
-        vec![kept]
+        let acme: Arc<dyn Extension> = Arc::new(super::acme::Acme(self.0.clone()));
+        vec![kept, acme]
     }
 
     fn metrics(&self) -> String {

@@ -1,5 +1,6 @@
 //! What outlives every actor of a node: the store, the Snapshot in use, the counters, the health of Targets.
 
+use super::acme::Issuance;
 use super::database::Database;
 use super::log_level::LogLevel;
 use super::lua_database::LuaDatabase;
@@ -117,6 +118,8 @@ pub struct Core {
     pub traffic: Arc<Traffic>,
     /// Hash of the configuration in use; 32 zeros for none.
     pub hash: ArcSwap<String>,
+    /// Certificates that are ordered (`acme`).
+    pub acme: Arc<Issuance>,
     /// This node's id.
     pub node_id: Uuid,
     /// Consumers and credentials, where they are looked up in a database.
@@ -173,8 +176,16 @@ impl Core {
             },
         }));
         let responses = Arc::new(ResponseCache::new(settings.storage.mem_cache_size / 2));
+        let acme = {
+            let (store, kept): (Arc<dyn Store>, _) = match &storage {
+                Storage::Memory(memory) => (memory.clone(), None),
+                Storage::Database(database) => (database.store.clone(), Some(records.clone())),
+            };
+            Arc::new(Issuance::new(redis.clone(), outbound.clone(), store, kept))
+        };
         let services = Services {
             records,
+            challenges: acme.clone(),
             meters,
             counters: counters.clone(),
             responses: responses.clone(),
@@ -204,6 +215,7 @@ impl Core {
             node_id,
             kinds,
             registry,
+            acme,
             counters,
             responses,
             redis,
@@ -233,6 +245,7 @@ impl Core {
     pub fn replace(&self, batch: Batch, hash: String) -> Result<(), LoadError> {
         let Storage::Memory(memory) = &self.storage else { return Err(LoadError::Database) };
         let mut accepted = None;
+        let mut given = None;
         memory.commit_if(batch, |view| {
             // Writing takes as long as compiling: both at once.
             accepted = Some(std::thread::scope(|scope| {
@@ -240,9 +253,13 @@ impl Core {
                 let snapshot = self.compile(view)?;
                 Ok::<_, LoadError>((snapshot, staged.join()))
             })?);
+            given = Some(view.clone());
             Ok::<_, LoadError>(())
         })?;
         if let Some((snapshot, staged)) = accepted {
+            if let Some(view) = &given {
+                self.acme.follow(view);
+            }
             self.targets.publish(&snapshot);
             self.published.store(snapshot);
             self.hash.store(Arc::new(hash));
@@ -279,6 +296,7 @@ impl Core {
     /// Compiles a state and publishes it.
     pub(super) fn publish(&self, view: &View) -> Result<(), LoadError> {
         let snapshot = self.compile(view)?;
+        self.acme.follow(view);
         self.targets.publish(&snapshot);
         tracing::debug!(generation = snapshot.generation, revision = view.revision(), "a configuration is in use");
         self.published.store(snapshot);

@@ -1,5 +1,6 @@
 //! A running node: what it is made of, and who owns what.
 
+mod acme;
 mod admin;
 mod api_log;
 mod core;
@@ -23,6 +24,7 @@ mod translate;
 
 pub(crate) use self::core::now;
 pub use self::core::{Core, LoadError, Offer, Storage};
+pub use acme::Certifier;
 pub use database::{Database, Patience, migrations};
 pub use health_checkers::HealthCheckers;
 pub use rate_limiter::RateLimiter;

@@ -1,5 +1,6 @@
 //! Starting and stopping a node.
 
+use super::acme::Certifier;
 use super::admin::{Health, Publish, View};
 use super::api_log::Observation;
 use super::core::{Core, Offer, Storage};
@@ -54,6 +55,8 @@ pub struct Actors {
     pub route_table: Supervised<RouteTable>,
     /// Keeps counters free of windows that are over.
     pub rate_limiter: Supervised<RateLimiter>,
+    /// Orders and renews certificates.
+    pub certifier: Supervised<Certifier>,
     /// Probe Targets.
     pub health_checkers: Arc<HealthCheckers>,
 }
@@ -123,12 +126,16 @@ impl Node {
         health_checkers.sync(&core);
         let actors = {
             let (routes, checkers, counters) = (core.clone(), health_checkers.clone(), core.counters.clone());
+            let acme = core.acme.clone();
             Actors {
                 route_table: Supervised::start(&control.handle(), "RouteTable", move |life| {
                     RouteTable::new(routes.clone(), checkers.clone(), life)
                 }),
                 rate_limiter: Supervised::start(&control.handle(), "RateLimiter", move |life| {
                     RateLimiter::new(counters.clone(), life)
+                }),
+                certifier: Supervised::start(&control.handle(), "Certifier", move |life| {
+                    Certifier::new(acme.clone(), life)
                 }),
                 health_checkers,
             }
@@ -215,6 +222,7 @@ impl Node {
         self.core.outbound.stop(LAST_ENTRIES).await;
         self.actors.route_table.stop();
         self.actors.rate_limiter.stop();
+        self.actors.certifier.stop();
         self.control.stop();
         if let Some(tracing) = self.tracing {
             let _ = actix_rt::task::spawn_blocking(|| tracing.stop()).await;
@@ -315,7 +323,7 @@ fn serve_proxy(bound: Vec<Bound>, loaded: &Loaded, core: &Core, shared: Arc<Shar
         false => None,
         true => {
             let certificate = translate::default_certificate(&settings.tls, &settings.prefix)?;
-            let acceptor = Acceptor::new(&given, core.published.clone(), certificate, true);
+            let acceptor = Acceptor::new(&given, core.published.clone(), certificate, Some(core.acme.clone()), true);
             Some(acceptor.map_err(|error| StartError(format!("TLS cannot be set up: {error}")))?)
         }
     };
@@ -372,7 +380,7 @@ fn serve_http(
         false => server.listen(socket).map_err(explain)?,
         true => {
             let certificate = translate::default_certificate(tls, prefix)?;
-            let acceptor = Acceptor::new(&translate::tls(tls), core.published.clone(), certificate, false)
+            let acceptor = Acceptor::new(&translate::tls(tls), core.published.clone(), certificate, None, false)
                 .map_err(|error| StartError(format!("TLS cannot be set up: {error}")))?;
             server.listen_rustls_0_23(socket, acceptor.config().as_ref().clone()).map_err(explain)?
         }

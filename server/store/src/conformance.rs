@@ -69,6 +69,19 @@ pub async fn check<S: Store>(make: impl Fn(Arc<Catalog>) -> S) {
     replaces_everything(&make(catalog())).await;
     holds_preconditions(&make(catalog())).await;
     keeps_workspaces_apart(&make(catalog())).await;
+    notes_and_counts(&make(catalog())).await;
+}
+
+async fn notes_and_counts<S: Store>(store: &S) {
+    assert_eq!(store.count("parents", WS).await, Ok(0));
+    store.note(vec![parent(1, "one"), parent(2, "two")]).await.expect("notes");
+    store.apply(batch(vec![Operation::Insert(child("notes", 3, "n", Some(1)))])).await.expect("inserts");
+    assert_eq!(store.get("parents", &id(2)).await.expect("reads").as_deref(), Some(&parent(2, "two")));
+    let counts = (store.count("parents", WS).await, store.count("parents", OTHER_WS).await);
+    assert_eq!(counts, (Ok(2), Ok(0)));
+    assert!(matches!(store.count("unicorns", WS).await, Ok(0) | Err(Error::UnknownEntity(_))));
+    let some = store.view_of(&["notes"]).await.expect("reads");
+    assert_eq!((some.count("notes"), some.revision()), (1, store.revision().await.expect("has one")));
 }
 
 async fn reads_what_was_written<S: Store>(store: &S) {

@@ -254,10 +254,7 @@ impl Call<'_> {
             self.write(vec![Operation::Upsert(hook.clone())]).await?;
             return Ok(Answer::json(200, &shown(&hook).into()));
         }
-        let hook = match self.the_hook() {
-            Err(_) if self.method == "DELETE" => return Ok(Answer::empty(204)),
-            found => found?,
-        };
+        let hook = self.the_hook()?;
         match self.method {
             "PATCH" => {
                 let mut members = self.sent("event_hooks", body)?;

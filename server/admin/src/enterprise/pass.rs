@@ -135,13 +135,15 @@ fn missing(record: &Record) -> Error {
 }
 
 impl Scope<'_> {
-    /// Refuses an entity that a permission denies by another of its names than the one in the path.
-    pub(crate) fn check_names(&self, kind: usize, record: &Record) -> Result<(), Answer> {
-        let Some(subject) = self.pass.subject.as_deref().filter(|_| self.pass.endpoints) else { return Ok(()) };
+    /// Refuses what the request would do with an entity it has found: where the permissions for that entity do not allow it,
+    /// and where one for an endpoint denies it by another of its names than the one in the path.
+    pub(crate) fn check_target(&self, kind: usize, record: &Record) -> Result<(), Answer> {
+        let Some(subject) = self.pass.subject.as_deref() else { return Ok(()) };
         let kind = self.kinds.get(kind);
         let name = kind.endpoint.and_then(|field| record.text(field)).map(str::to_owned);
         let names: Vec<String> = [record.id.to_string()].into_iter().chain(name).collect();
-        match self.pass.forbids_entity(kind.path.unwrap_or(kind.name), &names) {
+        let denied = self.pass.forbids_entity(kind.path.unwrap_or(kind.name), &names);
+        match denied || !self.pass.may(record, self.pass.action) {
             true => Err(super::gate::forbidden(subject, self.pass.action)),
             false => Ok(()),
         }

@@ -71,7 +71,7 @@ pub struct ResponseHeaders {
 }
 
 /// The shared memories that Kong has by default.
-const DICTIONARIES: [&str; 12] = [
+pub(crate) const DICTIONARIES: [&str; 12] = [
     "kong",
     "kong_locks",
     "kong_db_cache",

@@ -3,6 +3,7 @@
 mod config;
 mod control;
 
+pub(crate) use config::DICTIONARIES;
 pub use config::{Config, Memory, ResponseHeaders, Strategy};
 
 use crate::form;

@@ -42,7 +42,7 @@ fn serve(listeners: &[Listener], settings: &TlsSettings, patience: Duration) -> 
     let published = Arc::new(arc_swap::ArcSwap::from_pointee(snapshot::Snapshot::empty(router::Flavor::Traditional)));
     let (certificate, key) = generate("localhost").unwrap();
     let default = snapshot::Pair::new(Arc::new(certified_key(&certificate, &key).unwrap()), None);
-    let acceptor = Acceptor::new(settings, published, default, false).unwrap();
+    let acceptor = Acceptor::new(settings, published, default, None, false).unwrap();
     let options = Options { workers: 1, tls: Some(acceptor), handshake_timeout: patience, patience };
     let bound = bind(listeners).unwrap();
     let addresses = bound.iter().map(Bound::address).collect();

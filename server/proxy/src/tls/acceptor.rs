@@ -16,11 +16,19 @@ use tokio_rustls::server::TlsStream;
 /// The certificate for names that no SNI knows: `ssl_cert`, or the node's own.
 pub type DefaultCertificate = Pair;
 
+/// Certificates that the configuration does not hold. Asked in the handshake: it answers without waiting.
+pub trait Issued: Send + Sync {
+    /// The certificate to show in place of the configuration's, for a server name in lower case; `configured` tells
+    /// whether the configuration has one for exactly this name.
+    fn certificate(&self, name: &str, configured: bool) -> Option<Arc<CertifiedKey>>;
+}
+
 /// Chooses the certificate by the Snapshot of the moment.
 #[derive(Clone)]
 struct Resolver {
     published: Published,
     default: Arc<DefaultCertificate>,
+    issued: Option<Arc<dyn Issued>>,
 }
 
 impl std::fmt::Debug for Resolver {
@@ -32,6 +40,11 @@ impl std::fmt::Debug for Resolver {
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let snapshot = self.published.load();
+        if let (Some(issued), Some(name)) = (&self.issued, hello.server_name())
+            && let Some(found) = issued.certificate(name, snapshot.certificates().names(name))
+        {
+            return Some(found);
+        }
         let pair = snapshot.certificates().resolve(hello.server_name()).unwrap_or(&self.default);
         Some(pair.choose(hello.signature_schemes()).clone())
     }
@@ -45,19 +58,20 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Certificates come from the Snapshot in use, else from `default`. `http2` tells whether `h2` can be offered by
+    /// Certificates come from `issued`, else from the Snapshot in use, else from `default`. `http2` tells whether `h2` can be offered by
     /// ALPN at all; a listener must want it too.
     pub fn new(
         settings: &TlsSettings,
         published: Published,
         default: DefaultCertificate,
+        issued: Option<Arc<dyn Issued>>,
         http2: bool,
     ) -> Result<Self, rustls::Error> {
         let provider = Arc::new(settings.provider(aws_lc_rs::default_provider()));
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&settings.versions())?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Resolver { published, default: Arc::new(default) }));
+            .with_cert_resolver(Arc::new(Resolver { published, default: Arc::new(default), issued }));
         config.ignore_client_order = settings.prefer_server_ciphers;
         if settings.session_tickets {
             config.ticketer = aws_lc_rs::Ticketer::new()?;

@@ -4,6 +4,6 @@ mod acceptor;
 mod default_certificate;
 mod settings;
 
-pub use acceptor::{Acceptor, DefaultCertificate};
+pub use acceptor::{Acceptor, DefaultCertificate, Issued};
 pub use default_certificate::{DefaultError, generate, load, own};
 pub use settings::{TlsSettings, Versions};
