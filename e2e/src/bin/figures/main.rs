@@ -14,7 +14,10 @@ mod support;
 use std::process::ExitCode;
 use support::Report;
 
-const ALL: [(&str, fn(&mut Report)); 5] = [
+/// A name, and what it measures.
+type Figure = (&'static str, fn(&mut Report));
+
+const ALL: [Figure; 5] = [
     ("admin", admin::measure),
     ("import", import::measure),
     ("people", people::measure),
