@@ -47,12 +47,13 @@ fn a_network_that_goes_silent() {
     let (backend, postgres) = (Backend::start(), Postgres::start());
     let (first, second) = (Relay::to(postgres.port), Relay::to(postgres.port));
     let often = [("KONG_DB_UPDATE_FREQUENCY", "1")];
-    let nodes = [through(&first, &postgres, &often), through(&second, &postgres, &often)];
     let near = on(&postgres, &[]);
     serve(near.admin, &backend);
     create(near.admin, "/routes/r/plugins", &json!({ "name": "key-auth" }));
     create(near.admin, "/consumers", &json!({ "username": "ann" }));
     create(near.admin, "/consumers/ann/key-auth", &json!({ "key": "k" }));
+    // Started when all is written: nothing that they come to know is forgotten because of a change from before.
+    let nodes = [through(&first, &postgres, &often), through(&second, &postgres, &often)];
     let known = |node: &Gateway| get(node.proxy, "/s/x", &[("apikey", "k")]).status;
     for node in &nodes {
         eventually("it is served", || known(node) == 200 && status(node, "/s/x") == 401);

@@ -140,7 +140,7 @@ fn every_plugin_has_a_page_that_fits_its_definition() {
     let (database, declarative) = (offer("sqlite"), offer("off"));
     let mut wrong = Vec::new();
     for plugin in database.registry.iter() {
-        let name = &*plugin.name;
+        let name = plugin.name;
         let path = folder().join(format!("{name}.md"));
         let page = std::fs::read_to_string(&path).unwrap_or_default();
         let (told, generated) = page.split_once(MARK).unwrap_or((&page, ""));

@@ -158,9 +158,11 @@ impl Scope<'_> {
         operations: Vec<Operation>,
         preconditions: Vec<Precondition>,
     ) -> Result<(), store::Error> {
+        let kinds: Vec<_> = operations.iter().filter_map(Operation::entity).collect();
         let batch =
             Batch { operations, preconditions, author: self.author.to_owned(), request_id: self.request_id.to_owned() };
         let revision = self.store.apply(batch).await?;
+        self.node.changed(revision, &kinds).await;
         if let Some(gate) = self.gate() {
             gate.recorder.changed(revision, self.pass, self.request_id).await;
         }

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::{Batch, Record, Store};
+use store::{Batch, Record, Revision, Store};
 
 /// An answer that may take a while.
 pub type Eventually<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -115,6 +115,11 @@ pub trait NodeView: Send + Sync + 'static {
 
     /// Forgets what is kept under a name, or all of it.
     fn forget(&self, _name: Option<&str>) {}
+
+    /// This Admin API has changed records of some kinds. When it resolves, this node keeps nothing that they make untrue.
+    fn changed<'a>(&'a self, _revision: Revision, _kinds: &'a [&'static str]) -> Eventually<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
 
     /// Who answers paths that are not about entities. Asked once, when the Admin API is made.
     fn extensions(&self) -> Vec<Arc<dyn Extension>> {

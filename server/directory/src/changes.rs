@@ -43,6 +43,12 @@ pub(crate) fn forget(change: &Change, definitions: &Definitions, mut forget: imp
     Some(())
 }
 
+/// Whether changes of a kind make anything untrue.
+pub(crate) fn concerns(entity: &str, definitions: &Definitions) -> bool {
+    matches!(entity, "consumers" | "consumer_group_consumers" | "consumer_groups")
+        || definitions.entity(entity).is_some_and(|definition| definition.plugin.is_some())
+}
+
 pub(crate) fn foreign(record: &Record, field: &str) -> Option<Uuid> {
     record.reference(field)?.uuid()
 }

@@ -1,7 +1,7 @@
 //! Consumers and credentials of a database.
 
 use crate::cache::{Cache, Entry, Known};
-use crate::changes::forget;
+use crate::changes::{concerns, forget};
 use crate::keys::{Key, Names, Wanted};
 use crate::look_up::Question;
 use entities::Definitions;
@@ -93,6 +93,14 @@ impl People {
             if revision.changed().await.is_err() {
                 return;
             }
+        }
+    }
+
+    /// Forgets what a change by this node itself made untrue, so that whoever made it sees it; others' changes come by
+    /// [`People::follow`], and so does this one where the store does not answer now.
+    pub async fn forget_changed(&self, revision: Revision, kinds: &[&str]) {
+        if kinds.iter().any(|kind| concerns(kind, &self.0.definitions)) {
+            let _ = self.0.catch_up(revision.saturating_sub(1)).await;
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Batch, Record};
+use store::{Batch, Record, Revision};
 use telemetry::{ErrorLog, Level};
 
 /// Hands configurations to the `RouteTable`.
@@ -112,6 +112,14 @@ impl NodeView for View {
             (Some(people), None) => people.forget(),
             (None, _) => {}
         }
+    }
+
+    fn changed<'a>(&'a self, revision: Revision, kinds: &'a [&'static str]) -> Eventually<'a, ()> {
+        Box::pin(async move {
+            if let Some(people) = &self.0.people {
+                people.forget_changed(revision, kinds).await;
+            }
+        })
     }
 
     fn extensions(&self) -> Vec<Arc<dyn Extension>> {

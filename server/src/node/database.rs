@@ -68,16 +68,6 @@ impl Database {
         Ok(Self { store, replica: None, background })
     }
 
-    /// Refuses a database in which nobody could use the Admin API that these settings guard.
-    pub async fn check_way_in(&self, settings: &Settings) -> Result<(), String> {
-        if settings.rbac.level == config::RbacLevel::Off {
-            return Ok(());
-        }
-        let users = Query { entity: "rbac_users", ws: None, after: None, size: 1, filter: Filter::default() };
-        let found = self.store.page(&users).await.map_err(|error| error.to_string())?;
-        if found.records.is_empty() { Err(admin::GateError::Nobody.to_string()) } else { Ok(()) }
-    }
-
     /// Opens the read-only replica that the settings name, if they name one. One that cannot be reached yet, or does not
     /// yet have what was set up a moment ago, is asked again.
     pub async fn with_replica(self, settings: &Settings, patience: Patience) -> Result<Self, String> {
@@ -94,6 +84,16 @@ impl Database {
         let transient = |error: &OpenError| matches!(error, OpenError::Unavailable { .. } | OpenError::NeedsBootstrap);
         let replica = insist(open, transient, patience.database).await?;
         Ok(Self { replica: Some(Arc::new(replica)), ..self })
+    }
+
+    /// Refuses a database in which nobody could use the Admin API that these settings guard.
+    pub async fn check_way_in(&self, settings: &Settings) -> Result<(), String> {
+        if settings.rbac.level == config::RbacLevel::Off {
+            return Ok(());
+        }
+        let users = Query { entity: "rbac_users", ws: None, after: None, size: 1, filter: Filter::default() };
+        let found = self.store.page(&users).await.map_err(|error| error.to_string())?;
+        if found.records.is_empty() { Err(admin::GateError::Nobody.to_string()) } else { Ok(()) }
     }
 
     /// Where what requests through the proxy need is read, and followed.

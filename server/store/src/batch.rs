@@ -26,6 +26,17 @@ pub enum Operation {
     ReplaceAll(Vec<Record>),
 }
 
+impl Operation {
+    /// The kind of the record it is about; none where it is about all of them.
+    pub fn entity(&self) -> Option<&'static str> {
+        match self {
+            Self::Insert(record) | Self::Update(record) | Self::Upsert(record) => Some(record.entity),
+            Self::Delete { entity, .. } => Some(entity),
+            Self::ReplaceAll(_) => None,
+        }
+    }
+}
+
 /// What must hold before a batch is applied.
 #[derive(Clone, Debug)]
 pub enum Precondition {

@@ -16,9 +16,13 @@ const ROUND: Duration = Duration::from_secs(8);
 /// Routes that are there before.
 const ROUTES: usize = 1_000;
 
-fn one(session: &mut Session) {
+/// A request; on a new connection where the gateway wants no more on this one.
+fn one(session: &mut Session, proxy: SocketAddr) {
     let reply = session.exchange("GET", "/s/x", &[], b"").expect("the gateway answers");
     assert_eq!(reply.status, 200);
+    if reply.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
+        *session = Session::open(proxy).expect("connects");
+    }
 }
 
 /// Requests a second when every client asks again at once.
@@ -29,7 +33,7 @@ fn capacity(proxy: SocketAddr) -> f64 {
             scope.spawn(|| {
                 let mut session = Session::open(proxy).expect("connects");
                 while begun.elapsed() < ROUND / 2 {
-                    one(&mut session);
+                    one(&mut session, proxy);
                     count.fetch_add(1, SeqCst);
                 }
             });
@@ -67,7 +71,7 @@ fn load(proxy: SocketAddr, rate: f64) -> Vec<f64> {
                         shift,
                         || begun.elapsed() > ROUND,
                         |due| {
-                            one(&mut session);
+                            one(&mut session, proxy);
                             times.push(ms(due.elapsed()));
                         },
                     );

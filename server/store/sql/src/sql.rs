@@ -281,9 +281,9 @@ impl Store for Sql {
         let all = self.inner.blueprint.catalog();
         let wanted = all.rules().iter().filter(|rules| entities.contains(&rules.entity)).cloned().collect();
         let catalog = Arc::new(Catalog::new(wanted));
-        self.background(
-            |inner| async move { read::view(&inner.link.pools().read, &inner.blueprint, catalog).await.map(Arc::new) },
-        )
+        self.background(|inner| async move {
+            read::view(&inner.link.pools().read, &inner.blueprint, catalog).await.map(Arc::new)
+        })
     }
 
     fn count(&self, entity: &'static str, ws: Uuid) -> Pending<'_, usize> {
