@@ -2,6 +2,7 @@
 
 use crate::{eventually, free_port};
 use serde_json::json;
+use std::collections::HashMap;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -41,9 +42,9 @@ pub fn vouched(folder: &Path) {
 }
 
 impl Pebble {
-    /// Starts one that asks challenges on a loopback port, in a folder where [`vouched`] was; `None` where there is no
-    /// pebble.
-    pub fn start(folder: TempDir, challenges: u16) -> Option<Self> {
+    /// Starts one that asks challenges on a loopback port, in a folder where [`vouched`] was; `external` is the account
+    /// that accounts must be bound to, its identifier and its key. `None` where there is no pebble.
+    pub fn start(folder: TempDir, challenges: u16, external: Option<(&str, &str)>) -> Option<Self> {
         let program = program()?;
         let (port, management) = (free_port(), free_port());
         let place = |name: &str| folder.path().join(name);
@@ -55,7 +56,8 @@ impl Pebble {
             "httpPort": challenges,
             "tlsPort": free_port(),
             "ocspResponderURL": "",
-            "externalAccountBindingRequired": false,
+            "externalAccountBindingRequired": external.is_some(),
+            "externalAccountMACKeys": external.into_iter().collect::<HashMap<_, _>>(),
             "retryAfter": { "authz": 1, "order": 1 },
             "profiles": { "default": { "description": "one", "validityPeriod": 777_600 } },
         } });

@@ -21,7 +21,7 @@ fn house(settings: &[(&str, &str)]) -> Option<House> {
     let mut all = vec![("KONG_PROXY_LISTEN", listen.as_str()), ("KONG_LUA_SSL_TRUSTED_CERTIFICATE", &authority)];
     all.extend_from_slice(settings);
     let gateway = Gateway::start(&all);
-    let Some(pebble) = Pebble::start(folder, gateway.proxy.port()) else {
+    let Some(pebble) = Pebble::start(folder, gateway.proxy.port(), None) else {
         eprintln!("there is no pebble: install it by `deploy/setup test`");
         return None;
     };
@@ -105,4 +105,71 @@ fn with_a_database_certificates_are_entities_and_renewed() {
     eventually("the one before is gone", || {
         get(gateway.admin, "/certificates", &[]).json()["data"].as_array().map(Vec::len) == Some(1)
     });
+}
+
+/// A Redis server on a loopback port of its own.
+struct Redis(std::process::Child, u16);
+
+impl Redis {
+    fn start() -> Self {
+        let port = free_port();
+        let mut command = std::process::Command::new("redis-server");
+        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        let child = command.stdout(std::process::Stdio::null()).spawn().expect("redis-server starts");
+        eventually("Redis listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Self(child, port)
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The authority asks one node what the other one ordered.
+#[test]
+fn nodes_share_challenges_and_certificates_on_redis() {
+    let (kid, key) = ("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W");
+    let folder = TempDir::new().expect("a folder");
+    vouched(folder.path());
+    let authority = folder.path().join("ca.pem").display().to_string();
+    let nodes = [(); 2].map(|()| {
+        let tls = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let listen = format!("{tls} ssl");
+        (Gateway::start(&[("KONG_PROXY_LISTEN", &listen), ("KONG_LUA_SSL_TRUSTED_CERTIFICATE", &authority)]), tls)
+    });
+    let [(asked, asked_tls), (ordering, ordering_tls)] = &nodes;
+    let Some(pebble) = Pebble::start(folder, asked.proxy.port(), Some((kid, key))) else {
+        eprintln!("there is no pebble: install it by `deploy/setup test`");
+        return;
+    };
+    let redis = Redis::start();
+    let more = json!({
+        "cert_type": "ecc", "eab_kid": kid, "eab_hmac_key": key, "storage": "redis",
+        "storage_config": {
+            "redis": { "host": "127.0.0.1", "port": redis.1, "extra_options": { "namespace": "grove:" } },
+        },
+    });
+    let configuration = json!({
+        "_format_version": "3.0",
+        "services": [{ "name": "s", "url": "http://127.0.0.1:9", "routes": [{ "name": "r", "paths": ["/"] }] }],
+        "plugins": [acme(&pebble, &more)],
+    });
+    for (node, _) in &nodes {
+        let reply = node.configure(&configuration);
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        eventually("challenges come to the plugin", || {
+            get(node.proxy, "/.well-known/acme-challenge/x", &[("Host", "localhost")]).text() == "Not found\n"
+        });
+    }
+    let ordered = tell(ordering, "POST", "/acme", &json!({ "host": "localhost" }));
+    assert_eq!(ordered.status, 201, "{} {}", ordered.text(), pebble.log());
+    for tls in [ordering_tls, asked_tls] {
+        eventually("both show it", || shown(*tls, "localhost").contains("Pebble"));
+    }
+    let digest = |node: &Gateway| get(node.admin, "/acme/certificates", &[]).json()["data"][0]["digest"].clone();
+    assert!(digest(asked).is_string());
+    assert_eq!(digest(asked), digest(ordering));
 }

@@ -76,7 +76,7 @@ impl Facts {
     /// Whether it is valid at a moment.
     pub fn is_valid(&self, at: SystemTime) -> bool {
         let at = seconds(at);
-        self.not_before < at && at < self.not_after
+        self.not_before <= at && at < self.not_after
     }
 
     /// Whether it is valid for less than `threshold` from a moment on.
