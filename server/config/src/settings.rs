@@ -69,6 +69,8 @@ pub struct Settings {
     pub audit: Audit,
     /// `event_hooks_enabled`.
     pub event_hooks: bool,
+    /// The environment, where references of entities and plugins lead.
+    pub vault: crate::vault::Environment,
     /// Lua.
     pub lua: Lua,
     /// Control and data planes.
@@ -112,6 +114,7 @@ impl Settings {
             mail: Mail::read(c),
             audit: Audit::read(c),
             event_hooks: c.flag("event_hooks_enabled"),
+            vault: c.values.vault.clone(),
             lua: Lua::read(c),
             cluster: Cluster::read(c, storage.database),
             initial_password: c.secret("password"),

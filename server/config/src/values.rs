@@ -27,6 +27,8 @@ pub struct Entry {
 #[derive(Debug, Clone, Default)]
 pub struct Values {
     entries: IndexMap<String, Entry>,
+    /// What references in values were resolved with.
+    pub(crate) vault: vault::Environment,
 }
 
 impl Values {
@@ -62,8 +64,8 @@ impl Values {
     pub(crate) fn resolve(collected: &mut Collected, variables: &HashMap<String, String>) -> Self {
         let vaults = collected.text("vaults").unwrap_or("bundled");
         let environment = vault::Environment {
-            variables,
-            prefix: collected.text("vault_env_prefix").unwrap_or_default(),
+            variables: variables.clone(),
+            prefix: collected.text("vault_env_prefix").unwrap_or_default().to_owned(),
             enabled: elements(vaults).iter().any(|v| v == "bundled" || v == "env"),
         };
         let mut values = Self::default();
@@ -92,6 +94,7 @@ impl Values {
         values.follow_deprecated();
         values.follow_aliases();
         values.apply_suite(collected);
+        values.vault = environment;
         values
     }
 
@@ -244,10 +247,10 @@ fn read(
     name: &str,
     property: &Property,
     text: &str,
-    vault: &vault::Environment<'_>,
+    vault: &vault::Environment,
 ) -> Result<(Value, Option<Value>), Reasons> {
     let resolve = |reference: &str| {
-        vault.resolve(reference).map_err(|error| {
+        vault.resolve(reference, |_| None).map_err(|error| {
             let message = format!("failed to dereference '{reference}': {error} for config option '{name}'");
             (message, Some("a reference such as {vault://env/my-secret} names a variable, here MY_SECRET".to_owned()))
         })

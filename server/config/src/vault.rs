@@ -1,6 +1,7 @@
 //! References `{vault://env/name/key?prefix=X#version}` in values; the only vault of the start is the environment.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use crate::secret::MASK;
 
@@ -9,25 +10,38 @@ pub fn is_reference(value: &str) -> bool {
     value.starts_with("{vault://") && value.ends_with('}')
 }
 
-/// The environment as a vault.
-#[derive(Debug, Clone, Copy)]
-pub struct Environment<'a> {
+/// The environment as a vault, as it was at the start.
+#[derive(Clone, Default)]
+pub struct Environment {
     /// All variables.
-    pub variables: &'a HashMap<String, String>,
+    pub variables: HashMap<String, String>,
     /// `vault_env_prefix`.
-    pub prefix: &'a str,
+    pub prefix: String,
     /// Whether `vaults` loads it.
     pub enabled: bool,
 }
 
-impl Environment<'_> {
-    /// The value a reference stands for, or why there is none, in Kong's words.
-    pub fn resolve(&self, reference: &str) -> Result<String, String> {
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { prefix, enabled, .. } = self;
+        f.debug_struct("Environment").field("prefix", prefix).field("enabled", enabled).finish_non_exhaustive()
+    }
+}
+
+impl Environment {
+    /// The value a reference stands for, or why there is none, in Kong's words. `named` knows Vault entities: of the one with
+    /// a prefix, what its variables begin with (`config.prefix`).
+    pub fn resolve(&self, reference: &str, named: impl Fn(&str) -> Option<String>) -> Result<String, String> {
         let parsed = Reference::parse(reference)?;
-        if parsed.vault != "env" || !self.enabled {
-            return Err(format!("could not find vault ({})", parsed.vault));
+        let missing = || format!("could not find vault ({})", parsed.vault);
+        if !self.enabled {
+            return Err(missing());
         }
-        let prefix = parsed.prefix.as_deref().unwrap_or(self.prefix);
+        let begin = match parsed.vault.as_str() {
+            "env" => self.prefix.clone(),
+            prefix => named(prefix).ok_or_else(missing)?,
+        };
+        let prefix = parsed.prefix.as_deref().unwrap_or(&begin);
         let mut name = format!("{prefix}{}", parsed.resource).replace('-', "_").to_uppercase();
         if parsed.version == Some(2) {
             name.push_str("_PREVIOUS");
@@ -155,7 +169,7 @@ mod tests {
             ]
             .map(|(k, v)| (k.to_owned(), v.to_owned())),
         );
-        let vault = Environment { variables: &variables, prefix: "", enabled: true };
+        let vault = Environment { variables, prefix: String::new(), enabled: true };
         let cases = [
             ("{vault://env/my-secret}", Ok("s3cret")),
             ("{vault://env/my-secret/}", Ok("s3cret")),
@@ -163,6 +177,7 @@ mod tests {
             ("{vault://env/my-secret#2}", Ok("older")),
             ("{vault://env/my%2Dsecret}", Ok("s3cret")),
             ("{vault://env/key?prefix=APP_}", Ok("prefixed")),
+            ("{vault://my-env/key}", Ok("prefixed")),
             ("{vault://env/db/user}", Ok("u")),
             ("{vault://env/db/x}", Err("could not get subfield value: subfield x not found in JSON secret")),
             (
@@ -183,8 +198,13 @@ mod tests {
             ("{vault://env//}", Err("reference url has invalid path [{vault://env//}]")),
         ];
         for (reference, expected) in cases {
-            assert_eq!(vault.resolve(reference), expected.map(str::to_owned).map_err(str::to_owned), "{reference}");
+            let named = |prefix: &str| (prefix == "my-env").then(|| "APP_".to_owned());
+            assert_eq!(
+                vault.resolve(reference, named),
+                expected.map(str::to_owned).map_err(str::to_owned),
+                "{reference}"
+            );
         }
-        assert!(Environment { enabled: false, ..vault }.resolve("{vault://env/my-secret}").is_err());
+        assert!(Environment { enabled: false, ..vault }.resolve("{vault://env/my-secret}", |_| None).is_err());
     }
 }

@@ -37,6 +37,7 @@ mod field;
 pub mod lua;
 pub mod path;
 mod record;
+mod references;
 mod rules;
 mod shorthand;
 pub mod typedefs;

@@ -6,6 +6,7 @@ use crate::chain::{Attached, Chains};
 use crate::compile::{compile_routes, compile_services, compile_upstreams};
 use crate::people::People;
 use crate::reuse::Before;
+use crate::secrets::{Secrets, resolved};
 use crate::service::{CompiledRoute, Protocols};
 use crate::upstream_tls;
 use entities::Definitions;
@@ -59,6 +60,7 @@ pub struct Builder {
     flavor: router::Flavor,
     trust: Arc<upstream_tls::Trust>,
     directory: Option<Arc<dyn Directory>>,
+    secrets: Option<Arc<dyn Secrets>>,
     generation: AtomicU64,
 }
 
@@ -74,7 +76,16 @@ impl Builder {
         flavor: router::Flavor,
         trust: Arc<upstream_tls::Trust>,
     ) -> Self {
-        Self { definitions, registry, services, flavor, trust, directory: None, generation: AtomicU64::new(0) }
+        Self {
+            definitions,
+            registry,
+            services,
+            flavor,
+            trust,
+            directory: None,
+            secrets: None,
+            generation: AtomicU64::new(0),
+        }
     }
 
     /// Has Snapshots ask `directory` for people, instead of holding those of the view.
@@ -82,10 +93,17 @@ impl Builder {
         Self { directory: Some(directory), ..self }
     }
 
+    /// Has references to secrets resolved by `secrets`; without, they stay what they are.
+    pub fn with_secrets(self, secrets: Arc<dyn Secrets>) -> Self {
+        Self { secrets: Some(secrets), ..self }
+    }
+
     /// Compiles every record of a view. What did not change since `previous` is taken from there: configured plugins
     /// keep their state, Upstreams their balancers, an unchanged set of Routes its router.
     pub fn build(&self, view: &View, previous: &Snapshot) -> Result<Snapshot, Vec<BuildError>> {
         let mut errors = Vec::new();
+        let seen = self.secrets.as_ref().map(|secrets| resolved(view, &self.definitions, &**secrets));
+        let view = seen.as_ref().unwrap_or(view);
         let before = Before::new(previous, view);
         let certificates = match before.has_same(&["certificates", "snis"]) {
             true => previous.certificates.clone(),

@@ -10,6 +10,7 @@ mod chain;
 mod compile;
 mod people;
 mod reuse;
+mod secrets;
 mod service;
 mod upstream_tls;
 mod verifier;
@@ -18,6 +19,7 @@ pub use build::{BuildError, Builder, COMPILED};
 pub use certificates::{CertificateError, Certificates, Pair, certificates_in, certified_key};
 pub use chain::{Chain, Slot};
 pub use people::People;
+pub use secrets::Secrets;
 pub use service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols};
 pub use upstream_tls::{Trust, UpstreamTls};
 

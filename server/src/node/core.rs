@@ -8,6 +8,7 @@ use super::meters::SharedMeters;
 use super::redis::Outside;
 use super::shipper::Outbound;
 use super::translate;
+use super::vault::Vault;
 use arc_swap::ArcSwap;
 use config::{RouterFlavor, Settings};
 use declarative::Kinds;
@@ -197,7 +198,8 @@ impl Core {
             tracing: super::tracing::defaults(&settings.tracing),
             ..Services::alone(node_id)
         };
-        let builder = Builder::new(definitions, registry.clone(), services, flavor, trust.clone());
+        let builder = Builder::new(definitions, registry.clone(), services, flavor, trust.clone())
+            .with_secrets(Arc::new(Vault(settings.vault.clone())));
         Ok(Self {
             builder: match &people {
                 Some(people) => builder.with_directory(Arc::new(people.clone())),

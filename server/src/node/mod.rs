@@ -21,6 +21,7 @@ mod running;
 mod shipper;
 mod tracing;
 mod translate;
+mod vault;
 
 pub(crate) use self::core::now;
 pub use self::core::{Core, LoadError, Offer, Storage};

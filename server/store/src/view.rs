@@ -56,6 +56,16 @@ impl View {
         Some(view)
     }
 
+    /// The same state as someone sees it who knows more than is stored: these records in the place of those of the same
+    /// keys, or without them. Nothing is checked.
+    pub fn seen_with(&self, changes: impl IntoIterator<Item = (&'static str, Id, Option<Record>)>) -> View {
+        let mut view = self.clone();
+        for (entity, id, record) in changes {
+            view.set(entity, record.map(Arc::new), Some(&id));
+        }
+        view
+    }
+
     /// Puts or removes one record without checks.
     fn set(&mut self, entity: &str, record: Option<Arc<Record>>, id: Option<&Id>) {
         let Some(index) = self.catalog.position(entity) else { return };
