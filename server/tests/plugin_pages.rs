@@ -87,7 +87,12 @@ fn rows(fields: &Value, path: &str, out: &mut String) {
     for field in fields.as_array().into_iter().flatten() {
         for (name, field) in field.as_object().into_iter().flatten() {
             let path = format!("{path}{name}");
-            let default = field.get("default").map(|value| format!("`{}`", plain(value))).unwrap_or_default();
+            // A secret that is not given is made anew by each node.
+            let default = match field.get("default") {
+                Some(_) if field["encrypted"] == true => "random".to_owned(),
+                Some(value) => format!("`{}`", plain(value)),
+                None => String::new(),
+            };
             let mut about = vec![field["description"].as_str().unwrap_or_default().replace('|', "\\|")];
             about.extend(rules(field));
             about.retain(|text| !text.is_empty());
