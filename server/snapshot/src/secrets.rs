@@ -64,3 +64,64 @@ fn mentions(value: &Map<String, Value>) -> bool {
     }
     value.values().any(any)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use entities::{PluginSchema, VaultSchema};
+    use schema::Field;
+    use serde_json::json;
+    use std::sync::Arc;
+    use store::Catalog;
+    use uuid::Uuid;
+
+    /// The vault `env`, and those that begin like the prefix in their configuration.
+    struct Known;
+
+    impl Secrets for Known {
+        fn resolve(&self, reference: &str, vault: &dyn Fn(&str) -> Option<Value>) -> Result<String, String> {
+            match reference {
+                "{vault://env/a}" => Ok("A".to_owned()),
+                "{vault://mine/a}" => Ok(vault("mine").ok_or("no vault")?["prefix"].to_string()),
+                _ => Err("no value found".to_owned()),
+            }
+        }
+    }
+
+    fn record(entity: &'static str, number: u128, value: Value) -> Record {
+        let Value::Object(value) = value else { panic!("an object") };
+        Record { entity, id: Id::Uuid(Uuid::from_u128(number)), ws: None, value, expires: None }
+    }
+
+    #[test]
+    fn what_is_compiled_has_secrets_and_what_is_stored_references() {
+        let config =
+            schema::Record::new().field(Field::string("secret").referenceable(true)).field(Field::string("text"));
+        let plugins = [PluginSchema::with_config("p", config)].into_iter().collect();
+        let vaults = [VaultSchema::env()].into_iter().collect();
+        let definitions = Definitions::new(plugins, vaults, router::Flavor::Traditional, false);
+        let plugin = |number, secret: &str| {
+            record("plugins", number, json!({"name": "p", "config": {"secret": secret, "text": "{vault://env/a}"}}))
+        };
+        let certificate = |number, key: &str| record("certificates", number, json!({"cert": "C", "key": key}));
+        let records = vec![
+            plugin(1, "{vault://env/a}"),
+            plugin(2, "{vault://mine/a}"),
+            plugin(3, "{vault://env/none}"),
+            certificate(4, "{vault://env/a}"),
+            certificate(5, "{vault://env/none}"),
+            record("vaults", 6, json!({"name": "env", "prefix": "mine", "config": {"prefix": "X_"}})),
+        ];
+        let kept = records.into_iter().map(Arc::new);
+        let view = View::kept(Arc::new(Catalog::of(&definitions)), kept, 1);
+        let seen = resolved(&view, &definitions, &Known);
+        let find = |view: &View, entity, number| view.get(entity, &Id::Uuid(Uuid::from_u128(number))).cloned();
+        let config = |view: &View, number| find(view, "plugins", number).expect("a plugin").value["config"].clone();
+        for (number, secret) in [(1, "A"), (2, "\"X_\""), (3, "")] {
+            assert_eq!(config(&seen, number), json!({"secret": secret, "text": "{vault://env/a}"}));
+        }
+        assert_eq!(find(&seen, "certificates", 4).expect("a certificate").value["key"], "A");
+        assert!(find(&seen, "certificates", 5).is_none());
+        assert_eq!(config(&view, 1)["secret"], "{vault://env/a}");
+    }
+}
