@@ -33,9 +33,14 @@ fn tell(gateway: &Gateway, method: &str, path: &str, body: &Value) -> Reply {
     call(gateway, method, path, JSON, Some(&body.to_string()))
 }
 
+/// Lists of Kong's Enterprise edition that are here as well: an empty one means to clients what the recorded 404 means.
+const EITHER: [&str; 1] = ["/consumer_groups?"];
+
 /// Where differences from the recording are known: (recording, path as recorded), and why.
-const KNOWN: [(&str, &str, &str); 5] = [
+const KNOWN: [(&str, &str, &str); 7] = [
     ("aio-kong", "/consumers?size=2", "which Consumers are on a page depends on their ids"),
+    ("deck-dump-all-workspaces", "/workspaces", "there are workspaces here"),
+    ("deck-dump-workspace-default", "/default/", "there are workspaces here"),
     ("kong-manager", "/upstreams/<id3>/health", "Kong had not made the balancer yet"),
     ("kong-manager", "/upstreams/<id3>/health/?size=30", "Kong had not made the balancer yet"),
     ("kong-manager", "/upstreams/<id3>/health?balancer_health=1", "Kong had not made the balancer yet"),
@@ -209,7 +214,10 @@ fn replay(name: &str) {
             continue;
         }
         let (expected, found) = (&exchange["res"], reply.json());
-        let difference = if exchange["s"] != reply.status {
+        let has_none = reply.status == 200 && found["data"].as_array().is_some_and(Vec::is_empty);
+        let difference = if exchange["s"] == 404 && has_none && EITHER.iter().any(|path| recorded.starts_with(path)) {
+            None
+        } else if exchange["s"] != reply.status {
             Some(format!("status {} instead of {}: {}", reply.status, exchange["s"], reply.text()))
         } else if expected.is_object() && recorded != "/" {
             differs(expected, &found, &mut replay.ids, "$")
