@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use crate::entities::by_key;
-use crate::form::plain;
+use crate::form::{plain, when};
 use crate::page::Page;
 use crate::state::gateway;
 
@@ -27,6 +27,11 @@ pub fn cell(column: &str, value: &Value) -> AnyView {
         ("enabled", Value::Bool(on)) => {
             let (class, text) = if *on { ("badge good", "Enabled") } else { ("badge off", "Disabled") };
             view! { <span class=class>{text}</span> }.into_any()
+        }
+        ("status", Value::Number(_)) => super::invitation::standing(value),
+        (_, Value::Number(seconds)) if column.ends_with("_at") => {
+            let time = when(&seconds.to_string()).unwrap_or_default();
+            view! { <time>{time}</time> }.into_any()
         }
         ("tags", Value::Array(tags)) => {
             let badge = |tag: &Value| view! { <span class="badge">{plain(tag)}</span> };

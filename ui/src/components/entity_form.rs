@@ -83,7 +83,8 @@ pub fn EntityForm(
             let answer = gateway.send(method, &path, Some(&Value::Object(body))).await;
             busy.try_set(false);
             match answer {
-                Ok(entity) => {
+                Ok(answer) => {
+                    let entity = kind.taken_from(answer);
                     toasts.say(format!("{} {} {done}.", kind.one, kind.name_of(&entity)));
                     place_of.go(&Page::Detail(kind, kind.address_of(&entity)).href());
                 }

@@ -9,6 +9,7 @@ use crate::api::load;
 use crate::entities::by_key;
 use crate::form::plain;
 use crate::page::{Page, encode};
+use crate::permissions::Action;
 use crate::state::{gateway, toasts};
 
 /// A section: what the balancer thinks of each Target, and a way to tell it better.
@@ -81,9 +82,9 @@ fn row(upstream: &str, target: &Value) -> AnyView {
         view! { <span class="value">{format!("{place} {text}")}</span> }
     });
     let link = by_key("targets").map(|kind| Page::Detail(kind, kind.address_of(target)).href());
-    let checked = matches!(health.as_str(), "HEALTHY" | "UNHEALTHY");
     let path = format!("upstreams/{}/targets/{}", encode(upstream), encode(target["id"].as_str().unwrap_or_default()));
-    let tell = checked.then(|| {
+    let checked = matches!(health.as_str(), "HEALTHY" | "UNHEALTHY");
+    let tell = (checked && gateway().may(Action::Update, &path)).then(|| {
         let (word, text) = if health == "HEALTHY" { ("unhealthy", "Mark unhealthy") } else { ("healthy", "Mark healthy") };
         view! { <button type="button" aria-label=format!("{text}: {name}") on:click=mark(format!("{path}/{word}"))>{text}</button> }
     });

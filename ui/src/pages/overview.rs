@@ -7,6 +7,7 @@ use crate::api::{Failure, load};
 use crate::components::{heading, loaded};
 use crate::entities::{EntityKind, by_key};
 use crate::page::{Page, write_query};
+use crate::permissions::Action;
 use crate::state::{Gateway, gateway};
 
 /// Kinds that are counted.
@@ -78,7 +79,7 @@ fn FirstSteps() -> impl IntoView {
     });
     let needed = move || {
         let none = state.with(|s| s.ready().is_some_and(|page| page["data"].as_array().is_some_and(Vec::is_empty)));
-        none && !gateway.is_read_only()
+        none && gateway.may(Action::Create, "services")
     };
     let step = |key: &str, text: &'static str| {
         by_key(key).map(|kind| view! { <li><a href=Page::Create(kind).href()>{text}</a></li> })
@@ -88,6 +89,8 @@ fn FirstSteps() -> impl IntoView {
             view! {
                 <section class="card" aria-labelledby="overview-first">
                     <h2 id="overview-first">"First steps"</h2>
+                    <p><a class="button main" href=Page::Wizard.href()>"Set up an API in one go"</a></p>
+                    <p>"Or step by step:"</p>
                     <ol>
                         {step("services", "Create a Service: where your API is")}
                         {step("routes", "Give it a Route: under which path or host people reach it")}

@@ -10,7 +10,19 @@ use crate::state::Gateway;
 pub async fn describe(gateway: Gateway, kind: &EntityKind, plugin: Option<&str>) -> Result<Vec<Field>, Failure> {
     let all = gateway.get(&format!("schemas/{}", kind.key)).await?;
     match plugin {
-        None => Ok(fields(&all)),
+        None => {
+            let mut list = fields(&all);
+            list.retain(|field| kind.only.is_empty() || kind.only.contains(&field.name.as_str()));
+            for field in &mut list {
+                // What is stored is another thing than what is given.
+                if kind.key == "rbac_users" && field.name == "user_token" {
+                    field.help =
+                        Some("Sent with each request, in the header Kong-Admin-Token. Never shown again.".into());
+                    field.secret = true;
+                }
+            }
+            Ok(list)
+        }
         Some(name) => {
             let own = gateway.get(&format!("schemas/plugins/{}", encode(name))).await?;
             Ok(plugin_fields(&all, &own))
