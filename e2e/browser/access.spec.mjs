@@ -128,7 +128,7 @@ test('Workspaces are made, entered and left', async ({ page, request }) => {
   await page.getByRole('link', { name: 'Edit', exact: true }).click();
   await submit(page, 'Save', { Comment: 'Everything about buying' });
   await title(page, 'shop');
-  await expect(page.getByText('Everything about buying')).toBeVisible();
+  await expect(page.getByText('Everything about buying', { exact: true })).toBeVisible();
   await page.getByRole('button', { name: 'Delete', exact: true }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete Workspace', exact: true }).click();
   await expect(page.getByRole('dialog').getByRole('alert')).toContainText('Workspace is not empty');
@@ -158,6 +158,8 @@ test('a team admin sees its own Workspace alone, and no button that would fail',
     await page.getByRole('link', { name: 'ours', exact: true }).click();
     await expect(page.getByRole('link', { name: 'Edit', exact: true })).toBeVisible();
     await page.goto('services');
+    await expect(page).toHaveURL(/\/team\/services$/);
+    await page.goto('others/services');
     await expect(page.getByText(/You may not do this/).first()).toBeVisible();
     await page.getByRole('button', { name: 'Sign out' }).click();
   });
@@ -309,8 +311,8 @@ test('a group gives roles', async ({ page }) => {
   await title(page, 'Groups');
   await accessible(page);
   await page.getByRole('link', { name: 'New Group' }).click();
-  await submit(page, 'Create', { Name: 'night shift' });
-  await title(page, 'night shift');
+  await submit(page, 'Create', { Name: 'night-shift' });
+  await title(page, 'night-shift');
   await submit(page, 'Add', { 'Role to add': 'read-only' });
   const roles = page.getByRole('region', { name: 'Roles' });
   await expect(roles.getByText(/read-only in default/)).toBeVisible();
@@ -328,7 +330,7 @@ test('the audit log says who did what', async ({ page, request }) => {
   await expect(page.getByRole('row', { name: /kong_admin/ }).first()).toBeVisible();
   await accessible(page);
   await narrow(page);
-  await page.getByLabel('Method').fill('PATCH');
+  await page.getByLabel('Method', { exact: true }).fill('PATCH');
   await page.getByRole('button', { name: 'Filter', exact: true }).click();
   await expect(page).toHaveURL(/method=PATCH/);
   await expect(async () => {
@@ -341,7 +343,7 @@ test('the audit log says who did what', async ({ page, request }) => {
   await expect(page.getByText('- host: before.example')).toBeVisible();
   await expect(page.getByText('+ host: after.example')).toBeVisible();
   await accessible(page);
-  await page.getByLabel('Operation').fill('delete');
+  await page.getByLabel('Operation', { exact: true }).fill('delete');
   await page.getByRole('button', { name: 'Filter', exact: true }).click();
   await expect(page.getByText('Nothing fits this filter.')).toBeVisible();
 });

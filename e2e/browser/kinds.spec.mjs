@@ -20,7 +20,7 @@ test('every kind has a list and a form without violations', async ({ page }) => 
     await goTo(page, name);
     await title(page, name);
     await accessible(page);
-    if (name === 'Plugins') continue;
+    if (['Plugins', 'Requests', 'Changes', 'Configuration'].includes(name)) continue;
     await page.getByRole('link', { name: /^New / }).click();
     await expect(page.getByRole('button', { name: 'Create', exact: true })).toBeVisible();
     await accessible(page);

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_json::{Value, json};
 
-use super::{empty, loaded};
+use super::{button, empty, loaded};
 use crate::api::{Answer, load};
 use crate::entities::{EntityKind, by_key};
 use crate::page::{Page, encode};
@@ -161,16 +161,15 @@ fn assignment(of: Assignment) -> AnyView {
             let said = format!("{name} removed.");
             let href = Page::Detail(kind, text(role, "id")).href();
             let may_take = may_take.clone();
-            let button = move || {
+            let remove = move || {
                 let (of, one, said) = (of.clone(), one.clone(), said.clone());
-                may_take().then(|| {
-                    let take = move |_| change((of.take)(&one), said.clone());
-                    view! { <button type="button" aria-label=label.clone() on:click=take>"Remove"</button> }
-                })
+                may_take()
+                    .then(|| button("", "Remove", Some(label.clone()), move || change((of.take)(&one), said.clone())))
             };
-            view! { <li><span><a href=href>{name}</a>{place}</span>{button}</li> }
+            view! { <li><span><a href=href>{name}</a>{place}</span>{remove}</li> }.into_any()
         });
-        view! { <ul class="given" aria-label=caption>{list.collect_view()}</ul> }.into_any()
+        let list: Vec<AnyView> = list.collect();
+        view! { <ul class="given" aria-label=caption>{list}</ul> }.into_any()
     };
     let input = NodeRef::<html::Input>::new();
     let wrong = RwSignal::new(None::<String>);
@@ -208,7 +207,12 @@ fn assignment(of: Assignment) -> AnyView {
     };
     let names = move || {
         gateway.names.want(gateway, kind.key);
-        gateway.names.all(kind.key).into_iter().map(|name| view! { <option value=name></option> }).collect_view()
+        gateway
+            .names
+            .all(kind.key)
+            .into_iter()
+            .map(|name| view! { <option value=name></option> }.into_any())
+            .collect::<Vec<AnyView>>()
     };
     let title = id.clone();
     let one = of.one;

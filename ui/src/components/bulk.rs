@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_json::{Value, json};
 
+use super::button;
 use super::listing::Selection;
 use crate::entities::EntityKind;
 use crate::permissions::Action;
@@ -106,7 +107,7 @@ pub fn bulk(kind: &'static EntityKind, selection: Selection) -> AnyView {
             dialog.close();
         }
     };
-    let ask = move |_| {
+    let ask = move || {
         if let Some(dialog) = dialog.get_untracked() {
             let _ = dialog.show_modal();
         }
@@ -115,28 +116,35 @@ pub fn bulk(kind: &'static EntityKind, selection: Selection) -> AnyView {
     let bar = move || {
         (count() > 0).then(|| {
             let update = may(Action::Update);
-            let switch = (update && switches).then(|| {
-                view! {
-                    <button type="button" disabled=busy on:click=move |_| go(Deed::Enable(true))>"Enable"</button>
-                    <button type="button" disabled=busy on:click=move |_| go(Deed::Enable(false))>"Disable"</button>
-                }
-            });
-            let tag = (update && tags).then(|| {
-                view! {
+            let deed = |text: &'static str, press: Box<dyn Fn()>| {
+                let press = move || {
+                    if !untrack(busy) {
+                        press();
+                    }
+                };
+                button(if text == "Delete" { "bad" } else { "" }, text, None, press)
+            };
+            let mut deeds = Vec::new();
+            if update && switches {
+                deeds.push(deed("Enable", Box::new(move || go(Deed::Enable(true)))));
+                deeds.push(deed("Disable", Box::new(move || go(Deed::Enable(false)))));
+            }
+            if update && tags {
+                let line = view! {
                     <label class="unseen" for="bulk-tag">"Tag"</label>
                     <input id="bulk-tag" node_ref=tag placeholder="Tag" autocomplete="off"/>
-                    <button type="button" disabled=busy on:click=move |_| tagged(Deed::AddTag)>"Add tag"</button>
-                    <button type="button" disabled=busy on:click=move |_| tagged(Deed::RemoveTag)>"Remove tag"</button>
-                }
-            });
-            let delete = may(Action::Delete)
-                .then(|| view! { <button type="button" class="bad" disabled=busy on:click=ask>"Delete"</button> });
+                };
+                deeds.push(line.into_any());
+                deeds.push(deed("Add tag", Box::new(move || tagged(Deed::AddTag))));
+                deeds.push(deed("Remove tag", Box::new(move || tagged(Deed::RemoveTag))));
+            }
+            if may(Action::Delete) {
+                deeds.push(deed("Delete", Box::new(ask)));
+            }
             view! {
                 <div class="bulk" role="region" aria-label="What to do with the chosen ones">
                     <strong role="status">{move || format!("{} chosen", count())}</strong>
-                    {switch}
-                    {tag}
-                    {delete}
+                    {deeds}
                 </div>
             }
         })
@@ -154,7 +162,7 @@ pub fn bulk(kind: &'static EntityKind, selection: Selection) -> AnyView {
             view! { {bar} {failed} }
         })
     };
-    let delete = move |_| {
+    let delete = move || {
         close();
         go(Deed::Delete);
     };
@@ -167,7 +175,7 @@ pub fn bulk(kind: &'static EntityKind, selection: Selection) -> AnyView {
             <p>"This cannot be undone."</p>
             <div class="actions">
                 <button type="button" autofocus on:click=move |_| close()>"Cancel"</button>
-                <button type="button" class="bad" on:click=delete>"Delete all"</button>
+                {button("bad", "Delete all", None, delete)}
             </div>
         </dialog>
     }

@@ -4,19 +4,19 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_json::Value;
 
-use super::copy;
+use super::{badge, button, copy, objection};
 use crate::page::encode;
 use crate::permissions::Action;
 use crate::state::gateway;
 
-/// What the numbers of `status` mean; class of the badge beside it.
+/// What the numbers of `status` mean; sort of the badge beside it.
 const STANDINGS: [(&str, &str); 6] = [
-    ("Approved", "badge good"),
-    ("Pending", "badge off"),
-    ("Rejected", "badge bad"),
-    ("Revoked", "badge bad"),
-    ("Invited", "badge off"),
-    ("Unverified", "badge off"),
+    ("Approved", "good"),
+    ("Pending", "off"),
+    ("Rejected", "bad"),
+    ("Revoked", "bad"),
+    ("Invited", "off"),
+    ("Unverified", "off"),
 ];
 
 /// The number of invited admins.
@@ -25,8 +25,8 @@ const INVITED: i64 = 4;
 /// A badge for the status of an admin.
 pub fn standing(status: &Value) -> AnyView {
     let known = status.as_u64().and_then(|status| STANDINGS.get(usize::try_from(status).ok()?));
-    let (text, class) = known.copied().unwrap_or(("Unknown", "badge off"));
-    view! { <span class=class>{text}</span> }.into_any()
+    let (text, sort) = known.copied().unwrap_or(("Unknown", "off"));
+    badge(sort, text)
 }
 
 /// A section: the status, and, while the invitation is open, a link to hand over.
@@ -36,7 +36,7 @@ pub fn invitation(admin: &Value) -> AnyView {
     let path = format!("admins/{}?generate_register_url=true", encode(admin["id"].as_str().unwrap_or_default()));
     let link = RwSignal::new(None::<String>);
     let wrong = RwSignal::new(None::<String>);
-    let make = move |_| {
+    let make = move || {
         wrong.set(None);
         let path = path.clone();
         spawn_local(async move {
@@ -65,8 +65,8 @@ pub fn invitation(admin: &Value) -> AnyView {
         view! {
             <p class="about">"No mail is sent: make a link and hand it over."</p>
             {made}
-            <div role="alert">{move || wrong.get().map(|why| view! { <p class="error">{why}</p> })}</div>
-            <button type="button" on:click=make>"Make a link"</button>
+            {objection(wrong, "")}
+            {button("", "Make a link", None, make)}
         }
     });
     view! {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use leptos::prelude::*;
 use serde_json::Value;
 
-use super::cell;
+use super::{cell, check, choose, grid};
 use crate::entities::EntityKind;
 use crate::form::label;
 use crate::listing::Wanted;
@@ -44,8 +44,7 @@ pub fn columns(kind: &'static EntityKind) -> AnyView {
     let place = location();
     let boxes = choosable(kind).into_iter().map(move |name| {
         let shown = move || place.query.with(|query| shown_columns(kind, query).contains(&name));
-        let choose = move |event: leptos::ev::Event| {
-            let chosen = event_target_checked(&event);
+        let choose = move |chosen: bool| {
             let query = place.query.get_untracked();
             let mut names = shown_columns(kind, &query);
             names.retain(|one| *one != name);
@@ -57,19 +56,15 @@ pub fn columns(kind: &'static EntityKind) -> AnyView {
             let names = if names.is_empty() { "none" } else { &names };
             place.go(&Page::List(kind).with(&changed(&query, &[("columns", names)])));
         };
-        view! {
-            <label class="check">
-                <input type="checkbox" prop:checked=shown on:change=choose/>
-                {label(name)}
-            </label>
-        }
+        check(label(name), Signal::derive(shown), choose)
     });
+    let boxes: Vec<AnyView> = boxes.collect();
     view! {
         <details class="columns">
             <summary>"Columns"</summary>
             <fieldset class="field wide">
                 <legend class="unseen">"Columns"</legend>
-                <div class="checks">{boxes.collect_view()}</div>
+                <div class="checks">{boxes}</div>
             </fieldset>
         </details>
     }
@@ -95,58 +90,42 @@ pub fn listing(
             (true, true) => (Some("descending"), " ▼"),
         };
         view! { <th scope="col" aria-sort=state><a href=to>{text}<span aria-hidden="true">{mark}</span></a></th> }
+            .into_any()
     };
     let first = sortable("name", if kind.names.is_empty() { "ID".to_owned() } else { "Name".to_owned() });
-    let head = columns.iter().map(|name| sortable(name, label(name))).collect_view();
+    let mut head = vec![first];
+    head.extend(columns.iter().map(|name| sortable(name, label(name))));
     let all: Vec<(String, Value)> = rows.iter().map(|row| (kind.address_of(row), row.clone())).collect();
     let count = all.len();
     let every = move || selection.with(|selected| selected.len() == count);
-    let choose_all = move |event: leptos::ev::Event| {
-        let chosen = event_target_checked(&event);
-        selection.set(if chosen { all.iter().cloned().collect() } else { BTreeMap::new() });
-    };
+    let choose_all =
+        move |chosen: bool| selection.set(if chosen { all.iter().cloned().collect() } else { BTreeMap::new() });
+    let all = choose("Choose all on this page".to_owned(), Signal::derive(every), choose_all);
+    head.insert(0, view! { <td class="choose">{all}</td> }.into_any());
     let row = |entity: &Value| {
         let address = kind.address_of(entity);
         let name = kind.name_of(entity);
-        let cells = columns.iter().map(|column| view! { <td>{cell(column, &entity[*column])}</td> }).collect_view();
         let (own, subject) = (address.clone(), entity.clone());
         let chosen = {
             let own = own.clone();
-            move || selection.with(|selected| selected.contains_key(&own))
+            Signal::derive(move || selection.with(|selected| selected.contains_key(&own)))
         };
-        let choose = move |event: leptos::ev::Event| {
-            let chosen = event_target_checked(&event);
+        let change = move |chosen: bool| {
             selection.update(|selected| match chosen {
                 true => drop(selected.insert(own.clone(), subject.clone())),
                 false => drop(selected.remove(&own)),
             });
         };
+        let cells: Vec<AnyView> =
+            columns.iter().map(|column| view! { <td>{cell(column, &entity[*column])}</td> }.into_any()).collect();
         view! {
             <tr>
-                <td class="choose">
-                    <input type="checkbox" aria-label=format!("Choose {name}") prop:checked=chosen on:change=choose/>
-                </td>
+                <td class="choose">{choose(format!("Choose {name}"), chosen, change)}</td>
                 <th scope="row"><a href=Page::Detail(kind, address).href()>{name}</a></th>
                 {cells}
             </tr>
         }
+        .into_any()
     };
-    view! {
-        <div class="scroll" tabindex="0" role="region" aria-label=kind.many>
-            <table>
-                <caption class="unseen">{kind.many}</caption>
-                <thead>
-                    <tr>
-                        <td class="choose">
-                            <input type="checkbox" aria-label="Choose all on this page" prop:checked=every on:change=choose_all/>
-                        </td>
-                        {first}
-                        {head}
-                    </tr>
-                </thead>
-                <tbody>{rows.iter().map(row).collect_view()}</tbody>
-            </table>
-        </div>
-    }
-    .into_any()
+    grid(kind.many.to_owned(), kind.many.to_owned(), head, rows.iter().map(row).collect())
 }

@@ -42,7 +42,7 @@ pub fn Palette() -> impl IntoView {
         }
         let _ = dialog.show_modal();
         spawn_local(async move {
-            entities.set(known(gateway).await);
+            read(gateway, entities).await;
         });
     };
     let close = move || {
@@ -68,6 +68,11 @@ pub fn Palette() -> impl IntoView {
         let step = match event.key().as_str() {
             "ArrowDown" => 1,
             "ArrowUp" => count.saturating_sub(1),
+            // A search field would only empty itself.
+            "Escape" => {
+                event.prevent_default();
+                return close();
+            }
             "Enter" => {
                 event.prevent_default();
                 if let Some(entry) = list.with(|list| list.get(at.get_untracked()).cloned()) {
@@ -172,9 +177,9 @@ fn pages(gateway: Gateway) -> Vec<Entry> {
     all
 }
 
-/// The first thousand of each kind that has a list.
-async fn known(gateway: Gateway) -> Vec<Entry> {
-    let mut all = Vec::new();
+/// The first thousand of each kind that has a list, each kind as it comes.
+async fn read(gateway: Gateway, entities: RwSignal<Vec<Entry>>) {
+    let mut all: Vec<Entry> = Vec::new();
     for kind in KINDS.into_iter().filter(|kind| matches!(kind.group, Group::Gateway | Group::Security)) {
         if !gateway.may(Action::Read, kind.path) {
             continue;
@@ -183,8 +188,8 @@ async fn known(gateway: Gateway) -> Vec<Entry> {
         for entity in page["data"].as_array().into_iter().flatten() {
             all.push(of(kind, entity));
         }
+        entities.try_set(all.clone());
     }
-    all
 }
 
 fn of(kind: &'static EntityKind, entity: &Value) -> Entry {

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_json::{Value, json};
 
-use super::{empty, loaded};
+use super::{Line, badge, button, check, column, empty, grid, loaded, objection, typed};
 use crate::api::load;
 use crate::entities::KINDS;
 use crate::form::plain;
@@ -134,16 +134,15 @@ fn table(gateway: Gateway, of: Subject, role: &str, rows: Vec<Value>, edited: Rw
     let row = |permission: Value| {
         let name = of.named(&permission);
         let path = of.one(role, &permission);
-        let (class, effect) =
-            if permission["negative"] == true { ("badge bad", "Forbids") } else { ("badge good", "Allows") };
-        let change = gateway.may(Action::Update, &path).then(|| {
-            let (permission, label) = (permission.clone(), format!("Change {name}"));
-            let change = move |_| edited.set(Some(permission.clone()));
-            view! { <button type="button" aria-label=label on:click=change>"Change"</button> }
-        });
-        let remove = gateway.may(Action::Delete, &path).then(|| {
-            let label = format!("Remove {name}");
-            let remove = move |_| {
+        let effect = if permission["negative"] == true { badge("bad", "Forbids") } else { badge("good", "Allows") };
+        let mut deeds = Vec::new();
+        if gateway.may(Action::Update, &path) {
+            let permission = permission.clone();
+            let change = move || edited.set(Some(permission.clone()));
+            deeds.push(button("", "Change", Some(format!("Change {name}")), change));
+        }
+        if gateway.may(Action::Delete, &path) {
+            let remove = move || {
                 let path = path.clone();
                 spawn_local(async move {
                     match gateway.send("DELETE", &path, None).await {
@@ -152,32 +151,21 @@ fn table(gateway: Gateway, of: Subject, role: &str, rows: Vec<Value>, edited: Rw
                     }
                 });
             };
-            view! { <button type="button" aria-label=label on:click=remove>"Remove"</button> }
-        });
-        view! {
-            <tr>
-                <th scope="row"><code>{plain(&permission[columns[0]])}</code></th>
-                <td>{plain(&permission[columns[1]])}</td>
-                <td><span class=class>{effect}</span></td>
-                <td>{plain(&permission["actions"])}</td>
-                <td>{plain(&permission["comment"])}</td>
-                <td><div class="actions">{change}{remove}</div></td>
-            </tr>
+            deeds.push(button("", "Remove", Some(format!("Remove {name}")), remove));
         }
+        let about = view! { <code>{plain(&permission[columns[0]])}</code> }.into_any();
+        let cells = vec![
+            plain(&permission[columns[1]]).into_any(),
+            effect,
+            plain(&permission["actions"]).into_any(),
+            plain(&permission["comment"]).into_any(),
+            view! { <div class="actions">{deeds}</div> }.into_any(),
+        ];
+        super::row(about, cells)
     };
-    let rows = rows.into_iter().map(row).collect_view();
-    let head = head.iter().chain(&["Effect", "Actions", "Comment", "What to do"]);
-    let head = head.map(|title| view! { <th scope="col">{*title}</th> }).collect_view();
-    view! {
-        <div class="scroll" tabindex="0" role="region" aria-label=of.title()>
-            <table>
-                <caption class="unseen">{of.title()}</caption>
-                <thead><tr>{head}</tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
-    }
-    .into_any()
+    let rows = rows.into_iter().map(row).collect();
+    let head = head.iter().chain(&["Effect", "Actions", "Comment", "What to do"]).map(|title| column(*title)).collect();
+    grid(format!("{} of the role", of.title()), of.title().to_owned(), head, rows)
 }
 
 /// A new permission, or another form of one that is there.
@@ -205,15 +193,12 @@ fn form(gateway: Gateway, of: Subject, role: &str, edited: RwSignal<Option<Value
         if chosen.is_empty() {
             return wrong.set(Some("Choose at least one action.".to_owned()));
         }
-        let text = |node: NodeRef<html::Input>| {
-            node.get_untracked().map(|input| input.value().trim().to_owned()).unwrap_or_default()
-        };
-        let comment = Some(text(comment)).filter(|text| !text.is_empty());
+        let comment = Some(typed(comment)).filter(|text| !text.is_empty());
         let mut body = json!({ "actions": chosen.join(","), "negative": negative.get_untracked(), "comment": comment });
         let (method, path) = match &known {
             Some(permission) => ("PATCH", of.one(&own, permission)),
             None => {
-                let text = text(thing);
+                let text = typed(thing);
                 if text.is_empty() {
                     return wrong.set(Some("Say what the permission is for.".to_owned()));
                 }
@@ -266,66 +251,40 @@ fn form(gateway: Gateway, of: Subject, role: &str, edited: RwSignal<Option<Value
             };
             let paths = KINDS.iter().flat_map(|kind| [format!("/{}", kind.path), format!("/{}/*", kind.path)]);
             let paths = std::iter::once("*".to_owned()).chain(paths);
+            let options: Vec<AnyView> = paths.map(|path| view! { <option value=path></option> }.into_any()).collect();
+            let line = Line { id: id("what"), label: "Endpoint", list: Some(id("paths")), ..Line::default() };
             view! {
-                <div>
-                    <label for=id("what")>"Endpoint"</label>
-                    <input id=id("what") node_ref=thing list=id("paths") autocomplete="off" spellcheck="false"/>
-                    <datalist id=id("paths")>{paths.map(|path| view! { <option value=path></option> }).collect_view()}</datalist>
-                </div>
-                <div>
+                {line.view(thing)}
+                <datalist id=id("paths")>{options}</datalist>
+                <div class="field">
                     <label for=id("place")>"In workspace"</label>
                     <select id=id("place") node_ref=place>{workspaces}</select>
                 </div>
             }
             .into_any()
         }
-        Subject::Entities => view! {
-            <div>
-                <label for=id("what")>"Entity ID"</label>
-                <input id=id("what") node_ref=thing autocomplete="off" spellcheck="false"/>
-            </div>
-        }
-        .into_any(),
+        Subject::Entities => Line { id: id("what"), label: "Entity ID", ..Line::default() }.view(thing),
     });
-    let boxes = actions.map(|(action, chosen)| {
-        view! {
-            <label class="check">
-                <input
-                    type="checkbox"
-                    prop:checked=move || chosen.get()
-                    on:change=move |event| chosen.set(event_target_checked(&event))
-                />
-                {action.name()}
-            </label>
-        }
-    });
+    let boxes: Vec<AnyView> = actions
+        .iter()
+        .map(|(action, chosen)| {
+            let chosen = *chosen;
+            check(action.name(), chosen.into(), move |on| chosen.set(on))
+        })
+        .collect();
+    let note = Line { id: id("comment"), label: "Comment", start: plain(&start["comment"]), ..Line::default() };
     let title = if changes { format!("Change {}", of.named(&start)) } else { "Add a permission".to_owned() };
-    let cancel = changes.then(|| {
-        view! { <button type="button" class="quiet" on:click=move |_| edited.set(None)>"Cancel"</button> }
-    });
+    let cancel = changes.then(|| button("quiet", "Cancel", None, move || edited.set(None)));
     view! {
         <form class="right" novalidate on:submit=save>
             <h3>{title}</h3>
-            <div class="give">
-                {what}
-                <div>
-                    <label for=id("comment")>"Comment"</label>
-                    <input id=id("comment") node_ref=comment prop:value=plain(&start["comment"])/>
-                </div>
-            </div>
+            <div class="give">{what}{note.view(comment)}</div>
             <fieldset class="field">
                 <legend>"Actions"</legend>
-                <div class="checks">{boxes.into_iter().collect_view()}</div>
+                <div class="checks">{boxes}</div>
             </fieldset>
-            <label class="check">
-                <input
-                    type="checkbox"
-                    prop:checked=move || negative.get()
-                    on:change=move |event| negative.set(event_target_checked(&event))
-                />
-                "Forbid instead of allowing"
-            </label>
-            <div role="alert">{move || wrong.get().map(|why| view! { <p class="error">{why}</p> })}</div>
+            {check("Forbid instead of allowing", negative.into(), move |on| negative.set(on))}
+            {objection(wrong, "")}
             <div class="actions">
                 <button type="submit">{if changes { "Save permission" } else { "Add permission" }}</button>
                 {cancel}
@@ -353,27 +312,17 @@ fn effect(role: &str) -> AnyView {
                     Action::Read | Action::Create => kind.path.to_owned(),
                     Action::Update | Action::Delete => format!("{}/some", kind.path),
                 };
-                let (class, text) = match allows(&permissions, &workspace, &path, action) {
-                    true => ("badge good", "Yes"),
-                    false => ("badge off", "No"),
-                };
-                view! { <td><span class=class>{text}</span></td> }
+                match allows(&permissions, &workspace, &path, action) {
+                    true => badge("good", "Yes"),
+                    false => badge("off", "No"),
+                }
             });
-            view! { <tr><th scope="row">{kind.many}</th>{cells.into_iter().collect_view()}</tr> }
+            super::row(kind.many.into_any(), cells.into())
         };
-        let rows =
-            KINDS.iter().filter(|kind| kind.has_list() && kind.below.is_none()).map(|kind| row(kind)).collect_view();
-        let head = Action::ALL.map(|action| view! { <th scope="col">{crate::form::label(action.name())}</th> });
-        view! {
-            <div class="scroll" tabindex="0" role="region" aria-label="What the role may do">
-                <table>
-                    <caption class="unseen">"What the role may do"</caption>
-                    <thead><tr><th scope="col">"Entities"</th>{head.into_iter().collect_view()}</tr></thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
-        }
-        .into_any()
+        let rows = KINDS.iter().filter(|kind| kind.has_list() && kind.below.is_none()).map(|kind| row(kind)).collect();
+        let head = Action::ALL.map(|action| column(crate::form::label(action.name())));
+        let head = std::iter::once(column("Entities")).chain(head).collect();
+        grid("What the role may do".to_owned(), "What the role may do".to_owned(), head, rows)
     };
     let title = move || format!("In effect, in the Workspace {}", gateway.workspace());
     view! {

@@ -60,8 +60,8 @@ pub fn Shell(children: Children) -> impl IntoView {
                         "Menu"
                     </button>
                 </div>
+                <Palette/>
                 <nav id="navigation" aria-label="Pages">
-                    <Palette/>
                     <Switcher/>
                     <ul>
                         <li>{link(Page::Overview, "Overview", |page| *page == Page::Overview)}</li>

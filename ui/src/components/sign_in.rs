@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::toaster::Toaster;
+use super::{Line, button, typed};
 use crate::api::{Failure, setting};
 use crate::state::{NO_COOKIE, gateway, location};
 
@@ -36,8 +37,8 @@ fn form(known: Option<String>, fixed: bool) -> AnyView {
     let refused = RwSignal::new(None::<String>);
     let go = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let text = |node: NodeRef<html::Input>| node.get_untracked().map(|input| input.value()).unwrap_or_default();
-        let (who, what) = (text(name).trim().to_owned(), text(secret));
+        let what = secret.get_untracked().map(|input| input.value()).unwrap_or_default();
+        let who = typed(name);
         if busy.get_untracked() {
             return;
         }
@@ -73,21 +74,18 @@ fn form(known: Option<String>, fixed: bool) -> AnyView {
         let text = if attempts.get() >= PATIENT { "The gateway makes this attempt wait…" } else { "Signing in…" };
         busy.get().then_some(text)
     };
+    let user = Line {
+        id: "sign-in-name".to_owned(),
+        label: "User name",
+        autocomplete: "username",
+        fixed: fixed && known.is_some(),
+        start: known.unwrap_or_default(),
+        ..Line::default()
+    };
     view! {
         <form class="sign-in" novalidate on:submit=go aria-busy=move || busy.get().to_string()>
             <div role="alert">{move || refused.get().map(|why| view! { <p class="panel bad">{why}</p> })}</div>
-            <div class="field" hidden=move || by_token.get()>
-                <label for="sign-in-name">"User name"</label>
-                <input
-                    id="sign-in-name"
-                    node_ref=name
-                    autocomplete="username"
-                    autocapitalize="none"
-                    spellcheck="false"
-                    readonly=fixed && known.is_some()
-                    prop:value=known.clone().unwrap_or_default()
-                />
-            </div>
+            <div hidden=move || by_token.get()>{user.view(name)}</div>
             <div class="field">
                 <label for="sign-in-secret">{label}</label>
                 <input id="sign-in-secret" type="password" node_ref=secret autocomplete="current-password"/>
@@ -111,7 +109,8 @@ pub fn sign_in_page() -> AnyView {
             let _ = title.focus();
         }
     });
-    let name = gateway().session.name();
+    // Not drawn anew while somebody tries.
+    let name = untrack(|| gateway().session.name());
     let note = location().value("registered");
     let note = (!note.is_empty())
         .then(|| view! { <p class="panel good" role="status">"Your password is set. Sign in with it."</p> });
@@ -142,7 +141,7 @@ pub fn SignInAgain() -> impl IntoView {
     });
     let content = move || {
         session.over.get().then(|| {
-            let leave = move |_| {
+            let leave = move || {
                 spawn_local(async move {
                     let _ = session.sign_out(false).await;
                 });
@@ -150,15 +149,21 @@ pub fn SignInAgain() -> impl IntoView {
             view! {
                 <h2 id="sign-in-again">"Your session is over"</h2>
                 <p>"Sign in again to go on. What you typed is still there."</p>
-                {form(session.name(), true)}
-                <button type="button" class="quiet" on:click=leave>"Leave this page and sign in as somebody else"</button>
+                {form(untrack(|| session.name()), true)}
+                {button("quiet", "Leave this page and sign in as somebody else", None, leave)}
             }
         })
     };
     // Escape would leave a page that cannot do anything.
     let stay = |event: leptos::ev::Event| event.prevent_default();
+    // Browsers close it all the same when it is pressed again.
+    let back = move |_| {
+        if let Some(dialog) = dialog.get_untracked().filter(|dialog| session.over.get_untracked() && !dialog.open()) {
+            let _ = dialog.show_modal();
+        }
+    };
     view! {
-        <dialog node_ref=dialog aria-labelledby="sign-in-again" on:cancel=stay>
+        <dialog node_ref=dialog aria-labelledby="sign-in-again" on:cancel=stay on:close=back>
             {content}
         </dialog>
     }

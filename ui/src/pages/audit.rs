@@ -5,11 +5,12 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use crate::api::load;
-use crate::components::{empty, heading, loaded};
+use crate::components::{Line, badge, column, empty, grid, heading, link_button, loaded, row, typed};
 use crate::entities::by_key;
 use crate::form::{plain, when};
 use crate::formats::yaml;
 use crate::page::{Log, Page, write_query};
+use crate::pages::changed;
 use crate::state::{gateway, location};
 
 impl Log {
@@ -54,17 +55,16 @@ pub fn audit(log: Log) -> AnyView {
     let (gateway, place) = (gateway(), location());
     let state = load(move || {
         let given: Vec<(&str, String)> = log.filters().iter().map(|(name, _)| (*name, place.value(name))).collect();
-        let offset = place.value("offset");
+        let (offset, query) = (place.value("offset"), place.query.get());
         async move {
             let mut pairs: Vec<(&str, &str)> = given.iter().map(|(name, value)| (*name, value.as_str())).collect();
             pairs.extend([("size", "50"), ("offset", offset.as_str())]);
-            gateway.get(&format!("{}?{}", log.path(), write_query(&pairs))).await
+            Ok((query, gateway.get(&format!("{}?{}", log.path(), write_query(&pairs))).await?))
         }
     });
-    let show = move |page: Value| {
+    let show = move |(query, page): (Vec<(String, String)>, Value)| {
         let rows = page["data"].as_array().cloned().unwrap_or_default();
-        let narrowed =
-            log.filters().iter().any(|(name, _)| !place.query.with_untracked(|q| q.iter().all(|(n, _)| n != name)));
+        let narrowed = log.filters().iter().any(|(name, _)| query.iter().any(|(n, _)| n == name));
         if rows.is_empty() {
             let text = if narrowed {
                 "Nothing fits this filter."
@@ -74,14 +74,9 @@ pub fn audit(log: Log) -> AnyView {
             return empty(text.to_owned(), ().into_any());
         }
         let next = page["offset"].as_str().map(|offset| {
-            let mut pairs: Vec<(String, String)> = place.query.get_untracked();
-            pairs.retain(|(name, _)| name != "offset");
-            pairs.push(("offset".to_owned(), offset.to_owned()));
-            let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            let to = Page::Audit(log).with(&changed(&query, &[("offset", offset)]));
             view! {
-                <nav class="pager" aria-label="List pages">
-                    <a class="button" href=Page::Audit(log).with(&pairs) rel="next">"Older"</a>
-                </nav>
+                <nav class="pager" aria-label="List pages"><a class="button" href=to rel="next">"Older"</a></nav>
             }
         });
         let list = match log {
@@ -105,36 +100,36 @@ fn filters(log: Log) -> AnyView {
     let nodes: Vec<_> = inputs.iter().map(|(name, _, node)| (*name, *node)).collect();
     let search = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let given: Vec<(&str, String)> = nodes
-            .iter()
-            .map(|(name, node)| {
-                (*name, node.get_untracked().map(|input| input.value().trim().to_owned()).unwrap_or_default())
-            })
-            .collect();
+        let given: Vec<(&str, String)> = nodes.iter().map(|(name, node)| (*name, typed(*node))).collect();
         let pairs: Vec<(&str, &str)> = given.iter().map(|(name, value)| (*name, value.as_str())).collect();
         place.go(&Page::Audit(log).with(&pairs));
     };
-    let fields = inputs.into_iter().map(|(name, label, node)| {
-        let id = format!("audit-{name}");
-        view! {
-            <div>
-                <label for=id.clone()>{label}</label>
-                <input id=id type="search" node_ref=node prop:value=move || place.value(name)/>
-            </div>
-        }
-    });
+    let fields = move || {
+        let fields = inputs.iter().map(|(name, label, node)| {
+            let line = Line {
+                id: format!("audit-{name}"),
+                label,
+                kind: "search",
+                start: place.value(name),
+                ..Line::default()
+            };
+            line.view(*node)
+        });
+        fields.collect::<Vec<AnyView>>()
+    };
     view! {
         <form class="filters" role="search" aria-label="Filter the log" on:submit=search>
-            {fields.collect_view()}
+            {fields}
             <button type="submit">"Filter"</button>
-            <a class="button quiet" href=Page::Audit(log).href()>"Show all"</a>
+            {link_button("quiet", Page::Audit(log).href(), "Show all")}
         </form>
     }
     .into_any()
 }
 
-fn time(entry: &Value) -> String {
-    when(&plain(&entry["request_timestamp"])).unwrap_or_default()
+fn time(entry: &Value) -> AnyView {
+    let time = when(&plain(&entry["request_timestamp"])).unwrap_or_default();
+    view! { <time>{time}</time> }.into_any()
 }
 
 fn who(entry: &Value) -> String {
@@ -142,54 +137,63 @@ fn who(entry: &Value) -> String {
 }
 
 fn requests(rows: Vec<Value>) -> AnyView {
-    let row = |entry: Value| {
+    let row_of = |entry: Value| {
         let status = entry["status"].as_i64().unwrap_or(0);
-        let class = if status < 400 { "badge good" } else { "badge bad" };
-        let body = entry["payload"].as_str().filter(|text| !text.is_empty()).map(|text| {
-            view! { <details><summary>"Body"</summary><pre tabindex="0" aria-label="Body"><code>{text.to_owned()}</code></pre></details> }
-        });
-        view! {
-            <tr>
-                <th scope="row"><time>{time(&entry)}</time></th>
-                <td>{who(&entry)}</td>
-                <td><code>{plain(&entry["method"])}" "{plain(&entry["path"])}</code>{body}</td>
-                <td><span class=class>{status}</span></td>
-                <td>{plain(&entry["client_ip"])}</td>
-            </tr>
-        }
+        let body = entry["payload"]
+            .as_str()
+            .filter(|text| !text.is_empty())
+            .map(|text| folded("Body", text.to_owned().into_any()));
+        let asked = format!("{} {}", plain(&entry["method"]), plain(&entry["path"]));
+        let cells = vec![
+            who(&entry).into_any(),
+            view! { <code>{asked}</code> {body} }.into_any(),
+            badge(if status < 400 { "good" } else { "bad" }, status.to_string()),
+            plain(&entry["client_ip"]).into_any(),
+        ];
+        row(time(&entry), cells)
     };
-    let rows = rows.into_iter().map(row).collect_view();
-    table("Requests", &["Time", "User", "Request", "Status", "From"], rows.into_any())
+    table("Requests", &["Time", "User", "Request", "Status", "From"], rows.into_iter().map(row_of).collect())
 }
 
 fn objects(rows: Vec<Value>) -> AnyView {
-    let row = |entry: Value| {
+    let row_of = |entry: Value| {
         let operation = plain(&entry["operation"]);
-        let class = match operation.as_str() {
-            "create" => "badge good",
-            "delete" => "badge bad",
-            _ => "badge",
+        let sort = match operation.as_str() {
+            "create" => "good",
+            "delete" => "bad",
+            _ => "",
         };
         let kind = plain(&entry["dao_name"]);
         let id = plain(&entry["entity_key"]);
         // What is still there has a page.
         let link = by_key(&kind).filter(|kind| kind.has_list() && operation != "delete");
         let what = match link {
-            Some(of) => view! { <a href=Page::Detail(of, id.clone()).href()>{id.clone()}</a> }.into_any(),
-            None => id.clone().into_any(),
+            Some(of) => {
+                let to = Page::Detail(of, id.clone()).href();
+                view! { <a href=to>{id}</a> }.into_any()
+            }
+            None => id.into_any(),
         };
-        view! {
-            <tr>
-                <th scope="row"><time>{time(&entry)}</time></th>
-                <td>{who(&entry)}</td>
-                <td><span class=class>{operation}</span></td>
-                <td>{by_key(&kind).map_or(kind.clone(), |kind| kind.one.to_owned())}</td>
-                <td>{what}{difference(&entry)}</td>
-            </tr>
-        }
+        let cells = vec![
+            who(&entry).into_any(),
+            badge(sort, operation),
+            by_key(&kind).map_or(kind.clone(), |kind| kind.one.to_owned()).into_any(),
+            view! { {what} {difference(&entry)} }.into_any(),
+        ];
+        row(time(&entry), cells)
     };
-    let rows = rows.into_iter().map(row).collect_view();
-    table("Changes", &["Time", "User", "What", "Kind", "Entity"], rows.into_any())
+    table("Changes", &["Time", "User", "What", "Kind", "Entity"], rows.into_iter().map(row_of).collect())
+}
+
+/// Text that one opens to read.
+fn folded(title: &'static str, content: AnyView) -> AnyView {
+    view! {
+        <details>
+            <summary>{title}</summary>
+            <pre class="difference" tabindex="0" aria-label=title><code>{content}</code></pre>
+        </details>
+    }
+    .into_any()
 }
 
 /// An entity before and after, line by line; lines that are the same are not marked.
@@ -212,28 +216,12 @@ fn difference(entry: &Value) -> AnyView {
             '-' => "removed",
             _ => "",
         };
-        view! { <span class=class>{format!("{mark} {text}\n")}</span> }
+        view! { <span class=class>{format!("{mark} {text}\n")}</span> }.into_any()
     };
-    let lines = crate::difference::lines(&before, &after).into_iter().map(line).collect_view();
-    view! {
-        <details>
-            <summary>"Before and after"</summary>
-            <pre class="difference" tabindex="0" aria-label="Before and after"><code>{lines}</code></pre>
-        </details>
-    }
-    .into_any()
+    let lines: Vec<AnyView> = crate::difference::lines(&before, &after).into_iter().map(line).collect();
+    folded("Before and after", lines.into_any())
 }
 
-fn table(caption: &'static str, head: &[&'static str], rows: AnyView) -> AnyView {
-    let head = head.iter().map(|title| view! { <th scope="col">{*title}</th> }).collect_view();
-    view! {
-        <div class="scroll" tabindex="0" role="region" aria-label=caption>
-            <table>
-                <caption class="unseen">{caption}</caption>
-                <thead><tr>{head}</tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
-    }
-    .into_any()
+fn table(caption: &'static str, head: &[&'static str], rows: Vec<AnyView>) -> AnyView {
+    grid(caption.to_owned(), caption.to_owned(), head.iter().map(|title| column(*title)).collect(), rows)
 }

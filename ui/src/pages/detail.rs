@@ -9,7 +9,7 @@ use crate::components::{
     ConfirmDelete, consumers_of_group, facts, formats, groups_of_consumer, heading, health, invitation, loaded,
     next_steps, related, rights, roles_of, roles_of_group, together, way,
 };
-use crate::entities::EntityKind;
+use crate::entities::{EntityKind, Group};
 use crate::form::{Field, rows};
 use crate::page::{DEFAULT, Page};
 use crate::permissions::Action;
@@ -43,7 +43,8 @@ fn show(kind: &'static EntityKind, entity: Value, fields: &[Field]) -> AnyView {
         let (subject, then) = (subject.clone(), after.clone());
         let may = |action| gateway.may_with(action, kind, &subject);
         let edit = may(Action::Update).then(|| view! { <a class="button main" href=to.href()>"Edit"</a> });
-        let copy = may(Action::Create).then(|| view! { <a class="button" href=again.clone()>"Duplicate"</a> });
+        let copy = (kind.group != Group::Access && may(Action::Create))
+            .then(|| view! { <a class="button" href=again.clone()>"Duplicate"</a> });
         let delete = may(Action::Delete).then(|| view! { <ConfirmDelete kind entity=subject.clone() then/> });
         view! { {edit} {copy} {delete} }
     };
@@ -57,7 +58,7 @@ fn show(kind: &'static EntityKind, entity: Value, fields: &[Field]) -> AnyView {
         {heading(name, crumbs, kind.about, actions.into_any())}
         <section class="card" aria-labelledby="detail-configuration">
             <h2 id="detail-configuration">"Configuration"</h2>
-            {facts(rows(&entity, fields))}
+            {facts(rows(&told(kind, &entity), fields))}
             {formats(kind, &entity)}
         </section>
         {next}
@@ -68,6 +69,20 @@ fn show(kind: &'static EntityKind, entity: Value, fields: &[Field]) -> AnyView {
     }
     .into_any()
 }
+
+/// What people have use for: of users and Workspaces not what only the server has.
+fn told(kind: &EntityKind, entity: &Value) -> Value {
+    let mut told = entity.clone();
+    if let Some(members) = told.as_object_mut().filter(|_| kind.group == Group::Access) {
+        members.retain(|name, value| {
+            kind.only.contains(&name.as_str()) || !(value.is_object() || MADE.contains(&name.as_str()))
+        });
+    }
+    told
+}
+
+/// Members of users, roles and Workspaces that follow from others.
+const MADE: [&str; 4] = ["is_default", "status", "username_lower", "ws_id"];
 
 /// What only this kind has.
 fn own(kind: &'static EntityKind, entity: &Value) -> AnyView {

@@ -24,6 +24,8 @@ const ROUNDS: usize = 20;
 /// One page, and the links to others.
 #[derive(Clone, PartialEq)]
 struct Rows {
+    /// What the address said.
+    query: Vec<(String, String)>,
     rows: Vec<Value>,
     /// How many fit in all, where that is known.
     total: Option<usize>,
@@ -43,12 +45,14 @@ pub fn list(kind: &'static EntityKind) -> AnyView {
     let read = RwSignal::new(0_usize);
     let state = load(move || {
         let writes = gateway.track_writes();
-        let (wanted, offset) = (wanted(&place.query.get()), place.value("offset"));
+        let (query, offset) = (place.query.get(), place.value("offset"));
+        let wanted = wanted(&query);
         async move {
-            match wanted.is_local() {
-                false => page(gateway, kind, &wanted, &offset).await,
-                true => local(gateway, kind, &wanted, &offset, (kept, writes, read)).await,
-            }
+            let rows = match wanted.is_local() {
+                false => page(gateway, kind, &wanted, &offset).await?,
+                true => local(gateway, kind, &wanted, &offset, (kept, writes, read)).await?,
+            };
+            Ok(Rows { query, ..rows })
         }
     });
     let add = move || {
@@ -59,7 +63,7 @@ pub fn list(kind: &'static EntityKind) -> AnyView {
     };
     let selection: Selection = RwSignal::new(BTreeMap::new());
     let show = move |found: Rows| {
-        let query = place.query.get_untracked();
+        let query = found.query.clone();
         let wanted = wanted(&query);
         // What is no longer shown cannot be meant.
         selection.update(|selected| {
@@ -139,7 +143,7 @@ async fn page(gateway: Gateway, kind: &'static EntityKind, wanted: &Wanted, offs
         Value::Array(rows) => rows,
         _ => Vec::new(),
     };
-    Ok(Rows { rows, total: None, next, cut: false })
+    Ok(Rows { query: Vec::new(), rows, total: None, next, cut: false })
 }
 
 /// A page of what is sorted or searched here: `offset` is the number of its first row.
@@ -171,7 +175,8 @@ async fn local(
     let first = offset.parse::<usize>().unwrap_or(0).min(total);
     let end = (first + SIZE).min(total);
     let next = (end < total).then(|| end.to_string());
-    Ok(Rows { rows: fitting.drain(first..end).collect(), total: Some(total), next, cut })
+    let rows = fitting.drain(first..end).collect();
+    Ok(Rows { query: Vec::new(), rows, total: Some(total), next, cut })
 }
 
 /// All of a list, up to a bound, and whether there are more.

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use crate::api::{Failure, load};
-use crate::components::{heading, loaded};
+use crate::components::{facts_list, heading, loaded};
 use crate::entities::{EntityKind, by_key};
 use crate::page::{Page, write_query};
 use crate::permissions::Action;
@@ -103,12 +103,6 @@ fn FirstSteps() -> impl IntoView {
     }
 }
 
-fn facts(list: Vec<(&'static str, String)>) -> AnyView {
-    let line = |(name, text): (&'static str, String)| view! { <div><dt>{name}</dt><dd>{text}</dd></div> };
-    let known = list.into_iter().filter(|(_, text)| !text.is_empty());
-    view! { <dl class="facts">{known.map(line).collect_view()}</dl> }.into_any()
-}
-
 fn node(node: Value) -> AnyView {
     let text = |value: &Value| crate::form::plain(value);
     let configuration = &node["configuration"];
@@ -116,7 +110,7 @@ fn node(node: Value) -> AnyView {
         Value::Array(list) => list.iter().map(text).collect::<Vec<_>>().join(", "),
         other => text(other),
     };
-    facts(vec![
+    facts_list(vec![
         ("Version", text(&node["version"])),
         ("Host name", text(&node["hostname"])),
         ("Node ID", text(&node["node_id"])),
@@ -141,7 +135,7 @@ fn health(status: Value) -> AnyView {
         _ => String::new(),
     };
     let server = |name: &str| crate::form::plain(&status["server"][name]);
-    facts(vec![
+    facts_list(vec![
         ("Database", reachable),
         ("Connections now", server("connections_active")),
         ("Requests since start", server("total_requests")),

@@ -6,7 +6,7 @@ use leptos::task::spawn_local;
 use serde_json::{Value, json};
 
 use crate::api::request;
-use crate::components::{copy, empty, heading};
+use crate::components::{Line, button, copy, empty, facts_list, heading, objection};
 use crate::form::{plain, when};
 use crate::state::{gateway, location, toasts};
 
@@ -35,11 +35,10 @@ fn facts(info: &Value) -> AnyView {
     if let Some(ends) = info["session"]["expires"].as_i64().and_then(|ends| when(&ends.to_string())) {
         lines.push(("Session until", ends));
     }
-    let line = |(name, text): (&'static str, String)| view! { <div><dt>{name}</dt><dd>{text}</dd></div> };
     view! {
         <section class="card" aria-labelledby="profile-facts">
             <h2 id="profile-facts">"You"</h2>
-            <dl class="facts">{lines.into_iter().map(line).collect_view()}</dl>
+            {facts_list(lines)}
         </section>
     }
     .into_any()
@@ -99,13 +98,16 @@ fn password() -> AnyView {
             wrong.try_set(done);
         });
     };
-    let field = |id: &'static str, label: &'static str, node: NodeRef<html::Input>, kind: &'static str| {
-        view! {
-            <div class="field">
-                <label for=id>{label}</label>
-                <input id=id type="password" node_ref=node autocomplete=kind aria-describedby="password-error"/>
-            </div>
+    let field = |id: &str, label, node, autocomplete| {
+        Line {
+            id: id.to_owned(),
+            label,
+            kind: "password",
+            autocomplete,
+            error: Some("password-error"),
+            ..Line::default()
         }
+        .view(node)
     };
     view! {
         <section class="card" aria-labelledby="profile-password">
@@ -114,7 +116,7 @@ fn password() -> AnyView {
                 {field("password-old", "Old password", old, "current-password")}
                 {field("password-new", "New password", new, "new-password")}
                 {field("password-again", "New password again", again, "new-password")}
-                <div role="alert"><p class="error" id="password-error">{move || wrong.get()}</p></div>
+                {objection(wrong, "password-error")}
                 <button type="submit" disabled=move || busy.get()>"Change the password"</button>
             </form>
         </section>
@@ -129,7 +131,7 @@ fn token(info: &Value) -> AnyView {
     let gateway = gateway();
     let made = RwSignal::new(None::<String>);
     let wrong = RwSignal::new(None::<String>);
-    let renew = move |_| {
+    let renew = move || {
         wrong.set(None);
         spawn_local(async move {
             match gateway.send("PATCH", "admins/self/token", Some(&json!({}))).await {
@@ -158,8 +160,8 @@ fn token(info: &Value) -> AnyView {
             <h2 id="profile-token">"RBAC token"</h2>
             <p class="about">"For programs that use the Admin API in your name. A new one ends the one before."</p>
             {shown}
-            <div role="alert">{move || wrong.get().map(|why| view! { <p class="error">{why}</p> })}</div>
-            <button type="button" on:click=renew>"Make a new token"</button>
+            {objection(wrong, "")}
+            {button("", "Make a new token", None, renew)}
         </section>
     }
     .into_any()
@@ -167,7 +169,7 @@ fn token(info: &Value) -> AnyView {
 
 fn sessions() -> AnyView {
     let (session, place, toasts) = (gateway().session, location(), toasts());
-    let leave = move |_| {
+    let leave = move || {
         if place.may_leave() {
             spawn_local(async move {
                 if let Err(failure) = session.sign_out(true).await {
@@ -180,7 +182,7 @@ fn sessions() -> AnyView {
         <section class="card" aria-labelledby="profile-sessions">
             <h2 id="profile-sessions">"Sessions"</h2>
             <p class="about">"Ends your sessions in every browser, this one too."</p>
-            <button type="button" on:click=leave>"Sign out everywhere"</button>
+            {button("", "Sign out everywhere", None, leave)}
         </section>
     }
     .into_any()

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_json::json;
 
-use crate::components::failure;
+use crate::components::{Line, failure, link_button, objection};
 use crate::form::{Errors, fields, place};
 use crate::page::{Page, encode};
 use crate::state::{front, gateway, location};
@@ -76,6 +76,11 @@ pub fn register() -> AnyView {
             }
         });
     };
+    let field = |id: &str, label, node| {
+        let (kind, autocomplete) = ("password", "new-password");
+        Line { id: id.to_owned(), label, kind, autocomplete, error: Some("register-error"), ..Line::default() }
+            .view(node)
+    };
     view! {
         <main class="door">
             <p class="brand">"Silverback"</p>
@@ -84,25 +89,12 @@ pub fn register() -> AnyView {
             <form novalidate on:submit=save aria-busy=move || busy.get().to_string()>
                 {move || failed.get().map(|failed| failure(&failed))}
                 <input type="hidden" autocomplete="username" value=who/>
-                <div class="field">
-                    <label for="register-first">"Password"</label>
-                    <input
-                        id="register-first"
-                        type="password"
-                        node_ref=first
-                        autocomplete="new-password"
-                        aria-describedby="register-error"
-                        aria-invalid=move || wrong.with(Option::is_some).then_some("true")
-                    />
-                </div>
-                <div class="field">
-                    <label for="register-second">"The same again"</label>
-                    <input id="register-second" type="password" node_ref=second autocomplete="new-password"/>
-                </div>
-                <div role="alert"><p class="error" id="register-error">{move || wrong.get()}</p></div>
+                {field("register-first", "Password", first)}
+                {field("register-second", "The same again", second)}
+                {objection(wrong, "register-error")}
                 <div class="actions">
                     <button type="submit" class="main" disabled=move || busy.get()>"Set the password and sign in"</button>
-                    <a class="button quiet" href=Page::Overview.href()>"To the sign-in"</a>
+                    {link_button("quiet", Page::Overview.href(), "To the sign-in")}
                 </div>
             </form>
         </main>

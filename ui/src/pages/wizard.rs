@@ -6,7 +6,7 @@ use leptos::task::spawn_local;
 use serde_json::{Value, json};
 
 use crate::api::Failure;
-use crate::components::{copy, heading};
+use crate::components::{Line, badge, check, copy, heading, link_button, objection, typed};
 use crate::entities::by_key;
 use crate::form::plain;
 use crate::page::{Page, encode};
@@ -49,15 +49,12 @@ pub fn wizard() -> AnyView {
     on_cleanup(move || place.unsaved.set(false));
     let go = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let text = |node: NodeRef<html::Input>| {
-            node.get_untracked().map(|input| input.value().trim().to_owned()).unwrap_or_default()
-        };
         let wish = Wish {
-            name: text(name),
-            url: text(url),
-            path: text(path),
-            caller: if asks.get_untracked() { text(caller) } else { String::new() },
-            limit: if limits.get_untracked() { text(limit).parse().ok() } else { None },
+            name: typed(name),
+            url: typed(url),
+            path: typed(path),
+            caller: if asks.get_untracked() { typed(caller) } else { String::new() },
+            limit: if limits.get_untracked() { typed(limit).parse().ok() } else { None },
         };
         let missing = if wish.name.is_empty() {
             Some("Give the API a name.")
@@ -97,48 +94,28 @@ pub fn wizard() -> AnyView {
             gateway.wrote();
         });
     };
-    let field = |id: &'static str, label: &'static str, help: &'static str, node, start: &'static str| {
-        view! {
-            <div class="field">
-                <label for=id>{label}</label>
-                <input
-                    id=id
-                    node_ref=node
-                    autocomplete="off"
-                    spellcheck="false"
-                    aria-describedby=format!("{id}-help")
-                    prop:value=start
-                    on:input=move |_| place.unsaved.set(true)
-                />
-                <p class="help" id=format!("{id}-help")>{help}</p>
-            </div>
-        }
+    let field = |id: &str, label, help, node, start: &str| {
+        Line { id: id.to_owned(), label, help, start: start.to_owned(), ..Line::default() }.view(node)
     };
-    let switch = |signal: RwSignal<bool>, text: &'static str| {
-        view! {
-            <label class="check">
-                <input
-                    type="checkbox"
-                    prop:checked=move || signal.get()
-                    on:change=move |event| signal.set(event_target_checked(&event))
-                />
-                {text}
-            </label>
-        }
-    };
+    let switch = |signal: RwSignal<bool>, text: &'static str| check(text, signal.into(), move |on| signal.set(on));
     let progress = move || {
         let step = |(text, state): Step| {
-            let (class, word) = match state {
-                None => ("badge off", "…"),
-                Some(true) => ("badge good", "Done"),
-                Some(false) => ("badge bad", "Failed"),
+            let (sort, word) = match state {
+                None => ("off", "…"),
+                Some(true) => ("good", "Done"),
+                Some(false) => ("bad", "Failed"),
             };
-            view! { <li>{text}" "<span class=class>{word}</span></li> }
+            view! { <li>{text}" "{badge(sort, word)}</li> }.into_any()
         };
-        steps.get().into_iter().map(step).collect_view()
+        steps.get().into_iter().map(step).collect::<Vec<AnyView>>()
     };
     let form = view! {
-        <form class="card" novalidate on:submit=go aria-busy=move || busy.get().to_string()>
+        <form
+            class="card"
+            novalidate
+            on:submit=go
+            on:input=move |_| place.unsaved.set(true)
+            aria-busy=move || busy.get().to_string()>
             {field("first-name", "Name", "What you call the API.", name, "my-api")}
             {field("first-url", "Where it is", "The address the gateway sends requests to.", url, "")}
             {field("first-path", "Path", "Under which people reach it at the gateway.", path, "/my-api")}
@@ -151,7 +128,7 @@ pub fn wizard() -> AnyView {
                 {field("first-limit", "Requests a minute", "Counted for each caller.", limit, "60")}
             </div>
             <ol class="steps" role="status">{progress}</ol>
-            <div role="alert">{move || wrong.get().map(|why| view! { <p class="error">{why}</p> })}</div>
+            {objection(wrong, "")}
             <button type="submit" class="main" disabled=move || busy.get()>"Set it up"</button>
         </form>
     }
@@ -255,7 +232,7 @@ fn finished(gateway: Gateway, wish: &Wish, made: &Made) -> AnyView {
     let quoted = format!("http://{host}:{port}{}", wish.path).replace('\'', r"'\''");
     let command = format!("curl -i{key} '{quoted}'");
     let text = command.clone();
-    let service = by_key("services").map(|kind| Page::Detail(kind, made.service.clone()).href());
+    let service = by_key("services").map(|kind| Page::Detail(kind, made.service.clone()).href()).unwrap_or_default();
     let limit = wish.limit.map(|limit| {
         view! { <li>{format!("More than {limit} requests a minute of one caller are answered with 429.")}</li> }
     });
@@ -267,8 +244,8 @@ fn finished(gateway: Gateway, wish: &Wish, made: &Made) -> AnyView {
             {copy("command", move || text.clone())}
             <ul>{without}{limit}</ul>
             <div class="actions">
-                <a class="button main" href=service>"Look at what was made"</a>
-                <a class="button" href=Page::Configuration.href()>"See it as a file"</a>
+                {link_button("main", service, "Look at what was made")}
+                {link_button("", Page::Configuration.href(), "See it as a file")}
             </div>
         </section>
     }

@@ -146,7 +146,8 @@ impl Session {
         }
         // Whoever has nothing to do with the default Workspace begins in one of its own.
         if let (Some(front), true) = (elsewhere, gateway.place.workspace.with_untracked(String::is_empty)) {
-            gateway.place.go(&front);
+            let page = gateway.place.page.get_untracked().path();
+            gateway.place.go(&format!("{front}{page}"));
         }
     }
 
