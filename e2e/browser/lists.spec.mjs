@@ -152,7 +152,7 @@ test('a Consumer group has members and plugins', async ({ page, request }) => {
   await page.getByRole('link', { name: 'gold', exact: true }).click();
   await title(page, 'gold');
   await page.getByRole('link', { name: 'Add Plugin' }).click();
-  await page.getByRole('link', { name: /^rate-limiting/ }).click();
+  await page.getByRole('link', { name: /^request-transformer/ }).click();
   await expect(page.getByLabel('Consumer group', { exact: true })).toHaveValue('gold');
   await page.goBack();
   await page.goBack();

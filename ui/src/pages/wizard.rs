@@ -127,7 +127,7 @@ pub fn wizard() -> AnyView {
             <div hidden=move || !limits.get()>
                 {field("first-limit", "Requests a minute", "Counted for each caller.", limit, "60")}
             </div>
-            <ol class="steps" role="status">{progress}</ol>
+            <div role="status"><ol class="steps">{progress}</ol></div>
             {objection(wrong, "")}
             <button type="submit" class="main" disabled=move || busy.get()>"Set it up"</button>
         </form>
@@ -239,7 +239,7 @@ fn finished(gateway: Gateway, wish: &Wish, made: &Made) -> AnyView {
     let without = (!made.key.is_empty()).then(|| view! { <li>"Without the key the answer is 401."</li> });
     view! {
         <section class="card" aria-labelledby="first-done">
-            <h2 id="first-done" role="status">"It is there. Try it"</h2>
+            <h2 id="first-done">"It is there. Try it"</h2>
             <pre tabindex="0" aria-label="Command"><code>{command}</code></pre>
             {copy("command", move || text.clone())}
             <ul>{without}{limit}</ul>
