@@ -130,6 +130,8 @@ pub struct Core {
     builder: Builder,
     // What the Snapshot in use was compiled from, where there is a database.
     followed: Mutex<Option<Arc<View>>>,
+    // Snapshots that were in use: taking one apart takes longer than a worker has, which would be the last to hold it.
+    retired: Mutex<Vec<Arc<Snapshot>>>,
 }
 
 impl Core {
@@ -209,6 +211,7 @@ impl Core {
             log_level: LogLevel::of_now(),
             storage,
             followed: Mutex::default(),
+            retired: Mutex::default(),
             published: Published::new(ArcSwap::from_pointee(Snapshot::empty(flavor))),
             targets: Targets::new(resolver.clone(), trust),
             prefix: settings.prefix.clone(),
@@ -263,7 +266,7 @@ impl Core {
                 self.acme.follow(view);
             }
             self.targets.publish(&snapshot);
-            self.published.store(snapshot);
+            self.put_in_use(snapshot);
             self.hash.store(Arc::new(hash));
             // A disk that is full is a log line: the configuration before stays there.
             match staged.map(|staged| staged.and_then(keep::Staged::commit)) {
@@ -301,8 +304,29 @@ impl Core {
         self.acme.follow(view);
         self.targets.publish(&snapshot);
         tracing::debug!(generation = snapshot.generation, revision = view.revision(), "a configuration is in use");
-        self.published.store(snapshot);
+        self.put_in_use(snapshot);
         Ok(())
+    }
+
+    fn put_in_use(&self, snapshot: Arc<Snapshot>) {
+        let before = self.published.swap(snapshot);
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner).push(before);
+        self.release();
+    }
+
+    /// Whether there are Snapshots that [`Core::release`] could take apart.
+    pub(super) fn is_holding(&self) -> bool {
+        !self.retired.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Takes apart what no request sees any more; may take long.
+    pub(super) fn release(&self) {
+        let mut held = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let (unseen, seen) = held.drain(..).partition::<Vec<_>, _>(|snapshot| Arc::strong_count(snapshot) == 1);
+        *held = seen;
+        // Nobody waits for the lock while they go.
+        drop(held);
+        drop(unseen);
     }
 
     /// The state of the database that was last published, if any was.

@@ -159,7 +159,8 @@ pub fn migrations(settings: &Settings, kinds: &Kinds, lock: Duration) -> Result<
 }
 
 fn start_background() -> Result<Background, String> {
-    Background::start().map_err(|error| format!("a thread for the database cannot be started: {error}"))
+    Background::start(super::priority::give_way)
+        .map_err(|error| format!("a thread for the database cannot be started: {error}"))
 }
 
 /// Where the database of these settings is. The file of SQLite is made here, for its owner alone: it holds secrets.

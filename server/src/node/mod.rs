@@ -13,6 +13,7 @@ mod lua;
 mod lua_database;
 mod meters;
 mod metrics;
+mod priority;
 mod proxy_cache;
 mod rate_limiter;
 mod redis;

@@ -358,6 +358,8 @@ fn serve_http(
     let explain = |error: std::io::Error| StartError(format!("cannot listen on {place}: {error}"));
     let ssl = bound.listener().ssl;
     let server = HttpServer::new(move || {
+        // Runs on each of the server's threads.
+        super::priority::give_way();
         let (api, state, log) = (api.clone(), state.clone(), log.clone());
         let app = App::new().wrap_fn(move |request, service| {
             let observation = Observation::of(&request, log.clone());

@@ -37,7 +37,7 @@ impl Memory {
     pub fn with_log(catalog: Arc<Catalog>, entries: usize) -> Memory {
         Memory {
             current: Mutex::new(Arc::new(View::empty(catalog.clone()))),
-            writing: Mutex::new(Log::new(entries)),
+            writing: Mutex::new(Log::beginning_after(0, entries)),
             revision: watch::Sender::new(0),
             catalog,
         }
