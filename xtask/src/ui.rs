@@ -139,7 +139,12 @@ impl Files {
         };
         let brotli = {
             let mut compressed = Vec::new();
-            let settings = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 24, size_hint: content.len(), ..Default::default() };
+            let settings = brotli::enc::BrotliEncoderParams {
+                quality: 11,
+                lgwin: 24,
+                size_hint: content.len(),
+                ..Default::default()
+            };
             brotli::BrotliCompress(&mut &*content, &mut compressed, &settings)?;
             compressed
         };
