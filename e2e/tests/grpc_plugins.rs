@@ -1,7 +1,6 @@
 //! gRPC services for clients that do not speak gRPC: grpc-web and grpc-gateway in front of tonic's server.
 
-use e2e::http::{Reply, request};
-use e2e::{Gateway, eventually};
+use e2e::{Gateway, Reply, eventually, request};
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::pin::Pin;
