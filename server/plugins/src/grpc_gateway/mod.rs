@@ -51,7 +51,7 @@ fn status(grpc: &[u8]) -> Option<u16> {
         8 => 429,
         14 => 503,
         16 => 401,
-        0..=16 => 500,
+        2 | 12 | 13 | 15 => 500,
         number => {
             tracing::warn!(plugin = GrpcGateway::NAME, number, "the upstream's grpc-status is none that is known");
             500
