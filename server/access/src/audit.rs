@@ -36,6 +36,11 @@ impl Exclusion {
         exclusion
     }
 
+    /// What is left out where nothing is set.
+    pub fn standard() -> Exclusion {
+        Exclusion::new(["token", "secret", "password"])
+    }
+
     /// Takes out what is excluded; tells the names.
     pub fn apply(&self, value: &mut Value) -> BTreeSet<String> {
         let mut removed = BTreeSet::new();

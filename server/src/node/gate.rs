@@ -32,6 +32,7 @@ pub async fn open(settings: &Settings, core: &Core) -> Result<Option<Arc<Gate>>,
         complexity,
         invitation_expiry: manager.invitation_expiry,
         manager_urls: manager.urls.clone(),
+        exclusion: Exclusion::new(settings.audit.payload_exclude.iter().map(String::as_str)),
         audit: audit(settings)?,
         collisions: match &settings.rbac.route_validation {
             RouteValidation::Smart => Collisions::Smart,
@@ -63,7 +64,6 @@ fn audit(settings: &Settings) -> Result<Option<AuditSettings>, String> {
         ignore_methods: given.ignore_methods.clone(),
         ignore_paths: given.ignore_paths.clone(),
         ignore_tables: given.ignore_tables.clone(),
-        exclusion: Exclusion::new(given.payload_exclude.iter().map(String::as_str)),
         ttl: given.record_ttl,
         key,
     }))

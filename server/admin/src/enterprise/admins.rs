@@ -194,7 +194,7 @@ impl Call<'_> {
         let record = self.changed(admin, members)?;
         operations.push(Operation::Update(record.clone()));
         match self.scope.commit(operations, resting).await {
-            Ok(()) => Ok(Answer::json(200, &shown(&record).into())),
+            Ok(_) => Ok(Answer::json(200, &shown(&record).into())),
             Err(store::Error::Unique { .. }) => {
                 Err(errors::plain(409, "user already exists with same username, email, or custom_id"))
             }
@@ -281,7 +281,7 @@ impl Call<'_> {
         let unchanged = store::Precondition::Unchanged(before.clone());
         let operations = [Operation::Update(after)].into_iter().chain(more).collect();
         match self.scope.commit(operations, vec![unchanged]).await {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             Err(store::Error::Precondition(_)) => Err(errors::plain(409, "the admin has changed meanwhile")),
             Err(error) => Err(errors::store(&error)),
         }

@@ -52,6 +52,10 @@ pub(crate) enum Desk {
     GroupRoles,
     AuditRequests,
     AuditObjects,
+    Revisions,
+    Revision,
+    RevisionDiff,
+    Restore,
     Hooks,
     Hook,
     HookPing,
@@ -112,6 +116,10 @@ pub(crate) fn add_paths(paths: &mut Paths, kinds: &Kinds) {
         ("/groups/{groups}/roles", Desk::GroupRoles, LINKS),
         ("/audit/requests", Desk::AuditRequests, READ),
         ("/audit/objects", Desk::AuditObjects, READ),
+        ("/revisions", Desk::Revisions, READ),
+        ("/revisions/{revision}", Desk::Revision, READ),
+        ("/revisions/{revision}/diff/{revision}", Desk::RevisionDiff, READ),
+        ("/revisions/{revision}/restore", Desk::Restore, &["POST"]),
         ("/event-hooks", Desk::Hooks, LIST),
         ("/event-hooks/sources", Desk::HookSources, READ),
         ("/event-hooks/sources/{source}", Desk::HookSource, READ),
@@ -225,6 +233,10 @@ impl<'c> Call<'c> {
             Desk::GroupRoles => self.group_roles(body).await,
             Desk::AuditRequests => self.audit("audit_requests").await,
             Desk::AuditObjects => self.audit("audit_objects").await,
+            Desk::Revisions => self.revisions().await,
+            Desk::Revision => self.revision().await,
+            Desk::RevisionDiff => self.revision_diff().await,
+            Desk::Restore => self.restore().await,
             Desk::Hooks if self.method == "POST" => self.create_hook(body).await,
             Desk::Hooks => self.list_hooks(),
             Desk::Hook => self.hook(body).await,
@@ -314,7 +326,7 @@ impl<'c> Call<'c> {
         let rights: Vec<Operation> = made.collect();
         operations.extend(rights);
         match self.scope.commit(operations, resting).await {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             Err(store::Error::Precondition(_)) => Err(errors::contended()),
             Err(error) => Err(errors::store(&error)),
         }

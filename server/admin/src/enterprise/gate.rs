@@ -229,6 +229,8 @@ fn place(target: &Target, endpoint: Option<&Endpoint>, action: Action) -> Option
     let Some(first) = target.segments.first() else { return target.workspace };
     let writes = action != Action::Read;
     match first.as_slice() {
+        // What a file would change is a question to one workspace.
+        b"config" if target.segments.get(1).is_some_and(|second| second == b"plan") => target.workspace,
         b"workspaces" if writes => None,
         b"event-hooks" => None,
         b"groups" | b"debug" | b"cache" | b"config" | b"clustering" | b"timers" | b"metrics" => Some(DEFAULT_WORKSPACE),

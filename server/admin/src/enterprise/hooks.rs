@@ -77,7 +77,7 @@ impl Hooks {
     fn shown(&self, record: &Record) -> Value {
         let mut value = Value::Object(self.kinds.definitions().present(record.entity, &record.value));
         self.exclusion.apply(&mut value);
-        super::recorder::mask(record.entity, &mut value);
+        crate::secrets::mask(record.entity, &mut value);
         value
     }
 

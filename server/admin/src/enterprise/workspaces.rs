@@ -242,7 +242,7 @@ impl Call<'_> {
         // Children go before what they point to.
         operations.extend(content.iter().rev().map(removal));
         operations.push(Operation::Delete { entity: "workspaces", id: workspace.id.clone() });
-        Ok(self.scope.commit(operations, vec![Precondition::Version(revision)]).await)
+        Ok(self.scope.commit(operations, vec![Precondition::Version(revision)]).await.map(drop))
     }
 
     async fn counts(&self, workspace: Uuid) -> Result<Value, Answer> {

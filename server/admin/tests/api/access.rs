@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use store::Batch;
 
-const SUPER: &str = "the-super-token";
+pub const SUPER: &str = "the-super-token";
 
 /// A node with RBAC on, a super admin, and a user without roles whose token is `nobody`.
-async fn node() -> AdminState {
+pub async fn node() -> AdminState {
     let (mut parts, node) = parts_of(true);
     let definitions = parts.kinds.definitions().clone();
     let default = json!({"id": entities::DEFAULT_WORKSPACE, "name": "default"});
@@ -29,7 +29,7 @@ async fn node() -> AdminState {
     AdminState::new(parts)
 }
 
-async fn ask<S>(app: &S, method: &str, path: &str, token: Option<&str>, body: Option<Value>) -> (u16, String)
+pub async fn ask<S>(app: &S, method: &str, path: &str, token: Option<&str>, body: Option<Value>) -> (u16, String)
 where
     S: Service<actix_http::Request, Response = ServiceResponse, Error = actix_web::Error>,
 {
@@ -136,7 +136,7 @@ async fn other_spellings_of_a_path_are_the_same_path() {
 }
 
 /// Makes a role with endpoint permissions in `default` and everything on entities, and a user of it with its name as token.
-async fn user<S>(app: &S, name: &str, permissions: &[(&str, &str, bool)])
+pub async fn user<S>(app: &S, name: &str, permissions: &[(&str, &str, bool)])
 where
     S: Service<actix_http::Request, Response = ServiceResponse, Error = actix_web::Error>,
 {
@@ -155,7 +155,7 @@ where
     assert_eq!(ask(app, "POST", &path, Some(SUPER), Some(json!({"roles": role}))).await.0, 201);
 }
 
-fn id_in(body: &str) -> String {
+pub fn id_in(body: &str) -> String {
     serde_json::from_str::<Value>(body).unwrap()["id"].as_str().unwrap().to_owned()
 }
 

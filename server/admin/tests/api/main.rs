@@ -3,6 +3,7 @@
 mod access;
 mod configuration;
 mod description;
+mod history;
 mod requests;
 mod support;
 mod writes;
