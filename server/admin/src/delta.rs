@@ -114,6 +114,7 @@ pub(crate) fn differing(before: &Map<String, Value>, after: &Map<String, Value>,
     }
     let mut out = Vec::new();
     descend(before, after, "", apart, &mut out);
+    out.sort();
     out
 }
 
@@ -122,25 +123,44 @@ fn is_reference(value: &Map<String, Value>) -> bool {
 }
 
 /// What changes come to: of each entity the state before the first and the state after the last of them, in the order in
-/// which they were first touched. What ends as it began is left out.
-///
-/// # Errors
-/// The revision that replaced everything, if one did: what was there before is not known then.
-pub(crate) fn net(changes: impl IntoIterator<Item = Change>) -> Result<Vec<Delta>, Revision> {
-    let mut found: Vec<Delta> = Vec::new();
-    let mut places: HashMap<(&'static str, Id), usize> = HashMap::new();
-    for change in changes {
-        let ChangeKind::Record { entity, id, before, after, .. } = change.kind else { return Err(change.revision) };
-        match places.get(&(entity, id.clone())) {
-            Some(&place) => found[place].after = after,
-            None => {
-                places.insert((entity, id.clone()), found.len());
-                found.push(Delta { entity, id, before, after });
+/// which they were first touched.
+#[derive(Debug, Default)]
+pub(crate) struct Net {
+    found: Vec<Delta>,
+    places: HashMap<(&'static str, Id), usize>,
+}
+
+impl Net {
+    /// Adds the changes that come next.
+    ///
+    /// # Errors
+    /// The revision that replaced everything, if one did: what was there before is not known then.
+    pub(crate) fn add(&mut self, changes: impl IntoIterator<Item = Change>) -> Result<(), Revision> {
+        for change in changes {
+            let ChangeKind::Record { entity, id, before, after, .. } = change.kind else { return Err(change.revision) };
+            match self.places.get(&(entity, id.clone())) {
+                Some(&place) => self.found[place].after = after,
+                None => {
+                    self.places.insert((entity, id.clone()), self.found.len());
+                    self.found.push(Delta { entity, id, before, after });
+                }
             }
         }
+        Ok(())
     }
-    found.retain(|delta| !delta.is_nothing());
-    Ok(found)
+
+    /// What they come to. What ends as it began is left out.
+    pub(crate) fn end(mut self) -> Vec<Delta> {
+        self.found.retain(|delta| !delta.is_nothing());
+        self.found
+    }
+}
+
+/// What some changes come to; see [`Net`].
+pub(crate) fn net(changes: impl IntoIterator<Item = Change>) -> Result<Vec<Delta>, Revision> {
+    let mut net = Net::default();
+    net.add(changes)?;
+    Ok(net.end())
 }
 
 /// How many entities of which kind are created, updated and deleted.

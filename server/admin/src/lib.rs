@@ -28,7 +28,7 @@ mod state;
 mod upstreams;
 mod write;
 
-pub use enterprise::{Attempts, AuditSettings, Collisions, Gate, GateError, GateSettings};
+pub use enterprise::{Attempts, AuditSettings, Collisions, Gate, GateError, GateSettings, HealthEvent};
 pub use extension::{Extension, ExtensionAnswer, ExtensionCall, ExtensionPath};
 pub use handle::{configure, configure_status};
 pub use respond::HeaderPolicy;

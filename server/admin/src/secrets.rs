@@ -62,7 +62,7 @@ fn within(kind: &Kind, value: &mut Value) {
 /// Takes out what is secret in an entity by what it is, whatever the settings say.
 pub(crate) fn mask(entity: &str, value: &mut Value) {
     let names: &[&str] = match entity {
-        "admins" => &["password", "reset_expires", "register_expires"],
+        "admins" => &["password", "reset_expires", "register_expires", "totp_secret", "totp_step"],
         "acme_storage" => &["value"],
         "basicauth_credentials" => &["password"],
         "certificates" => &["key", "key_alt"],
@@ -72,6 +72,7 @@ pub(crate) fn mask(entity: &str, value: &mut Value) {
         "oauth2_credentials" => &["client_secret"],
         "oauth2_tokens" => &["access_token", "refresh_token"],
         "oauth2_authorization_codes" => &["code"],
+        "rbac_user_tokens" => &["token", "token_ident"],
         "sessions" => &["data", "session_id"],
         _ => &[],
     };

@@ -1,7 +1,7 @@
 //! `/revisions`: what was changed, by whom, and what it comes to.
 
 use super::desk::Call;
-use crate::delta::{Delta, counts, net};
+use crate::delta::{Delta, Net, counts, net};
 use crate::errors;
 use crate::query::{self, Paging};
 use crate::respond::Answer;
@@ -14,6 +14,8 @@ use uuid::Uuid;
 
 /// Changes per step of reading.
 const STEP: usize = 1000;
+/// How many steps a list takes at most: who may see little of a long log goes on with the next page.
+const STEPS: usize = 20;
 
 /// How far an answer looks.
 #[derive(Clone, Copy)]
@@ -121,19 +123,27 @@ impl Call<'_> {
                 .saturating_sub(1),
         };
         let mut found: Vec<(Revision, Value)> = Vec::new();
-        while until > 0 && found.len() <= paging.size {
+        for _ in 0..STEPS {
+            if until == 0 || found.len() > paging.size {
+                break;
+            }
             let changes = self.scope.store.history(until, STEP).await.map_err(|error| errors::store(&error))?;
-            let Some(oldest) = changes.last().map(|change| change.revision) else { break };
+            let Some(oldest) = changes.last().map(|change| change.revision) else {
+                until = 0;
+                break;
+            };
             for batch in changes.chunk_by(|one, other| one.revision == other.revision) {
                 found.extend(self.told(batch, span).map(|(told, _)| (batch[0].revision, told)));
             }
-            until = oldest - 1;
+            until = oldest.saturating_sub(1);
         }
         let more = found.len() > paging.size;
         found.truncate(paging.size);
         let mut body = json!({"data": [], "next": null});
-        if let (true, Some((last, _))) = (more, found.last()) {
-            self.lead_on(&mut body, &paging, *last);
+        match found.last() {
+            Some((last, _)) if more => self.lead_on(&mut body, &paging, *last),
+            _ if until > 0 => self.lead_on(&mut body, &paging, until.saturating_add(1)),
+            _ => {}
         }
         body["data"] = found.into_iter().map(|(_, told)| told).collect();
         Ok(Answer::json(200, &body))
@@ -193,7 +203,7 @@ impl Call<'_> {
 
     /// What happened after a revision up to another one, whoever may know of it.
     pub(super) async fn between(&self, after: Revision, until: Revision) -> Result<Vec<Delta>, Answer> {
-        let mut changes: Vec<Change> = Vec::new();
+        let mut net = Net::default();
         let mut from = after;
         while from < until {
             let more = match self.scope.store.changes(from, STEP).await {
@@ -202,10 +212,10 @@ impl Call<'_> {
                 Err(error) => return Err(errors::store(&error)),
             };
             let Some(last) = more.last().map(|change| change.revision) else { break };
-            changes.extend(more.into_iter().filter(|change| change.revision <= until));
+            net.add(more.into_iter().filter(|change| change.revision <= until)).map_err(replaced)?;
             from = last;
         }
-        net(changes).map_err(replaced)
+        Ok(net.end())
     }
 
     /// `GET /revisions/{revision}/diff/{other}`: what leads from the state after one revision to the state after the other.

@@ -7,6 +7,7 @@ use crate::scope::Scope;
 use access::Action;
 use declarative::Kinds;
 use entities::DEFAULT_WORKSPACE;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use store::Record;
@@ -55,7 +56,7 @@ impl Sight {
         let Some(name) = address.name else { return true };
         path.pop();
         path.push(name.into_bytes());
-        !subject.endpoints.forbids_word(address.place, &path, action)
+        !subject.forbids_word(address.place, &path, action)
     }
 
     /// Whether an entity may be read in both of its states.
@@ -89,11 +90,15 @@ impl Sight {
             "workspaces" => return managed(None, &["workspaces", &id]),
             "event_hooks" => return managed(None, &["event-hooks", &id]),
             "admins" => return managed(None, &["admins", &id]),
+            "rbac_users" if record.value.get("is_admin") == Some(&Value::Bool(true)) => {
+                return managed(None, &["admins", &id]);
+            }
             "rbac_users" => return managed(record.ws, &["rbac", "users", &id]),
             "rbac_roles" => return managed(record.ws, &["rbac", "roles", &id]),
             "rbac_role_endpoints" => return managed(None, &["rbac", "roles", &of("role")?, "endpoints", &id]),
             "rbac_role_entities" => return managed(None, &["rbac", "roles", &of("role")?, "entities", &id]),
             "rbac_user_roles" => return managed(None, &["rbac", "users", &of("user")?, "roles", &id]),
+            "rbac_user_tokens" => return managed(None, &["rbac", "users", &of("user")?, "tokens", &id]),
             "rbac_user_groups" => return managed(None, &["rbac", "users", &of("user")?, "groups", &id]),
             "groups" => return managed(Some(DEFAULT_WORKSPACE), &["groups", &id]),
             "group_rbac_roles" => return managed(Some(DEFAULT_WORKSPACE), &["groups", &of("group")?, "roles", &id]),
