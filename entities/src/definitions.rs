@@ -401,6 +401,7 @@ fn all(flavor: Flavor) -> Vec<Entity> {
         crate::groups::entity(),
         crate::group_rbac_roles::entity(),
         crate::rbac_user_groups::entity(),
+        crate::rbac_user_tokens::entity(),
         crate::admins::entity(),
         crate::admin_sessions::entity(),
         crate::login_attempts::entity(),

@@ -93,6 +93,11 @@ impl Entity {
         self.record.fields().iter().filter(|field| field.is_unique())
     }
 
+    /// Whether values are transformed before they are stored: secrets hashed, digests made.
+    pub fn transforms(&self) -> bool {
+        self.transform.is_some()
+    }
+
     /// Whether it is a credential: belongs to a plugin and to a Consumer.
     pub fn is_credential(&self) -> bool {
         self.plugin.is_some() && self.record.get("consumer").is_some_and(Field::is_required)
