@@ -26,6 +26,7 @@ mod upstreams;
 mod write;
 
 pub use enterprise::{Attempts, AuditSettings, Collisions, Gate, GateError, GateSettings};
+pub use errors::{explained, explained_fault, unsupported};
 pub use extension::{Extension, ExtensionAnswer, ExtensionCall, ExtensionPath};
 pub use handle::{configure, configure_status};
 pub use respond::HeaderPolicy;
