@@ -42,6 +42,10 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
     raw.set(
         "listen",
         lua.create_function(|lua, ()| {
+            // What is called for an event is held to no bound.
+            if current::call().is_ok_and(|call| call.is_bound()) {
+                return Err(error::of("kong.worker_events cannot be listened to in the sandbox"));
+            }
             if tokio::runtime::Handle::try_current().is_ok() && !LISTENS.replace(true) {
                 listen(lua.clone(), lua.named_registry_value(RECEIVER)?);
             }
@@ -93,6 +97,7 @@ fn listen(lua: Lua, receiver: Function) {
 
 async fn tell(lua: &Lua, receiver: &Function, event: &Event) -> mlua::Result<()> {
     let call = Call::new(("worker-events", Uuid::nil()), Phase::Timer, None);
+    call.budget.set(u64::MAX);
     let arguments = MultiValue::from_iter([
         Value::String(lua.create_string(&event.source)?),
         Value::String(lua.create_string(&event.event)?),

@@ -130,15 +130,21 @@ fn libraries_are_there() {
         let mut params = rcgen::CertificateParams::new(["library.test".to_owned()])?;
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(rcgen::DnType::CommonName, "library.test");
-        params.self_signed(&key)
+        Ok(params.self_signed(&key)?.pem() + &key.serialize_pem())
     });
-    let pem = certified.expect("a certificate").pem();
+    let pem = certified.expect("a certificate");
     within(async {
         let mut exchange = request("/");
         exchange.request.body = Body::Buffered(Bytes::from(pem));
         let (status, said) = answered(&*plugin, &mut exchange).await.expect("an answer");
         assert_eq!((status, said["wrong"].as_str()), (200, Some("")), "{said}");
         assert!(said["checked"].as_u64() > Some(30), "{said}");
+        let wanted = exchange.forward.instead.take().expect("TLS of its own");
+        assert_eq!(wanted.authorities.map(|all| all.len()), Some(1));
+        let (certificate, key) = wanted.client.expect("a client certificate");
+        assert!(certificate.contains("BEGIN CERTIFICATE") && key.contains("PRIVATE KEY"));
+        let retarget = exchange.state.get::<exchange::Retarget>().cloned().expect("a callback");
+        assert_eq!((retarget.0)(&mut exchange), Ok((b"other.test".to_vec(), 81)));
     });
 }
 

@@ -33,6 +33,7 @@ const WRITTEN: &[(&str, &str, &str)] = &[
     ("resty.hmac", include_str!("../lua/resty/hmac.lua"), ""),
     ("resty.http", include_str!("../lua/resty_http.lua"), ""),
     ("resty.jit-uuid", include_str!("../lua/resty/uuid.lua"), ""),
+    ("resty.jwt", include_str!("../lua/resty/jwt.lua"), ""),
     ("resty.lock", include_str!("../lua/resty/lock.lua"), ""),
     ("resty.lrucache", include_str!("../lua/resty/lrucache.lua"), ""),
     ("resty.lrucache.pureffi", include_str!("../lua/resty/lrucache.lua"), ""),

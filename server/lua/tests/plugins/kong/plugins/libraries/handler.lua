@@ -107,11 +107,39 @@ local checks = {
   { [[require("resty.openssl.x509").new(CERTIFICATE):get_not_after() > 1e9]], true },
   { [[#require("ngx.ssl").cert_pem_to_der(CERTIFICATE) > 200]], true },
   { [[require("ngx.ssl").parse_pem_cert(CERTIFICATE) ~= nil]], true },
+  { [[(function()
+      local ssl, service = require "ngx.ssl", kong.service
+      local store = require("resty.openssl.x509.store").new()
+      store:add(require("resty.openssl.x509").new(CERTIFICATE))
+      assert(service.set_tls_verify_store(store))
+      return service.set_tls_cert_key(ssl.parse_pem_cert(CERTIFICATE), ssl.parse_pem_priv_key(CERTIFICATE))
+    end)()]], true },
+  { [[(function()
+      local jwt = require "resty.jwt"
+      local token = jwt:sign("s3", { header = { typ = "JWT", alg = "HS256" }, payload = { sub = "ann" } })
+      local old = jwt:sign("s3", { header = { alg = "HS256" }, payload = { exp = 1 } })
+      assert(jwt:verify("s3", token).verified and jwt:verify("s3", token).payload.sub == "ann")
+      return jwt:verify("s4", token).reason:sub(1, 18) .. ";" .. jwt:verify("s3", old).reason:sub(1, 19)
+    end)()]], "signature mismatch;'exp' claim expired" },
+  { [[(function() ]] .. P256 .. [[
+      local jwt = require "resty.jwt"
+      local token = jwt:sign(key:to_PEM("private"), { header = { alg = "ES256" }, payload = { a = 1 } })
+      local public = key:to_PEM("public")
+      local fooled = jwt:sign(public, { header = { alg = "HS256" }, payload = { a = 1 } })
+      assert(jwt:verify(public, token).verified)
+      return tostring(jwt:verify(public, fooled).verified) .. tostring(jwt:verify(public, "a.b").reason)
+    end)()]], "falseinvalid jwt string" },
   { [[select(2, require("ngx.ssl").parse_pem_priv_key("none"))]], "PEM_read_bio_PrivateKey() failed" },
 }
 
 function Libraries:access()
   local wrong = {}
+  kong.service.set_target_retry_callback(function()
+    if ngx.get_phase() ~= "balancer" then
+      return nil, nil, "a wrong phase"
+    end
+    return "other.test", 81
+  end)
   local environment = setmetatable({ CERTIFICATE = kong.request.get_raw_body() }, { __index = _G })
   for _, check in ipairs(checks) do
     local chunk, err = loadstring("return " .. check[1])
