@@ -49,6 +49,11 @@ impl Entity {
         Self::new(name, T::record())
     }
 
+    /// A kind that a plugin brings along, with these fields; what is not about fields is set on what this gives.
+    pub fn of_plugin(plugin: &'static str, name: &'static str, record: Record) -> Self {
+        Self { plugin: Some(plugin), ..Self::new(name, record) }
+    }
+
     pub(crate) fn new(name: &'static str, record: Record) -> Self {
         Self {
             name,

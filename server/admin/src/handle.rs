@@ -177,7 +177,7 @@ impl Call<'_> {
             Endpoint::NestedEntity { parent, kind, field } => self.nested_entity(parent, kind, field, body).await,
             Endpoint::Foreign { kind, field, target } => self.foreign(kind, field, target, body).await,
             Endpoint::Extension { index, path } => match shared.extensions.get(index) {
-                Some(extension) => Ok(extension::answer(extension, path, asked, body).await),
+                Some(extension) => Ok(extension::answer(extension, path, asked, shared.workspace, body).await),
                 None => Err(errors::not_found()),
             },
             Endpoint::UpstreamHealth { kind } => {

@@ -29,6 +29,7 @@ mod upstreams;
 mod write;
 
 pub use enterprise::{Attempts, AuditSettings, Collisions, Gate, GateError, GateSettings, HealthEvent};
+pub use errors::{explained, explained_fault, unsupported};
 pub use extension::{Extension, ExtensionAnswer, ExtensionCall, ExtensionPath};
 pub use handle::{configure, configure_status};
 pub use respond::HeaderPolicy;
