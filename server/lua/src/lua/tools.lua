@@ -52,7 +52,8 @@ if wanted ~= "kong.tools.utils" then
   return modules[wanted]
 end
 
-local all = { uuid = require("kong.tools.uuid").uuid }
+local uuids = require("kong.tools.uuid")
+local all = { uuid = uuids.uuid, is_valid_uuid = uuids.is_valid_uuid }
 for _, module in ipairs({ text, tables, modules["kong.tools.rand"], modules["kong.tools.sha256"],
                           modules["kong.tools.time"], modules["kong.tools.http"] }) do
   for name, value in pairs(module) do

@@ -93,6 +93,7 @@ pub fn searchers(lua: &Lua, trusted: bool) -> mlua::Result<()> {
     for name in ["gethook", "sethook", "setmetatable"] {
         debug.set(name, lua.create_function(|_, _: MultiValue| Ok(()))?)?;
     }
+    package.get::<Table>("loaded")?.set("debug", &debug)?;
     lua.globals().set("debug", debug)?;
     let preload: Table = package.get("preload")?;
     let written = WRITTEN.iter().map(|(name, ..)| name).chain(penlight::MODULES.iter().map(|(name, _)| name));
