@@ -138,6 +138,7 @@ impl Exchange {
         response.headers.clear();
         response.source = crate::response::Source::default();
         response.body = bytes::Bytes::new();
+        response.trailers = None;
         response.upstream_status = 0;
         response.head_sent = 0;
         response.body_sent = 0;

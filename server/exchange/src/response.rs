@@ -29,6 +29,8 @@ pub struct Response {
     pub source: Source,
     /// The body of a response made here; an upstream's body streams and is never here.
     pub body: Bytes,
+    /// What the upstream sent after its body; known when body_filter gets the last piece.
+    pub trailers: Option<Box<Headers>>,
     /// The status that the upstream sent, before anything changed it; 0 where none answered.
     pub upstream_status: u16,
     /// Bytes of the body that went to the client, framing excluded.

@@ -13,6 +13,8 @@ pub mod bot_detection;
 pub mod cookies;
 pub mod correlation_id;
 pub mod cors;
+pub mod grpc_gateway;
+pub mod grpc_web;
 pub mod hmac_auth;
 pub mod ip_restriction;
 pub mod jwt;
@@ -36,6 +38,7 @@ pub mod template;
 mod functions;
 mod members;
 mod pairs;
+mod protobuf;
 
 #[cfg(test)]
 mod testing;
@@ -48,6 +51,8 @@ pub use basic_auth::BasicAuth;
 pub use bot_detection::BotDetection;
 pub use correlation_id::CorrelationId;
 pub use cors::Cors;
+pub use grpc_gateway::GrpcGateway;
+pub use grpc_web::GrpcWeb;
 pub use hmac_auth::HmacAuth;
 pub use ip_restriction::IpRestriction;
 pub use jwt::Jwt;
@@ -79,6 +84,8 @@ pub fn registry() -> Registry {
     registry.add(PluginType::of::<BotDetection>());
     registry.add(PluginType::of::<CorrelationId>());
     registry.add(PluginType::of::<Cors>());
+    registry.add(PluginType::of::<GrpcGateway>());
+    registry.add(PluginType::of::<GrpcWeb>());
     registry.add(PluginType::of::<HmacAuth>());
     registry.add(PluginType::of::<IpRestriction>());
     registry.add(PluginType::of::<Jwt>());

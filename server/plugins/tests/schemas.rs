@@ -139,6 +139,8 @@ fn scopes_are_those_of_the_documentation() {
         ("bot-detection", Scopes::NO_CONSUMER),
         ("correlation-id", Scopes::ALL),
         ("cors", Scopes::NO_CONSUMER),
+        ("grpc-gateway", Scopes::ALL),
+        ("grpc-web", Scopes::ALL),
         ("ip-restriction", Scopes::GROUPS),
         ("rate-limiting", Scopes::GROUPS),
         ("proxy-cache", Scopes::GROUPS),

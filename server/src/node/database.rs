@@ -58,7 +58,7 @@ impl Database {
             poll: settings.storage.update_frequency,
             ..store_sql::Settings::new(place)
         };
-        let blueprint = Arc::new(Blueprint::of(kinds.catalog().clone()));
+        let blueprint = Arc::new(Blueprint::of(kinds.catalog().clone(), kinds.definitions()));
         let open = || Sql::open(background.handle(), opening.clone(), blueprint.clone());
         let transient = |error: &OpenError| matches!(error, OpenError::Unavailable { .. });
         let store = Arc::new(insist(open, transient, patience.database).await?);
@@ -154,7 +154,7 @@ pub(super) fn attend(core: &Core, cleanup: Duration) {
 pub fn migrations(settings: &Settings, kinds: &Kinds, lock: Duration) -> Result<(Commands, Background), String> {
     let place = place(settings)?;
     let background = start_background()?;
-    let blueprint = Blueprint::of(kinds.catalog().clone());
+    let blueprint = Blueprint::of(kinds.catalog().clone(), kinds.definitions());
     Ok((Commands::new(background.handle(), place, &blueprint, lock), background))
 }
 

@@ -10,6 +10,7 @@ mod health_checkers;
 mod log_level;
 mod logs;
 mod lua;
+mod lua_api;
 mod lua_database;
 mod meters;
 mod metrics;

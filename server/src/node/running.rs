@@ -99,6 +99,7 @@ impl Node {
         let admin_sockets = bind(&translate::listeners(&settings.listeners.admin, settings)?)?;
         let status_sockets = bind(&translate::listeners(&settings.listeners.status, settings)?)?;
         let manager_sockets = bind(&translate::listeners(&settings.listeners.manager, settings)?)?;
+        ::lua::set_configuration(loaded.configuration(Vec::new()).into());
         let core = Arc::new(match settings.storage.database {
             config::Database::Off => Core::new(settings, node_id)?,
             _ => {

@@ -88,4 +88,23 @@ impl Log {
         }
         Ok(found)
     }
+
+    /// Changes up to `revision`: whole batches, the newest first, at least one, and no further batch once `limit` entries are
+    /// reached.
+    pub(crate) fn until(&self, revision: Revision, limit: usize) -> Vec<Change> {
+        let end = self.entries.partition_point(|change| change.revision <= revision);
+        let mut found: Vec<Change> = Vec::new();
+        let mut end = end;
+        while end > 0 && (found.is_empty() || found.len() < limit) {
+            let newest = self.entries[end - 1].revision;
+            let start = self.entries.partition_point(|change| change.revision < newest);
+            // A batch of which only a part is left is forgotten.
+            if newest <= self.complete_after {
+                break;
+            }
+            found.extend(self.entries.range(start..end).cloned());
+            end = start;
+        }
+        found
+    }
 }

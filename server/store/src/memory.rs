@@ -240,6 +240,10 @@ impl Store for Memory {
         Box::pin(async move { lock(&self.writing).after(after, limit) })
     }
 
+    fn history(&self, until: Revision, limit: usize) -> Pending<'_, Vec<Change>> {
+        Box::pin(async move { Ok(lock(&self.writing).until(until, limit)) })
+    }
+
     fn apply(&self, batch: Batch) -> Pending<'_, Revision> {
         Box::pin(async move { self.commit(batch) })
     }

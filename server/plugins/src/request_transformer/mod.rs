@@ -22,7 +22,7 @@ use query::Arguments;
 const BODY_LIMIT: u64 = 8 << 20;
 
 /// What cannot stand in a path as it is, escapes excepted.
-const ESCAPED: &AsciiSet =
+pub(crate) const ESCAPED: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
 /// `request-transformer`, configured.

@@ -171,9 +171,9 @@ impl Relay {
                         false => exchange.timeline.mark_near(Stamp::Received, Stamp::Headed),
                         true => exchange.timeline.mark(Stamp::Received),
                     }
+                    exchange.response.trailers = wire.take_trailers();
                     let passed = !self.filters || self.pass(Bytes::new(), true, client, exchange, collected);
-                    let trailers = wire.take_trailers();
-                    if !passed || !(client.finish(trailers.as_deref()) || self.bodiless) {
+                    if !passed || !(client.finish(exchange.response.trailers.as_deref()) || self.bodiless) {
                         return Poll::Ready(End::Gone);
                     }
                     self.over = true;
@@ -275,6 +275,7 @@ async fn buffered<C: Client>(
         Ok(()) => {
             exchange.timeline.mark(Stamp::Received);
             exchange.response.body = whole_body.freeze();
+            exchange.response.trailers = wire.take_trailers();
             wire.finish(&worker.pool, worker.deadlines.now());
         }
         Err(0) => return End::Gone,

@@ -208,6 +208,48 @@ pub(crate) async fn after<C: ConnectionTrait>(
     Ok(changes)
 }
 
+/// Changes up to a revision in whole batches, the newest first, at least one; no further batch once `limit` entries are
+/// reached.
+pub(crate) async fn until<C: ConnectionTrait>(
+    db: &C,
+    catalog: &Catalog,
+    revision: Revision,
+    limit: usize,
+    json: bool,
+) -> Result<Vec<Change>, Error> {
+    use crate::failure::unavailable;
+    let earlier = Expr::col("revision").lte(i64::try_from(revision).unwrap_or(i64::MAX));
+    let first = Query::select()
+        .column("revision")
+        .from(CHANGES)
+        .and_where(earlier.clone())
+        .order_by("revision", Order::Desc)
+        .order_by("position", Order::Desc)
+        .limit(1)
+        .offset(limit.clamp(1, i64::MAX as usize) as u64 - 1)
+        .take();
+    let first: i64 = match db.query_one(&first).await.map_err(unavailable)? {
+        Some(row) => row.try_get_by_index(0).map_err(unavailable)?,
+        None => 0,
+    };
+    let entries = Query::select()
+        .columns(COLUMNS)
+        .from(CHANGES)
+        .and_where(earlier)
+        .and_where(Expr::col("revision").gte(first))
+        .order_by("revision", Order::Desc)
+        .order_by("position", Order::Asc)
+        .take();
+    let rows = db.query_all(&entries).await.map_err(unavailable)?;
+    let mut changes = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(change) = read(row, catalog, json).map_err(unavailable)? {
+            changes.push(change);
+        }
+    }
+    Ok(changes)
+}
+
 /// `None` for a kind that this release does not know.
 fn read(row: &QueryResult, catalog: &Catalog, json: bool) -> Result<Option<Change>, DbErr> {
     let text = |index: usize| row.try_get_by_index::<Option<String>>(index).map(|text| text.map(codec::unescape));

@@ -274,6 +274,13 @@ impl Store for Sql {
         self.background(move |inner| async move { inner.changes(after, limit).await })
     }
 
+    fn history(&self, until: Revision, limit: usize) -> Pending<'_, Vec<Change>> {
+        self.background(move |inner| async move {
+            let json = inner.channel.is_some();
+            log::until(&inner.link.pools().read, inner.blueprint.catalog(), until, limit, json).await
+        })
+    }
+
     fn apply(&self, batch: Batch) -> Pending<'_, Revision> {
         self.background(move |inner| async move { inner.apply(batch).await })
     }
