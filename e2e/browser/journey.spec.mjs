@@ -138,7 +138,7 @@ test('from an empty gateway to a protected API and back', async ({ page }) => {
     await page.getByRole('button', { name: 'Filter', exact: true }).click();
     await expect(page).toHaveURL(/services\?name=ORD$/);
     await expect(page.getByRole('link', { name: 'orders', exact: true })).toBeVisible();
-    await page.getByLabel('Tags').fill('other');
+    await page.getByRole('searchbox', { name: 'Tags' }).fill('other');
     await page.getByRole('button', { name: 'Filter', exact: true }).click();
     await expect(page.getByText('No Services fit this filter.')).toBeVisible();
     await page.goBack();
