@@ -248,7 +248,10 @@ pub struct Instead {
     pub client: Option<(Arc<str>, Arc<str>)>,
 }
 
+/// Says where else to: a host and a port, or why that is not known.
+type Elsewhere = dyn Fn(&mut crate::Exchange) -> Result<(Vec<u8>, u16), String>;
+
 /// Kept in [`Exchange::state`](crate::Exchange::state) by a plugin that says where a request goes after a try that
 /// failed: host and port, or why it goes nowhere else.
 #[derive(Clone)]
-pub struct Retarget(pub Rc<dyn Fn(&mut crate::Exchange) -> Result<(Vec<u8>, u16), String>>);
+pub struct Retarget(pub Rc<Elsewhere>);
