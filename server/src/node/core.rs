@@ -347,7 +347,7 @@ impl Core {
     fn follow(&self, view: &View) {
         self.acme.follow(view);
         self.vault.follow(view);
-        super::lua::configured(view, self.kinds.definitions(), &*self.vault);
+        super::lua::configured(view, self.kinds.definitions(), &self.vault);
     }
 
     /// The state of the database that was last published, if any was.
