@@ -74,6 +74,8 @@ pub struct Exchange {
     pub log_values: LogValues,
     /// The address that answered, or was tried last.
     pub upstream_address: Option<SocketAddr>,
+    /// What only sessions of the stream subsystem have; `None` for requests.
+    pub session: Option<Box<crate::Session>>,
     /// Set by a plugin that wants the upstream's answer whole before any of it is sent (`kong.service.request.enable_buffering`).
     pub buffer_response: bool,
 }
@@ -97,6 +99,7 @@ impl Exchange {
             state: State::default(),
             log_values: LogValues::default(),
             upstream_address: None,
+            session: None,
             buffer_response: false,
         }
     }
@@ -151,6 +154,7 @@ impl Exchange {
         self.state.clear();
         self.log_values.clear();
         self.upstream_address = None;
+        self.session = None;
         self.buffer_response = false;
     }
 

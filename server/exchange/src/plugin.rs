@@ -61,6 +61,9 @@ impl Phases {
     pub const BODY_FILTER: Self = Self(8);
     /// After the last byte.
     pub const LOG: Self = Self(16);
+    /// Access and log have a meaning for sessions of TCP, TLS and UDP too (Kong's `preread` and `log`): the plugin
+    /// reads only what those have, and its answer's message is sent as it is.
+    pub const SESSION: Self = Self(32);
 
     /// Both.
     pub const fn and(self, other: Self) -> Self {

@@ -212,6 +212,11 @@ impl Timeline {
         }
     }
 
+    /// Time since the start, also where it is longer than stamps can tell.
+    pub fn lasted(&self) -> Duration {
+        self.start.elapsed()
+    }
+
     /// The monotonic start.
     pub fn start(&self) -> Instant {
         self.start

@@ -10,7 +10,7 @@ use crate::secrets::{Secrets, resolved};
 use crate::service::{CompiledRoute, Protocols};
 use crate::upstream_tls;
 use entities::Definitions;
-use exchange::{About, Consumer, Credential, Directory, Registry, Services};
+use exchange::{About, Consumer, Credential, Directory, Phases, Registry, Services};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -114,10 +114,12 @@ impl Builder {
         };
         let tls = upstream_tls::Material::of(view, self.trust.clone());
         let configured = self.plugins(view, previous, &mut errors);
-        let chains = Chains::new(configured.values().map(|(_, attached)| attached));
+        let attached = || configured.values().map(|(_, attached)| attached);
+        let chains = Chains::new(attached().filter(|attached| attached.http));
+        let sessions = Chains::new(attached().filter(|attached| attached.stream));
         let services = compile_services(view, &before, &tls, &mut errors);
         let upstreams = compile_upstreams(view, &before, &tls, &mut errors);
-        let routes = compile_routes(view, &before, &services, &chains, &mut errors);
+        let routes = compile_routes(view, &before, &services, (&chains, &sessions), &mut errors);
         let Some(router) = self.router(&routes, &before, &mut errors).filter(|_| errors.is_empty()) else {
             return Err(errors);
         };
@@ -126,6 +128,7 @@ impl Builder {
             router,
             routes,
             global: chains.unattached(),
+            sessions: sessions.unattached(),
             certificates,
             services,
             upstreams,
@@ -168,7 +171,8 @@ impl Builder {
         let mut configured = Configured::default();
         for record in view.all("plugins") {
             let row = &record.value;
-            if row.get("enabled") == Some(&Value::Bool(false)) || !takes_http(row) {
+            let (http, stream) = subsystems(row);
+            if row.get("enabled") == Some(&Value::Bool(false)) || !(http || stream) {
                 continue;
             }
             let id = id(record);
@@ -200,6 +204,8 @@ impl Builder {
                         consumer: about.consumer,
                         group: foreign(row, "consumer_group"),
                         workspace: about.workspace,
+                        http,
+                        stream: stream && instance.phases().has(Phases::SESSION),
                         instance,
                     };
                     configured.insert(id, (record.clone(), attached));
@@ -262,10 +268,11 @@ impl Builder {
     }
 }
 
-/// Whether a plugin's `protocols` has one of the HTTP subsystem.
-fn takes_http(row: &Map<String, Value>) -> bool {
-    let Some(protocols) = row.get("protocols").and_then(Value::as_array) else { return true };
-    Protocols::of(protocols.iter().filter_map(Value::as_str)).is_http()
+/// Whether a plugin's `protocols` has one of the HTTP subsystem, and one of the stream subsystem.
+fn subsystems(row: &Map<String, Value>) -> (bool, bool) {
+    let Some(protocols) = row.get("protocols").and_then(Value::as_array) else { return (true, true) };
+    let protocols = Protocols::of(protocols.iter().filter_map(Value::as_str));
+    (protocols.is_http(), protocols.is_stream())
 }
 
 /// The primary key; every entity compiled here has a UUID.

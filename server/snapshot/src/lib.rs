@@ -38,6 +38,7 @@ pub struct Snapshot {
     router: Arc<router::Router>,
     routes: Vec<Arc<CompiledRoute>>,
     global: Arc<Chain>,
+    sessions: Arc<Chain>,
     certificates: Arc<Certificates>,
     services: Arc<compile::Services>,
     upstreams: service::Upstreams,
@@ -64,6 +65,7 @@ impl Snapshot {
             router: Arc::new(router),
             routes: Vec::new(),
             global: Arc::default(),
+            sessions: Arc::default(),
             certificates: Arc::default(),
             services: Arc::default(),
             upstreams: service::Upstreams::default(),
@@ -79,6 +81,11 @@ impl Snapshot {
         Some(Found { route: self.routes.get(matched.route)?, matched })
     }
 
+    /// The Route of a session of the stream subsystem.
+    pub fn find_session(&self, session: &impl router::Request) -> Option<&Arc<CompiledRoute>> {
+        self.routes.get(self.router.find(session)?.route)
+    }
+
     /// The captures of a match's regular expression.
     pub fn captures<'p>(&'p self, matched: &router::Match, path: &'p [u8]) -> router::Captures<'p> {
         self.router.captures(matched, path)
@@ -92,6 +99,11 @@ impl Snapshot {
     /// Plugins that are attached to nothing: the rewrite phase, and responses to requests that matched no Route.
     pub fn global_chain(&self) -> &Arc<Chain> {
         &self.global
+    }
+
+    /// Plugins of sessions that are attached to nothing.
+    pub fn global_sessions(&self) -> &Arc<Chain> {
+        &self.sessions
     }
 
     /// Certificates by server name.

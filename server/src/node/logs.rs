@@ -12,6 +12,7 @@ pub struct Logs {
     sinks: HashMap<SinkTarget, Sink>,
     errors: Option<(Sink, Level)>,
     proxy: Option<telemetry::AccessLog>,
+    stream: Option<telemetry::AccessLog>,
     admin: Option<telemetry::AccessLog>,
     status: Option<telemetry::AccessLog>,
     manager: Option<telemetry::AccessLog>,
@@ -29,8 +30,15 @@ impl Observer for ProxyAccess {
 impl Logs {
     /// Opens what the settings name.
     pub fn open(settings: &Settings) -> Result<Self, String> {
-        let mut logs =
-            Self { sinks: HashMap::new(), errors: None, proxy: None, admin: None, status: None, manager: None };
+        let mut logs = Self {
+            sinks: HashMap::new(),
+            errors: None,
+            proxy: None,
+            stream: None,
+            admin: None,
+            status: None,
+            manager: None,
+        };
         let given = &settings.logs;
         let level = level(given.proxy_error.as_ref().and_then(|log| log.level).unwrap_or(settings.node.log_level));
         if let Some(error_log) = &given.proxy_error {
@@ -38,6 +46,10 @@ impl Logs {
             logs.errors = Some((sink, level));
         }
         logs.proxy = logs.access(&given.proxy_access, "logs/access.log", settings)?;
+        // Nothing is opened for listeners that are not there.
+        if !settings.listeners.stream.is_empty() {
+            logs.stream = logs.access(&given.stream_access, "logs/access.log", settings)?;
+        }
         logs.admin = logs.access(&given.admin_access, "logs/admin_access.log", settings)?;
         logs.status = logs.access(&given.status_access, "logs/status_access.log", settings)?;
         logs.manager = logs.access(&given.manager_access, "logs/admin_gui_access.log", settings)?;
@@ -57,6 +69,11 @@ impl Logs {
     /// The proxy's access log; `None` = off.
     pub fn proxy(&self) -> Option<ProxyAccess> {
         self.proxy.clone().map(ProxyAccess)
+    }
+
+    /// The access log of sessions; `None` = off.
+    pub fn stream(&self) -> Option<ProxyAccess> {
+        self.stream.clone().map(ProxyAccess)
     }
 
     /// The Admin API's access log; `None` = off.

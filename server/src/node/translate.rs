@@ -7,7 +7,7 @@ use exchange::ErrorTemplates;
 use proxy::dns::{DnsSettings, Order};
 use proxy::listen::{self, Place};
 use proxy::tls::TlsSettings;
-use proxy::{HeaderTokens, ProxySettings, RealIpHeader};
+use proxy::{HeaderTokens, ProxySettings, RealIpHeader, SessionSettings};
 use rustls::RootCertStore;
 use snapshot::Trust;
 use std::net::ToSocketAddrs;
@@ -62,6 +62,15 @@ pub fn proxy(settings: &Settings) -> Result<ProxySettings, String> {
     })
 }
 
+/// Sessions of TCP, TLS and UDP.
+pub fn sessions(settings: &Settings, handshake_timeout: Duration) -> SessionSettings {
+    SessionSettings {
+        handshake_timeout,
+        send_proxy_protocol: settings.proxying.send_proxy_protocol,
+        ..SessionSettings::default()
+    }
+}
+
 fn error_templates(settings: &Settings) -> Result<ErrorTemplates, String> {
     let given = &settings.proxying.error_templates;
     let read = |path: &Option<std::path::PathBuf>, name: &str, built_in: String| match path {
@@ -113,6 +122,7 @@ pub fn listeners(given: &[config::Listener], settings: &Settings) -> Result<Vec<
             proxy_protocol: listener.proxy_protocol,
             backlog: listener.backlog,
             ipv6only: listener.ipv6only,
+            udp: listener.udp,
             keep_alive,
             shown_port: listener.address.port().map(|port| settings.listeners.public_port(port)),
             ..listen::Listener::at(place)

@@ -1,14 +1,14 @@
 //! The life of an Exchange: rewrite, route, access, balance and send, response, log. Knows no protocol of the client's
 //! side; see [`Client`].
 
-mod access;
+pub(crate) mod access;
 mod client;
 mod forward;
 mod gather;
-mod guard;
+pub(crate) mod guard;
 mod hashing;
 mod multiplexed;
-mod peer;
+pub(crate) mod peer;
 mod relay;
 mod respond;
 mod routed;

@@ -102,6 +102,13 @@ impl Acceptor {
         self.plain.config()
     }
 
+    /// The configuration without ALPN, for what is not HTTP: a client that asks for a protocol is not refused.
+    pub fn for_sessions(&self) -> Arc<ServerConfig> {
+        let mut config = self.plain.config().as_ref().clone();
+        config.alpn_protocols.clear();
+        Arc::new(config)
+    }
+
     /// Shakes hands. No time limit of its own.
     pub async fn accept<Io>(&self, io: Io) -> io::Result<(TlsStream<Io>, TlsSession)>
     where
@@ -113,7 +120,8 @@ impl Acceptor {
     }
 }
 
-fn session_of(connection: &ServerConnection) -> TlsSession {
+/// What is known of a session, once hands are shaken.
+pub(crate) fn session_of(connection: &ServerConnection) -> TlsSession {
     TlsSession {
         sni: connection.server_name().map(Arc::from),
         version: match connection.protocol_version() {

@@ -4,6 +4,7 @@ mod acceptor;
 mod default_certificate;
 mod settings;
 
+pub(crate) use acceptor::session_of;
 pub use acceptor::{Acceptor, DefaultCertificate, Issued};
 pub use default_certificate::{DefaultError, generate, load, own};
 pub use settings::{TlsSettings, Versions};
