@@ -63,8 +63,9 @@ image: ## the container image, where there is a Docker daemon
 image-steps: build ## the steps of the image and its life, without Docker
 	e2e/with-postgres deploy/image-steps --binary $(BINARY)
 
-bench: dist ## processor time per request beside nginx
+bench: dist ## processor time per request beside nginx, and beside HAProxy and Envoy where they are
 	../shared/bench/run --start 'target/dist/silverback start'
+	e2e/bench/peers --start 'target/dist/silverback start'
 
 figures: build ## throughput of the Admin API, imports, pages, nodes: beside their bounds
 	cargo run --profile ci -p e2e --bin figures

@@ -98,7 +98,7 @@ fn actors_that_panic_cost_no_request_and_no_count() {
     let backend = backend();
     let loaded = settings(folder.path());
     actix_rt::System::new().block_on(async move {
-        let node = Node::start(&loaded, Patience::default()).await.expect("the node starts");
+        let node = Node::start(&loaded, Patience::default(), Default::default()).await.expect("the node starts");
         let (proxy, admin) = (node.proxy[0], node.admin[0]);
         let configure = move |comment: &'static str| {
             actix_rt::task::spawn_blocking(move || post(admin, "/config", &configuration(backend, comment)))

@@ -57,6 +57,26 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
 }
 
+impl Loaded {
+    /// Whether a node with these settings would be another one: a property, or what is in a file that one of them names.
+    pub fn differs(&self, other: &Self) -> bool {
+        let files = |loaded: &Self| {
+            let Settings { tls, admin_tls, status_tls, manager_tls, outgoing_tls, proxying, .. } = &loaded.settings;
+            let pairs = [tls, admin_tls, status_tls, manager_tls].map(|tls| (tls.pairs.clone(), tls.client_ca.clone()));
+            (
+                pairs,
+                outgoing_tls.trusted.clone(),
+                outgoing_tls.client.clone(),
+                format!("{:?}", proxying.error_templates),
+            )
+        };
+        let values = |loaded: &'_ Self| -> Vec<_> {
+            loaded.values.iter().map(|(name, entry)| (name.to_owned(), entry.value.clone())).collect()
+        };
+        values(self) != values(other) || files(self) != files(other)
+    }
+}
+
 /// Reads everything and checks everything; all problems are told at once.
 ///
 /// # Errors

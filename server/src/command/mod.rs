@@ -2,12 +2,15 @@
 
 mod check;
 mod configuration;
+mod handover;
 mod health;
 mod migrations;
 mod plugin_test;
 mod prefix;
+mod reign;
 mod signal;
 mod start;
+mod succession;
 mod version;
 
 use clap::{Args, Parser, Subcommand};
@@ -79,8 +82,10 @@ enum Command {
     },
     /// End the gateway of a prefix at once.
     Stop(SettingsArguments),
-    /// Have the gateway of a prefix read its configuration again.
+    /// Have the gateway of a prefix read its configuration and its settings again; no listener closes.
     Reload(SettingsArguments),
+    /// Have the binary that lies there now take over from the gateway of a prefix; no listener closes.
+    Upgrade(SettingsArguments),
 }
 
 #[derive(Subcommand)]
@@ -167,6 +172,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Quit { settings, timeout, wait } => signal::quit(&settings, timeout, wait),
         Command::Stop(settings) => signal::stop(&settings),
         Command::Reload(settings) => signal::reload(&settings),
+        Command::Upgrade(settings) => signal::upgrade(&settings),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

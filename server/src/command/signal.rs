@@ -1,4 +1,4 @@
-//! `silverback stop`, `quit` and `reload`: signals to the gateway of a prefix.
+//! `silverback stop`, `quit`, `reload` and `upgrade`: signals to the gateway of a prefix.
 
 use super::prefix::running;
 use super::{Failure, SettingsArguments};
@@ -31,7 +31,15 @@ pub fn quit(arguments: &SettingsArguments, timeout: u64, wait: u64) -> Result<()
     Ok(())
 }
 
-/// SIGHUP: reads its declarative file again.
+/// SIGUSR2: the binary takes over. The log says how that ends.
+pub fn upgrade(arguments: &SettingsArguments) -> Result<(), Failure> {
+    let (_, pid) = found(arguments)?;
+    send("USR2", pid)?;
+    println!("Kong is being upgraded");
+    Ok(())
+}
+
+/// SIGHUP: reads its declarative file again, and its settings: where they changed, another process takes over.
 pub fn reload(arguments: &SettingsArguments) -> Result<(), Failure> {
     let (_, pid) = found(arguments)?;
     send("HUP", pid)?;

@@ -1,12 +1,15 @@
 //! `silverback start`: in the foreground, until a signal ends it.
 
+use super::handover::Link;
 use super::prefix::PidFile;
+use super::reign::{Reign, Signals};
+use super::succession::Line;
 use super::{Failure, SettingsArguments};
 use crate::node::{Node, Offer, Patience, migrations};
 use clap::Args;
 use config::{Loaded, Settings, Sources, load};
+use proxy::listen::Sockets;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// How to start.
 #[derive(Args)]
@@ -22,6 +25,9 @@ pub(super) struct StartArguments {
     /// Seconds to wait for another node that migrates.
     #[arg(long, default_value_t = 60, value_name = "SEC")]
     lock_timeout: u64,
+    /// Take the sockets of the process that started this one.
+    #[arg(long, hide = true)]
+    take_over: bool,
 }
 
 /// Settings from file, environment and command line; every problem at once.
@@ -36,8 +42,14 @@ pub fn settings(arguments: &SettingsArguments) -> Result<Loaded, Failure> {
     })
 }
 
-/// Starts a node and waits for a signal: TERM and INT end it at once, QUIT after what is in flight, HUP reads the
-/// declarative file again, USR1 opens the log files anew.
+/// How long a successor may take to set up what it needs beside its database.
+const SETTING_UP: Duration = Duration::from_secs(60);
+
+/// How long a successor waits for the sockets of the process that started it.
+const SOCKETS: Duration = Duration::from_secs(10);
+
+/// Starts a node and waits for a signal: TERM and INT end it at once, QUIT after what is in flight, HUP reads
+/// configuration and settings again, USR1 opens the log files anew, USR2 has the binary that lies there now take over.
 pub(super) fn start(arguments: &StartArguments) -> Result<(), Failure> {
     let loaded = settings(&arguments.settings)?;
     if loaded.settings.cluster.role != config::Role::Traditional {
@@ -47,32 +59,33 @@ pub(super) fn start(arguments: &StartArguments) -> Result<(), Failure> {
     }
     let lock = Duration::from_secs(arguments.lock_timeout);
     let patience = Patience { database: Duration::from_secs(arguments.db_timeout), lock };
-    let _pid = PidFile::create(&loaded.settings.prefix)?;
+    let line = Line::of_process(patience.database + lock + SETTING_UP)?;
+    let (link, given) = match arguments.take_over {
+        false => (None, Sockets::default()),
+        true => {
+            let link = Link::of_stdin()?;
+            let given = link.receive(SOCKETS)?;
+            (Some(link), given)
+        }
+    };
+    // The process that was started first is the one that others know.
+    let _pid = link.is_none().then(|| PidFile::create(&loaded.settings.prefix)).transpose()?;
     actix_rt::System::new().block_on(async move {
         if arguments.run_migrations && loaded.settings.storage.database != config::Database::Off {
             migrate(&loaded.settings, lock).await?;
         }
-        let node = Node::start(&loaded, patience).await?;
+        let node = Node::start(&loaded, patience, given).await?;
+        let mut signals = Signals::new()?;
         node.watch();
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut quit = signal(SignalKind::quit())?;
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut reopen = signal(SignalKind::user_defined1())?;
-        let gracefully = loop {
-            tokio::select! {
-                _ = terminate.recv() => break false,
-                _ = interrupt.recv() => break false,
-                _ = quit.recv() => break true,
-                _ = hangup.recv() => {
-                    node.reopen_logs();
-                    node.reload().await;
-                }
-                _ = reopen.recv() => node.reopen_logs(),
+        let watched = match link {
+            None => None,
+            Some(link) => {
+                link.send(node.sockets())?;
+                Some(link)
             }
         };
-        node.stop(gracefully).await;
-        Ok(())
+        let reigning = Reign { arguments: &arguments.settings, line, loaded, signals: &mut signals };
+        reigning.until_the_end(node, watched).await
     })
 }
 

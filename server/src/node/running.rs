@@ -19,7 +19,7 @@ use actix_web::{App, HttpServer};
 use admin::{AdminState, Gate, HeaderPolicy, Limits, NodeFacts, Parts};
 use config::{Loaded, Workers};
 use declarative::Source;
-use proxy::listen::{self, Bound, Listening, Options, Streams};
+use proxy::listen::{self, Bound, Listening, Options, Sockets, Streams};
 use proxy::tls::Acceptor;
 use proxy::{Engine, Sessions, Shared};
 use std::net::SocketAddr;
@@ -81,11 +81,14 @@ pub struct Node {
     http: Vec<ServerHandle>,
     control: Arbiter,
     tracing: Option<Tracing>,
+    // The listening sockets once more. They listen as long as anybody has them.
+    kept: Sockets,
 }
 
 impl Node {
-    /// Starts everything the settings name. Must be called within an actix `System`.
-    pub async fn start(loaded: &Loaded, patience: Patience) -> Result<Self, StartError> {
+    /// Starts everything the settings name, on sockets that were handed over where there are some. Must be called
+    /// within an actix `System`.
+    pub async fn start(loaded: &Loaded, patience: Patience, mut given: Sockets) -> Result<Self, StartError> {
         let settings = &loaded.settings;
         let logs = Logs::open(settings)?;
         let node_id = node_id(settings.node.id, &settings.prefix);
@@ -97,11 +100,16 @@ impl Node {
                 _ => ::tracing::info!("{}", notice.text),
             }
         }
-        let proxy_sockets = bind(&translate::listeners(&settings.listeners.proxy, settings)?)?;
-        let stream_sockets = bind(&translate::listeners(&settings.listeners.stream, settings)?)?;
-        let admin_sockets = bind(&translate::listeners(&settings.listeners.admin, settings)?)?;
-        let status_sockets = bind(&translate::listeners(&settings.listeners.status, settings)?)?;
-        let manager_sockets = bind(&translate::listeners(&settings.listeners.manager, settings)?)?;
+        let mut kept = Sockets::new();
+        let mut bind =
+            |listeners: &[config::Listener]| bind(&translate::listeners(listeners, settings)?, &mut given, &mut kept);
+        let proxy_sockets = bind(&settings.listeners.proxy)?;
+        let stream_sockets = bind(&settings.listeners.stream)?;
+        let admin_sockets = bind(&settings.listeners.admin)?;
+        let status_sockets = bind(&settings.listeners.status)?;
+        let manager_sockets = bind(&settings.listeners.manager)?;
+        // Those that no listener wants any more.
+        drop(given);
         ::lua::set_configuration(loaded.configuration(Vec::new()).into());
         let core = Arc::new(match settings.storage.database {
             config::Database::Off => Core::new(settings, node_id)?,
@@ -184,7 +192,22 @@ impl Node {
                 Some(serve_proxy(proxy_sockets, (stream_sockets, log), loaded, &core, shared.clone())?)
             }
         };
-        Ok(Self { core, actors, proxy, stream, admin, logs, source, state, shared, listening, http, control, tracing })
+        Ok(Self {
+            core,
+            actors,
+            proxy,
+            stream,
+            admin,
+            logs,
+            source,
+            state,
+            shared,
+            listening,
+            http,
+            control,
+            tracing,
+            kept,
+        })
     }
 
     /// Reads the declarative file again, where there is one. The configuration in use stays where it is wrong.
@@ -219,14 +242,23 @@ impl Node {
         self.core.outbound.depot.reopen();
     }
 
+    /// Its listening sockets, by their listeners' names.
+    pub fn sockets(&self) -> &Sockets {
+        &self.kept
+    }
+
     /// Ends the node: gracefully after what is in flight, else at once.
     pub async fn stop(self, gracefully: bool) {
+        drop(self.kept);
         self.state.drain();
         self.shared.stopping.store(true, Ordering::Relaxed);
         if let Some(listening) = &self.listening {
             listening.stop(gracefully).await;
         }
         for server in &self.http {
+            if gracefully {
+                server.pause().await;
+            }
             server.stop(gracefully).await;
         }
         self.core.redis.flush(FAREWELL).await;
@@ -317,8 +349,13 @@ fn fingerprint(path: &Path) -> Option<(std::time::SystemTime, u64)> {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-fn bind(listeners: &[listen::Listener]) -> Result<Vec<Bound>, StartError> {
-    listen::bind(listeners).map_err(|error| StartError(error.to_string()))
+/// Opens sockets, or takes those `given`; `kept` has each once more.
+fn bind(listeners: &[listen::Listener], given: &mut Sockets, kept: &mut Sockets) -> Result<Vec<Bound>, StartError> {
+    let bound = listen::bind_with(listeners, given).map_err(|error| StartError(error.to_string()))?;
+    for one in &bound {
+        kept.extend([one.share().map_err(|error| StartError(error.to_string()))?]);
+    }
+    Ok(bound)
 }
 
 fn addresses(bound: &[Bound]) -> Vec<SocketAddr> {

@@ -1,9 +1,11 @@
 //! Sockets that listen.
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -65,6 +67,12 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// What tells its socket from others: kind and place.
+    pub fn name(&self) -> String {
+        let kind = if self.udp { "udp" } else { "tcp" };
+        format!("{kind} {}", self.place)
+    }
+
     /// A listener without flags.
     pub fn at(place: Place) -> Self {
         Self {
@@ -133,19 +141,39 @@ impl Bound {
         }
     }
 
+    /// The socket once more, under its listener's name: for another process.
+    pub fn share(&self) -> io::Result<(String, OwnedFd)> {
+        let socket = match &self.socket {
+            Bind::Tcp(socket) => socket.as_fd().try_clone_to_owned(),
+            Bind::Udp(socket) => socket.as_fd().try_clone_to_owned(),
+            Bind::Unix(socket) => socket.as_fd().try_clone_to_owned(),
+        };
+        Ok((self.listener.name(), socket?))
+    }
+
     /// Its description.
     pub fn listener(&self) -> &Listener {
         &self.listener
     }
 }
 
+/// Sockets of another process (or for another process) by the names of their listeners: [`Listener::name`].
+pub type Sockets = BTreeMap<String, OwnedFd>;
+
 /// Length of the queue where the listener does not say (nginx's).
 const BACKLOG: u32 = 511;
 
 /// Opens a socket for each listener, or none at all.
 pub fn bind(listeners: &[Listener]) -> Result<Vec<Bound>, BindError> {
-    let one = |listener: &Listener| {
+    bind_with(listeners, &mut Sockets::new())
+}
+
+/// The same; a socket that was handed over is taken instead of a new one. What its listener says of queue and keep-alive
+/// is applied to it.
+pub fn bind_with(listeners: &[Listener], given: &mut Sockets) -> Result<Vec<Bound>, BindError> {
+    let mut one = |listener: &Listener| {
         let socket = match &listener.place {
+            place if let Some(socket) = given.remove(&listener.name()) => taken(socket, place, listener),
             Place::Tcp(address) if listener.udp => udp(*address, listener).map(Bind::Udp),
             Place::Tcp(address) => tcp(*address, listener).map(Bind::Tcp),
             Place::Unix(path) => unix(path).map(Bind::Unix),
@@ -158,6 +186,24 @@ pub fn bind(listeners: &[Listener]) -> Result<Vec<Bound>, BindError> {
     listeners.iter().map(one).collect()
 }
 
+fn taken(socket: OwnedFd, place: &Place, listener: &Listener) -> io::Result<Bind> {
+    let socket = match place {
+        Place::Unix(_) => return Ok(Bind::Unix(socket.into())),
+        Place::Tcp(_) if listener.udp => return Ok(Bind::Udp(socket.into())),
+        Place::Tcp(_) => Socket::from(socket),
+    };
+    tune(&socket, listener)?;
+    Ok(Bind::Tcp(socket.into()))
+}
+
+/// Connections inherit what is said of keep-alive.
+fn tune(socket: &Socket, listener: &Listener) -> io::Result<()> {
+    if let Some(times) = listener.keep_alive {
+        keep_alive(&SockRef::from(socket), times)?;
+    }
+    socket.listen(i32::try_from(listener.backlog.unwrap_or(BACKLOG)).unwrap_or(i32::MAX))
+}
+
 fn tcp(address: SocketAddr, listener: &Listener) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for connections of the process before.
@@ -165,12 +211,8 @@ fn tcp(address: SocketAddr, listener: &Listener) -> io::Result<std::net::TcpList
     if address.is_ipv6() {
         socket.set_only_v6(listener.ipv6only.unwrap_or(true))?;
     }
-    if let Some(times) = listener.keep_alive {
-        // Connections inherit it.
-        keep_alive(&SockRef::from(&socket), times)?;
-    }
     socket.bind(&SockAddr::from(address))?;
-    socket.listen(i32::try_from(listener.backlog.unwrap_or(BACKLOG)).unwrap_or(i32::MAX))?;
+    tune(&socket, listener)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }

@@ -7,7 +7,7 @@ mod server;
 mod tests;
 
 pub(crate) use bind::Bind;
-pub use bind::{BindError, Bound, KeepAlive, Listener, Place, bind};
+pub use bind::{BindError, Bound, KeepAlive, Listener, Place, Sockets, bind, bind_with};
 pub(crate) use proxy_protocol::read as read_proxy_header;
 pub use proxy_protocol::{ProxyError, ProxyHeader};
 pub use server::{Listening, Options, Serve, Streams, start, start_with};

@@ -43,6 +43,9 @@ pub struct Options {
 /// Connections per worker; beyond that they wait in the listener's queue.
 const MOST_CONNECTIONS: usize = 1 << 20;
 
+/// How long a connection that was accepted may take to its worker.
+const ARRIVAL: Duration = Duration::from_millis(250);
+
 /// Listeners that are served.
 pub struct Listening {
     handle: Option<ServerHandle>,
@@ -62,11 +65,17 @@ impl Listening {
     /// Takes no more connections. Gracefully: waits for those there are, as long as [`Options::patience`] (whoever
     /// serves them must end the idle ones). Else drops them.
     pub async fn stop(&self, gracefully: bool) {
-        if let Some(handle) = &self.handle {
-            handle.stop(gracefully).await;
-        }
+        // Datagrams belong to whoever reads them: another process on the same sockets is not to miss any.
         if let Some(udp) = &self.udp {
             udp.stop();
+        }
+        if let Some(handle) = &self.handle {
+            if gracefully {
+                // A server that stops drops the connections that are on their way to a worker: let them arrive.
+                handle.pause().await;
+                tokio::time::sleep(ARRIVAL).await;
+            }
+            handle.stop(gracefully).await;
         }
     }
 }
