@@ -33,6 +33,15 @@ impl Signals {
         })
     }
 
+    /// The next one that ends everything: gracefully or not. The others wait.
+    async fn ending(&mut self) -> bool {
+        tokio::select! {
+            _ = self.terminate.recv() => false,
+            _ = self.interrupt.recv() => false,
+            _ = self.quit.recv() => true,
+        }
+    }
+
     async fn next(&mut self) -> Kind {
         tokio::select! {
             _ = self.terminate.recv() => Kind::TERM,
@@ -133,23 +142,15 @@ impl Reign<'_> {
     /// A successor on these sockets; `None` where it did not come to serve. The error is that this process was told
     /// meanwhile to end, gracefully or not: who was about to take over notices by itself.
     async fn succeed(&mut self, sockets: &Sockets) -> Result<Option<Successor>, bool> {
-        let taking = self.line.succeed(sockets);
-        tokio::pin!(taking);
-        loop {
-            tokio::select! {
-                taken = &mut taking => return Ok(match taken {
-                    Ok(successor) => Some(successor),
-                    Err(Failure(error)) => {
-                        tracing::error!("{error}; the one that serves goes on");
-                        None
-                    }
-                }),
-                signal = self.signals.next() => match signal {
-                    Kind::TERM => return Err(false),
-                    Kind::QUIT => return Err(true),
-                    _ => {}
-                },
-            }
+        tokio::select! {
+            taken = self.line.succeed(sockets) => Ok(match taken {
+                Ok(successor) => Some(successor),
+                Err(Failure(error)) => {
+                    tracing::error!("{error}; the one that serves goes on");
+                    None
+                }
+            }),
+            gracefully = self.signals.ending() => Err(gracefully),
         }
     }
 

@@ -171,7 +171,7 @@ pub fn bind(listeners: &[Listener]) -> Result<Vec<Bound>, BindError> {
 /// The same; a socket that was handed over is taken instead of a new one. What its listener says of queue and keep-alive
 /// is applied to it.
 pub fn bind_with(listeners: &[Listener], given: &mut Sockets) -> Result<Vec<Bound>, BindError> {
-    let mut one = |listener: &Listener| {
+    let one = |listener: &Listener| {
         let socket = match &listener.place {
             place if let Some(socket) = given.remove(&listener.name()) => taken(socket, place, listener),
             Place::Tcp(address) if listener.udp => udp(*address, listener).map(Bind::Udp),
