@@ -4,6 +4,7 @@ use e2e::{Backend, Gateway, Session, eventually, free_port, get};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread::JoinHandle;
@@ -89,6 +90,13 @@ fn kept(address: SocketAddr, stop: &AtomicBool, done: &AtomicU64) -> Vec<String>
     failed
 }
 
+/// In one step: who reads meanwhile finds the whole of the one or the other.
+fn write(file: &Path, text: &str) {
+    let fresh = file.with_extension("fresh");
+    std::fs::write(&fresh, text).expect("written");
+    std::fs::rename(&fresh, file).expect("in place");
+}
+
 fn configuration(backend: SocketAddr, echo: SocketAddr) -> Value {
     json!({
         "_format_version": "3.0",
@@ -126,7 +134,7 @@ fn upgrades_and_changed_settings_lose_no_request() {
     let (backend, echo, port) = (Backend::start(), echo(), free_port());
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("kong.conf");
-    std::fs::write(&file, "headers = Via\n").expect("written");
+    write(&file, "headers = Via\n");
     let stream = format!("127.0.0.1:{port}");
     let mut command = Gateway::command(folder.path(), &[("KONG_STREAM_LISTEN", &stream)]);
     command.arg("-c").arg(&file);
@@ -145,7 +153,7 @@ fn upgrades_and_changed_settings_lose_no_request() {
     assert!(echoes(&mut session), "a session that was there goes on in the old process");
 
     // Other settings: another process, and the one in between ends.
-    std::fs::write(&file, "# nothing is added\nheaders = off\n").expect("written");
+    write(&file, "# nothing is added\nheaders = off\n");
     gateway.signal("HUP");
     eventually("the new settings act", || get(gateway.proxy, "/s/x", &[]).header("via").is_none());
     eventually("the process in between ends", || {
@@ -156,7 +164,7 @@ fn upgrades_and_changed_settings_lose_no_request() {
     // The same settings: the configuration is read again, and everybody stays.
     gateway.signal("HUP");
     // Settings that are wrong: the same.
-    std::fs::write(&file, "headers = nonsense\n").expect("written");
+    write(&file, "headers = nonsense\n");
     gateway.signal("HUP");
     let before = load.requests();
     eventually("it goes on", || load.requests() > before + 200);
@@ -174,7 +182,7 @@ fn a_successor_that_cannot_serve_changes_nothing() {
     let backend = Backend::start();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("kong.conf");
-    std::fs::write(&file, "headers = Via\n").expect("written");
+    write(&file, "headers = Via\n");
     let mut command = Gateway::command(folder.path(), &[]);
     command.arg("-c").arg(&file);
     let gateway = Gateway::run(folder.path(), command);
@@ -183,7 +191,7 @@ fn a_successor_that_cannot_serve_changes_nothing() {
     // A port that somebody else has: the settings are fine by themselves.
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let listen = format!("stream_listen = {}\n", taken.local_addr().expect("an address"));
-    std::fs::write(&file, listen).expect("written");
+    write(&file, &listen);
     let load = Load::on(gateway.proxy);
     gateway.signal("HUP");
     eventually("one tried", || !children(gateway.pid()).is_empty());

@@ -90,25 +90,20 @@ impl Reign<'_> {
                 Kind::TERM => break End::At(false),
                 Kind::QUIT => break End::At(true),
                 Kind::USR1 => node.reopen_logs(),
-                Kind::HUP => {
-                    node.reopen_logs();
-                    match self.changed() {
-                        Some(fresh) if may_be_succeeded => match self.succeed(node.sockets()).await {
-                            Ok(Some(successor)) => {
-                                self.loaded = fresh;
-                                break End::Replaced(Box::new(successor));
-                            }
+                Kind::HUP | Kind::USR2 => {
+                    if signal == Kind::HUP {
+                        node.reopen_logs();
+                    }
+                    match self.fresh(signal) {
+                        Some(fresh) if may_be_succeeded => match self.succeed(node.sockets(), fresh).await {
+                            Ok(Some(successor)) => break End::Replaced(Box::new(successor)),
                             Ok(None) => {}
                             Err(gracefully) => break End::At(gracefully),
                         },
-                        _ => node.reload().await,
+                        _ if signal == Kind::HUP => node.reload().await,
+                        _ => {}
                     }
                 }
-                Kind::USR2 if may_be_succeeded => match self.succeed(node.sockets()).await {
-                    Ok(Some(successor)) => break End::Replaced(Box::new(successor)),
-                    Ok(None) => {}
-                    Err(gracefully) => break End::At(gracefully),
-                },
                 _ => {}
             }
         };
@@ -128,10 +123,11 @@ impl Reign<'_> {
         }
     }
 
-    /// The settings as they are now, where they are others than those of whoever serves. Wrong ones are told in the log.
-    fn changed(&self) -> Option<Loaded> {
+    /// The settings that a successor would have, where a signal asks for one: always, or where they are others than those of
+    /// whoever serves. Wrong ones are told in the log.
+    fn fresh(&self, signal: Kind) -> Option<Loaded> {
         match super::start::settings(self.arguments) {
-            Ok(fresh) => fresh.differs(&self.loaded).then_some(fresh),
+            Ok(fresh) => (signal == Kind::USR2 || fresh.differs(&self.loaded)).then_some(fresh),
             Err(Failure(problems)) => {
                 tracing::error!("the settings were refused, those in use stay: {problems}");
                 None
@@ -141,17 +137,21 @@ impl Reign<'_> {
 
     /// A successor on these sockets; `None` where it did not come to serve. The error is that this process was told
     /// meanwhile to end, gracefully or not: who was about to take over notices by itself.
-    async fn succeed(&mut self, sockets: &Sockets) -> Result<Option<Successor>, bool> {
-        tokio::select! {
-            taken = self.line.succeed(sockets) => Ok(match taken {
-                Ok(successor) => Some(successor),
-                Err(Failure(error)) => {
-                    tracing::error!("{error}; the one that serves goes on");
-                    None
-                }
-            }),
-            gracefully = self.signals.ending() => Err(gracefully),
-        }
+    async fn succeed(&mut self, sockets: &Sockets, fresh: Loaded) -> Result<Option<Successor>, bool> {
+        let taken = tokio::select! {
+            taken = self.line.succeed(sockets) => taken,
+            gracefully = self.signals.ending() => return Err(gracefully),
+        };
+        Ok(match taken {
+            Ok(successor) => {
+                self.loaded = fresh;
+                Some(successor)
+            }
+            Err(Failure(error)) => {
+                tracing::error!("{error}; the one that serves goes on");
+                None
+            }
+        })
     }
 
     /// Passes signals on to a successor, and has it succeeded, until it ends.
@@ -167,24 +167,20 @@ impl Reign<'_> {
                     };
                 }
             };
-            let fresh = if signal == Kind::HUP { self.changed() } else { None };
-            let next = match signal == Kind::USR2 || fresh.is_some() {
-                true => self.succeed(&successor.sockets).await,
-                false => match signal {
-                    Kind::TERM => Err(false),
-                    Kind::QUIT => Err(true),
-                    signal => {
-                        successor.signal(signal);
-                        Ok(None)
-                    }
-                },
+            let fresh = if matches!(signal, Kind::HUP | Kind::USR2) { self.fresh(signal) } else { None };
+            let next = match (fresh, signal) {
+                (Some(fresh), _) => self.succeed(&successor.sockets, fresh).await,
+                (None, Kind::TERM) => Err(false),
+                (None, Kind::QUIT) => Err(true),
+                (None, Kind::USR2) => Ok(None),
+                (None, signal) => {
+                    successor.signal(signal);
+                    Ok(None)
+                }
             };
             match next {
                 Ok(None) => {}
                 Ok(Some(next)) => {
-                    if let Some(fresh) = fresh {
-                        self.loaded = fresh;
-                    }
                     successor.signal(Kind::QUIT);
                     successor = next;
                 }
