@@ -114,7 +114,10 @@ impl Reign<'_> {
             }
             End::Replaced(successor) => {
                 tracing::warn!("another process has taken over; this one ends what it has in flight");
-                let ending = actix_rt::spawn(node.stop(true));
+                let ending = actix_rt::spawn(async move {
+                    node.leave_apis().await;
+                    node.stop(true).await;
+                });
                 let done = self.watch(*successor).await;
                 // What is in flight here has its time also where the successor ended before.
                 let _ = ending.await;

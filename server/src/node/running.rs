@@ -247,6 +247,13 @@ impl Node {
         &self.kept
     }
 
+    /// Leaves new connections of the APIs to another process that has the sockets: what is changed here is not seen there.
+    pub async fn leave_apis(&self) {
+        for server in &self.http {
+            server.pause().await;
+        }
+    }
+
     /// Ends the node: gracefully after what is in flight, else at once.
     pub async fn stop(self, gracefully: bool) {
         drop(self.kept);
