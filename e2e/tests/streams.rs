@@ -134,7 +134,10 @@ fn bytes_pass_both_ways_and_each_half_ends_by_itself() {
         json!({ "services": [{
             "name": "counted", "protocol": "tcp", "host": "127.0.0.1", "port": upstream.port(),
             "routes": [{ "name": "by-port", "protocols": ["tcp"], "destinations": [{ "port": port }] }],
-            "plugins": [{ "name": "file-log", "config": { "path": entries.to_str().expect("UTF-8"), "reopen": true } }],
+            "plugins": [{
+                "name": "file-log", "protocols": ["tcp", "udp"],
+                "config": { "path": entries.to_str().expect("UTF-8"), "reopen": true },
+            }],
         }] }),
     );
     let mut io = connect(local(port));
@@ -313,7 +316,10 @@ fn datagrams_of_each_client_are_a_session() {
                 "name": "datagrams", "protocols": ["udp"],
                 "expression": format!("net.protocol == \"udp\" && net.dst.port == {port} && net.src.ip in 127.0.0.0/8"),
             }],
-            "plugins": [{ "name": "file-log", "config": { "path": entries.to_str().expect("UTF-8"), "reopen": true } }],
+            "plugins": [{
+                "name": "file-log", "protocols": ["tcp", "udp"],
+                "config": { "path": entries.to_str().expect("UTF-8"), "reopen": true },
+            }],
         }] }),
     );
     let client = || {

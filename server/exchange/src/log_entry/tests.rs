@@ -192,7 +192,8 @@ fn values_are_set_as_their_mode_says() {
 #[test]
 fn sessions_have_an_entry_of_their_own() {
     let mut exchange = exchange("/", &[], true);
-    let session = crate::Session { received: 5, sent: 20, upstream_received: 21, upstream_sent: 6, ..Default::default() };
+    let session =
+        crate::Session { received: 5, sent: 20, upstream_received: 21, upstream_sent: 6, ..Default::default() };
     exchange.session = Some(Box::new(session));
     let entry = value(&exchange);
     assert_eq!(entry["session"], json!({ "received": 5, "sent": 20, "status": 200, "server_port": 8000 }));

@@ -190,7 +190,7 @@ impl<'s> Way<'_, 's> {
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Tells a client why it is refused, and ends; returns how many bytes went.
-async fn tell(io: &mut (impl ClientStream + Unpin), text: &str) -> u64 {
+async fn tell(io: &mut impl ClientStream, text: &str) -> u64 {
     if text.is_empty() {
         return 0;
     }
