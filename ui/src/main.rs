@@ -1,5 +1,8 @@
 //! The manager: Silverback in the browser. It knows only the Admin API and what that says of itself.
 
+#[macro_use]
+mod texts;
+
 mod api;
 mod app;
 mod components;

@@ -26,15 +26,15 @@ pub fn overview() -> AnyView {
         async move { gateway.get("status").await }
     });
     view! {
-        {heading("Overview".to_owned(), Vec::new(), "Your gateway at a glance.", ().into_any())}
+        {heading(t!("Overview").to_owned(), Vec::new(), t!("Your gateway at a glance."), ().into_any())}
         <ul class="tiles">{counts}</ul>
         <FirstSteps/>
         <section class="card" aria-labelledby="overview-node">
-            <h2 id="overview-node">"Node"</h2>
+            <h2 id="overview-node">{t!("Node")}</h2>
             {loaded(gateway.node, node)}
         </section>
         <section class="card" aria-labelledby="overview-health">
-            <h2 id="overview-health">"Health"</h2>
+            <h2 id="overview-health">{t!("Health")}</h2>
             {loaded(status, health)}
         </section>
     }
@@ -53,7 +53,7 @@ fn counter(gateway: Gateway, kind: &'static EntityKind) -> AnyView {
             None => "–".to_owned(),
         })
     };
-    view! { <li><a href=Page::List(kind).href()><strong>{number}</strong>" "<span>{kind.many}</span></a></li> }
+    view! { <li><a href=Page::List(kind).href()><strong>{number}</strong>" "<span>{kind.many()}</span></a></li> }
         .into_any()
 }
 
@@ -88,14 +88,14 @@ fn FirstSteps() -> impl IntoView {
         needed().then(|| {
             view! {
                 <section class="card" aria-labelledby="overview-first">
-                    <h2 id="overview-first">"First steps"</h2>
-                    <p><a class="button main" href=Page::Wizard.href()>"Set up an API in one go"</a></p>
-                    <p>"Or step by step:"</p>
+                    <h2 id="overview-first">{t!("First steps")}</h2>
+                    <p><a class="button main" href=Page::Wizard.href()>{t!("Set up an API in one go")}</a></p>
+                    <p>{t!("Or step by step:")}</p>
                     <ol>
-                        {step("services", "Create a Service: where your API is")}
-                        {step("routes", "Give it a Route: under which path or host people reach it")}
-                        <li><a href=Page::Catalogue.href()>"Protect it with a plugin, such as key-auth"</a></li>
-                        {step("consumers", "Create a Consumer and give it an API key")}
+                        {step("services", t!("Create a Service: where your API is"))}
+                        {step("routes", t!("Give it a Route: under which path or host people reach it"))}
+                        <li><a href=Page::Catalogue.href()>{t!("Protect it with a plugin, such as key-auth")}</a></li>
+                        {step("consumers", t!("Create a Consumer and give it an API key"))}
                     </ol>
                 </section>
             }
@@ -111,34 +111,34 @@ fn node(node: Value) -> AnyView {
         other => text(other),
     };
     facts_list(vec![
-        ("Version", text(&node["version"])),
-        ("Host name", text(&node["hostname"])),
-        ("Node ID", text(&node["node_id"])),
-        ("Role", text(&configuration["role"])),
+        (t!("Version"), text(&node["version"])),
+        (t!("Host name"), text(&node["hostname"])),
+        (t!("Node ID"), text(&node["node_id"])),
+        (t!("Role"), text(&configuration["role"])),
         (
-            "Database",
+            t!("Database"),
             match configuration["database"].as_str() {
-                Some("off") => "none (declarative configuration)".to_owned(),
+                Some("off") => t!("none (declarative configuration)").to_owned(),
                 _ => text(&configuration["database"]),
             },
         ),
-        ("Router", text(&configuration["router_flavor"])),
-        ("Proxy listens on", addresses("proxy_listen")),
-        ("Admin API listens on", addresses("admin_listen")),
+        (t!("Router"), text(&configuration["router_flavor"])),
+        (t!("Proxy listens on"), addresses("proxy_listen")),
+        (t!("Admin API listens on"), addresses("admin_listen")),
     ])
 }
 
 fn health(status: Value) -> AnyView {
     let reachable = match &status["database"]["reachable"] {
-        Value::Bool(true) => "reachable".to_owned(),
-        Value::Bool(false) => "not reachable".to_owned(),
+        Value::Bool(true) => t!("reachable").to_owned(),
+        Value::Bool(false) => t!("not reachable").to_owned(),
         _ => String::new(),
     };
     let server = |name: &str| crate::form::plain(&status["server"][name]);
     facts_list(vec![
-        ("Database", reachable),
-        ("Connections now", server("connections_active")),
-        ("Requests since start", server("total_requests")),
-        ("Configuration hash", crate::form::plain(&status["configuration_hash"])),
+        (t!("Database"), reachable),
+        (t!("Connections now"), server("connections_active")),
+        (t!("Requests since start"), server("total_requests")),
+        (t!("Configuration hash"), crate::form::plain(&status["configuration_hash"])),
     ])
 }
