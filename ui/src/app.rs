@@ -49,6 +49,11 @@ fn App() -> impl IntoView {
             Page::Audit(log) => pages::audit(log),
             Page::Configuration => pages::configuration(),
             Page::Wizard => pages::wizard(),
+            Page::Traffic => pages::live(),
+            Page::Topology => pages::topology(),
+            Page::Traces => pages::traces(),
+            Page::Trace(id) => pages::trace(id),
+            Page::Tester => pages::tester(),
             Page::Register | Page::NotFound => pages::not_found(),
         }
     };

@@ -5,6 +5,7 @@ mod texts;
 
 mod api;
 mod app;
+mod chart;
 mod components;
 mod difference;
 mod entities;

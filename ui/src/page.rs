@@ -19,6 +19,13 @@ pub enum Page {
     Audit(Log),
     /// The whole configuration.
     Configuration,
+    /// Rates, latencies and errors.
+    Traffic,
+    Topology,
+    Traces,
+    Trace(String),
+    /// Which Route takes a request.
+    Tester,
     /// From nothing to a protected API.
     Wizard,
     /// An invitation; its token stands in the query.
@@ -73,6 +80,11 @@ impl Page {
             ("config", []) => return Self::Configuration,
             ("register", []) => return Self::Register,
             ("first-api", []) => return Self::Wizard,
+            ("telemetry", []) => return Self::Traffic,
+            ("telemetry", ["topology"]) => return Self::Topology,
+            ("telemetry", ["traces"]) => return Self::Traces,
+            ("telemetry", ["traces", id]) => return Self::Trace((*id).to_owned()),
+            ("debug", ["route-match"]) => return Self::Tester,
             _ => {}
         }
         let Some((kind, rest)) = by_segments(&segments) else { return Self::NotFound };
@@ -89,7 +101,7 @@ impl Page {
 
     /// Whether the path of a page begins with this segment.
     fn begins(segment: &str) -> bool {
-        ["userinfo", "audit", "config", "register", "first-api"].contains(&segment)
+        ["userinfo", "audit", "config", "register", "first-api", "telemetry", "debug"].contains(&segment)
             || KINDS.iter().any(|kind| kind.path.split('/').next() == Some(segment))
     }
 
@@ -109,6 +121,11 @@ impl Page {
             Self::Configuration => "config".to_owned(),
             Self::Register => "register".to_owned(),
             Self::Wizard => "first-api".to_owned(),
+            Self::Traffic => "telemetry".to_owned(),
+            Self::Topology => "telemetry/topology".to_owned(),
+            Self::Traces => "telemetry/traces".to_owned(),
+            Self::Trace(id) => format!("telemetry/traces/{}", encode(id)),
+            Self::Tester => "debug/route-match".to_owned(),
         }
     }
 
@@ -193,6 +210,11 @@ mod tests {
             Page::Configuration,
             Page::Register,
             Page::Wizard,
+            Page::Traffic,
+            Page::Topology,
+            Page::Traces,
+            Page::Trace("ä /".to_owned()),
+            Page::Tester,
         ];
         for kind in KINDS {
             let odd = "ä /?%".to_owned();

@@ -164,6 +164,14 @@ fn pages(gateway: Gateway) -> Vec<Entry> {
         }
     }
     all.push(entry(t!("Configuration"), t!("Page"), Page::Configuration));
+    for (title, page) in [
+        (t!("Live traffic"), Page::Traffic),
+        (t!("Topology"), Page::Topology),
+        (t!("Traces"), Page::Traces),
+        (t!("Route tester"), Page::Tester),
+    ] {
+        all.push(entry(title, t!("Page"), page));
+    }
     if gateway.may(Action::Create, "services") {
         all.push(entry(t!("Set up an API"), t!("Action"), Page::Wizard));
     }

@@ -44,6 +44,21 @@ pub fn Shell(children: Children) -> impl IntoView {
         })
         .collect_view()
     };
+    let traffic = move || {
+        let list = [
+            (Page::Traffic, t!("Live traffic"), "telemetry/series"),
+            (Page::Topology, t!("Topology"), "telemetry/series"),
+            (Page::Traces, t!("Traces"), "telemetry/traces"),
+            (Page::Tester, t!("Route tester"), "debug/route-match"),
+        ];
+        let seen = list.into_iter().filter(|(.., path)| gateway.may(Action::Read, path));
+        seen.map(|(page, text, _)| {
+            let own = page.clone();
+            let here = move |page: &Page| *page == own || matches!((&own, page), (Page::Traces, Page::Trace(_)));
+            view! { <li>{link(page, text, here)}</li> }
+        })
+        .collect_view()
+    };
     view! {
         <button type="button" class="skip" on:click=skip>{t!("Skip to the page")}</button>
         <div class="frame" class:open=move || open.get()>
@@ -66,6 +81,10 @@ pub fn Shell(children: Children) -> impl IntoView {
                     <ul>
                         <li>{link(Page::Overview, t!("Overview"), |page| *page == Page::Overview)}</li>
                     </ul>
+                    <div>
+                        <p id="navigation-traffic">{t!("Traffic")}</p>
+                        <ul aria-labelledby="navigation-traffic">{traffic}</ul>
+                    </div>
                     {part(gateway, Group::Gateway, "navigation-gateway", t!("Gateway"))}
                     {part(gateway, Group::Security, "navigation-security", t!("Security"))}
                     {part(gateway, Group::Access, "navigation-access", t!("Access"))}

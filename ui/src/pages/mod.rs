@@ -13,6 +13,7 @@ mod overview;
 mod profile;
 mod register;
 mod schema;
+mod traffic;
 mod wizard;
 mod workspaces;
 
@@ -28,5 +29,6 @@ pub use not_found::not_found;
 pub use overview::overview;
 pub use profile::profile;
 pub use register::register;
+pub use traffic::{first_trace, live, tester, topology, trace, traces};
 pub use wizard::wizard;
 pub use workspaces::workspaces;

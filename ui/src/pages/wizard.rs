@@ -10,6 +10,7 @@ use crate::components::{Line, badge, check, copy, heading, link_button, objectio
 use crate::entities::by_key;
 use crate::form::plain;
 use crate::page::{Page, encode};
+use crate::pages::first_trace;
 use crate::permissions::Action;
 use crate::state::{Gateway, gateway, location};
 
@@ -236,6 +237,10 @@ fn finished(gateway: Gateway, wish: &Wish, made: &Made) -> AnyView {
     let quoted = format!("http://{host}:{port}{}", wish.path).replace('\'', r"'\''");
     let command = format!("curl -i{key} '{quoted}'");
     let text = command.clone();
+    // Keys are taken from the query, too.
+    let joint = if wish.path.contains('?') { '&' } else { '?' };
+    let key = if made.key.is_empty() { String::new() } else { format!("{joint}apikey={}", encode(&made.key)) };
+    let address = format!("http://{host}:{port}{}{key}", wish.path);
     let service = by_key("services").map(|kind| Page::Detail(kind, made.service.clone()).href()).unwrap_or_default();
     let limit = wish.limit.map(|limit| {
         view! { <li>{t!("More than {limit} requests a minute of one caller are answered with 429.", limit)}</li> }
@@ -248,10 +253,12 @@ fn finished(gateway: Gateway, wish: &Wish, made: &Made) -> AnyView {
             {copy(t!("command"), move || text.clone())}
             <ul>{without}{limit}</ul>
             <div class="actions">
-                {link_button("main", service, t!("Look at what was made"))}
+                <a class="button main" href=address target="_blank" rel="noreferrer">{t!("Send a request in a new tab")}</a>
+                {link_button("", service, t!("Look at what was made"))}
                 {link_button("", Page::Configuration.href(), t!("See it as a file"))}
             </div>
         </section>
+        {first_trace(&made.route)}
     }
     .into_any()
 }
