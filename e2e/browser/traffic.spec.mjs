@@ -195,3 +195,24 @@ test('a router that tells nothing is no error of the page', async ({ page }) => 
   await page.goto('debug/route-match?method=GET&url=/a');
   await expect(page.getByText('This gateway does not tell how it routes.')).toBeVisible();
 });
+
+test('the way to a first API ends with the trace of its first request', async ({ page, request }) => {
+  let came = false;
+  await page.route(/\/api\/telemetry\/traces/, (route) => {
+    const { pathname } = new URL(route.request().url());
+    return route.fulfill({ json: pathname.endsWith('/traces') ? { data: came ? [listed] : [], next: null } : detail });
+  });
+  await page.goto('first-api');
+  await submit(page, 'Set it up', { Name: 'traced', 'Where it is': 'http://127.0.0.1:9', Path: '/traced', 'Who may call it': 'tracer' });
+  await expect(page.getByText(/^Waiting for the first request/)).toBeVisible();
+  await expect(page.getByRole('link', { name: 'Send a request in a new tab' })).toHaveAttribute('href', /\/traced\?apikey=\w+$/);
+  await accessible(page);
+  came = true;
+  await expect(page.getByText('The first request came:')).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByRole('row', { name: /^The whole request/ })).toBeVisible();
+  await accessible(page);
+  await narrow(page);
+  const { data } = await (await request.get('api/services/traced/routes')).json();
+  for (const { id } of data) await request.delete(`api/routes/${id}`);
+  for (const path of ['services/traced', 'consumers/tracer']) await request.delete(`api/${path}`);
+});

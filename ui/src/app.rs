@@ -49,6 +49,8 @@ fn App() -> impl IntoView {
             Page::Audit(log) => pages::audit(log),
             Page::Configuration => pages::configuration(),
             Page::Wizard => pages::wizard(),
+            Page::Revisions => pages::revisions(),
+            Page::Revision(number) => pages::revision(number),
             Page::Traffic => pages::live(),
             Page::Topology => pages::topology(),
             Page::Traces => pages::traces(),

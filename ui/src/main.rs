@@ -13,6 +13,7 @@ mod fields;
 mod form;
 mod formats;
 mod listing;
+mod openapi;
 mod page;
 mod pages;
 mod permissions;

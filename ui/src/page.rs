@@ -26,6 +26,9 @@ pub enum Page {
     Trace(String),
     /// Which Route takes a request.
     Tester,
+    /// Changes of the configuration, and one of them.
+    Revisions,
+    Revision(String),
     /// From nothing to a protected API.
     Wizard,
     /// An invitation; its token stands in the query.
@@ -80,6 +83,8 @@ impl Page {
             ("config", []) => return Self::Configuration,
             ("register", []) => return Self::Register,
             ("first-api", []) => return Self::Wizard,
+            ("revisions", []) => return Self::Revisions,
+            ("revisions", [number]) => return Self::Revision((*number).to_owned()),
             ("telemetry", []) => return Self::Traffic,
             ("telemetry", ["topology"]) => return Self::Topology,
             ("telemetry", ["traces"]) => return Self::Traces,
@@ -101,7 +106,7 @@ impl Page {
 
     /// Whether the path of a page begins with this segment.
     fn begins(segment: &str) -> bool {
-        ["userinfo", "audit", "config", "register", "first-api", "telemetry", "debug"].contains(&segment)
+        ["userinfo", "audit", "config", "register", "first-api", "telemetry", "debug", "revisions"].contains(&segment)
             || KINDS.iter().any(|kind| kind.path.split('/').next() == Some(segment))
     }
 
@@ -121,6 +126,8 @@ impl Page {
             Self::Configuration => "config".to_owned(),
             Self::Register => "register".to_owned(),
             Self::Wizard => "first-api".to_owned(),
+            Self::Revisions => "revisions".to_owned(),
+            Self::Revision(number) => format!("revisions/{}", encode(number)),
             Self::Traffic => "telemetry".to_owned(),
             Self::Topology => "telemetry/topology".to_owned(),
             Self::Traces => "telemetry/traces".to_owned(),
@@ -210,6 +217,8 @@ mod tests {
             Page::Configuration,
             Page::Register,
             Page::Wizard,
+            Page::Revisions,
+            Page::Revision("7".to_owned()),
             Page::Traffic,
             Page::Topology,
             Page::Traces,

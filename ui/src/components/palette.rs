@@ -159,6 +159,7 @@ fn pages(gateway: Gateway) -> Vec<Entry> {
         }
     }
     if gateway.has_database() {
+        all.push(entry(t!("Revisions"), t!("Page"), Page::Revisions));
         for (title, log) in [(t!("Requests"), Log::Requests), (t!("Changes"), Log::Objects)] {
             all.push(entry(title, t!("Audit log"), Page::Audit(log)));
         }

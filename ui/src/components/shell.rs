@@ -36,11 +36,13 @@ pub fn Shell(children: Children) -> impl IntoView {
             (Page::Audit(Log::Requests), t!("Requests"), "audit/requests", gateway.has_database()),
             (Page::Audit(Log::Objects), t!("Changes"), "audit/objects", gateway.has_database()),
             (Page::Configuration, t!("Configuration"), "config", true),
+            (Page::Revisions, t!("Revisions"), "revisions", gateway.has_database()),
         ];
         let seen = list.into_iter().filter(|(_, _, path, there)| *there && gateway.may(Action::Read, path));
         seen.map(|(page, text, ..)| {
             let own = page.clone();
-            view! { <li>{link(page, text, move |page| *page == own)}</li> }
+            let here = move |page: &Page| *page == own || matches!((&own, page), (Page::Revisions, Page::Revision(_)));
+            view! { <li>{link(page, text, here)}</li> }
         })
         .collect_view()
     };

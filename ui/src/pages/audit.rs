@@ -5,7 +5,9 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use crate::api::load;
-use crate::components::{Line, badge, column, empty, grid, heading, link_button, loaded, row, typed};
+use crate::components::{
+    Line, badge, column, difference, empty, folded, grid, heading, link_button, loaded, row, typed,
+};
 use crate::entities::by_key;
 use crate::form::{plain, when};
 use crate::formats::yaml;
@@ -186,7 +188,7 @@ fn objects(rows: Vec<Value>) -> AnyView {
             who(&entry).into_any(),
             badge(sort, operation),
             by_key(&kind).map_or(kind.clone(), |kind| kind.one().to_owned()).into_any(),
-            view! { {what} {difference(&entry)} }.into_any(),
+            view! { {what} {compared(&entry)} }.into_any(),
         ];
         row(time(&entry), cells)
     };
@@ -197,19 +199,8 @@ fn objects(rows: Vec<Value>) -> AnyView {
     )
 }
 
-/// Text that one opens to read.
-fn folded(title: &'static str, content: AnyView) -> AnyView {
-    view! {
-        <details>
-            <summary>{title}</summary>
-            <pre class="difference" tabindex="0" aria-label=title><code>{content}</code></pre>
-        </details>
-    }
-    .into_any()
-}
-
 /// An entity before and after, line by line; lines that are the same are not marked.
-fn difference(entry: &Value) -> AnyView {
+fn compared(entry: &Value) -> AnyView {
     let read = |name: &str| entry[name].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
     let text = |value: &Option<Value>| value.as_ref().map(yaml).unwrap_or_default();
     let (before, after) = (text(&read("entity_before")), text(&read("entity")));
@@ -222,16 +213,7 @@ fn difference(entry: &Value) -> AnyView {
         Some("delete") => (before, String::new()),
         _ => (before, after),
     };
-    let line = |(mark, text): (char, &str)| {
-        let class = match mark {
-            '+' => "added",
-            '-' => "removed",
-            _ => "",
-        };
-        view! { <span class=class>{format!("{mark} {text}\n")}</span> }.into_any()
-    };
-    let lines: Vec<AnyView> = crate::difference::lines(&before, &after).into_iter().map(line).collect();
-    folded(t!("Before and after"), lines.into_any())
+    difference(&before, &after)
 }
 
 fn table(caption: &'static str, head: &[&'static str], rows: Vec<AnyView>) -> AnyView {

@@ -19,7 +19,7 @@ pub fn configuration() -> AnyView {
     let content =
         move || match gateway.node.with(|node| node.ready().map(|node| node["configuration"]["database"] == "off")) {
             Some(true) => editor(gateway),
-            Some(false) => export(gateway),
+            Some(false) => view! { {export(gateway)} {super::import::import(gateway)} }.into_any(),
             None => ().into_any(),
         };
     let about = t!("All entities as one declarative file, as decK and nodes without a database read it.");
@@ -95,7 +95,7 @@ fn form(gateway: Gateway, text: String) -> AnyView {
 }
 
 /// What is wrong with a file, entity by entity.
-fn objections(failure: &Failure) -> Vec<String> {
+pub fn objections(failure: &Failure) -> Vec<String> {
     let mut list = Vec::new();
     for entity in failure.body["flattened_errors"].as_array().into_iter().flatten() {
         let name = ["entity_name", "entity_id"]

@@ -137,6 +137,7 @@ fn form(query: &[(String, String)]) -> AnyView {
 }
 
 fn answer(state: RwSignal<crate::api::Load<Asked>>, cases: RwSignal<Vec<Value>>) -> AnyView {
+    let toasts = toasts();
     crate::components::loaded(state, move |asked: Asked| {
         let Some((request, answer)) = asked else { return ().into_any() };
         let explained = explanation(&answer);
@@ -147,7 +148,7 @@ fn answer(state: RwSignal<crate::api::Load<Asked>>, cases: RwSignal<Vec<Value>>)
                 cases.retain(|known| known["request"] != case["request"]);
                 cases.push(case);
             });
-            toasts().say(t!("Kept. All cases are asked again with one press."));
+            toasts.say(t!("Kept. All cases are asked again with one press."));
         };
         let save = button("", t!("Keep as a case"), None, save);
         view! {
