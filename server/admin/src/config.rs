@@ -5,7 +5,7 @@ use crate::errors;
 use crate::form::Argument;
 use crate::query;
 use crate::respond::Answer;
-use crate::scope::now;
+use crate::scope::{now, seconds};
 use crate::state::{LoadError, Shared};
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{self, Bytes};
@@ -43,8 +43,7 @@ pub(crate) async fn get(shared: Arc<Shared>) -> Result<Answer, Answer> {
     }
     let view = shared.store.view().await.map_err(|error| errors::store(&error))?;
     let written = web::block(move || {
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let text = export::text(&view, &shared.kinds, now() as i64);
+        let text = export::text(&view, &shared.kinds, seconds());
         json!({"config": text}).to_string()
     });
     Ok(Answer::json_text(200, written.await.map_err(|_| errors::unexpected())?))

@@ -5,7 +5,7 @@ use crate::delta::{Delta, counts, differing, is_configuration, rank, unique_keys
 use crate::errors;
 use crate::form::Argument;
 use crate::respond::Answer;
-use crate::scope::{Scope, now};
+use crate::scope::{Scope, now, seconds};
 use crate::secrets::Masks;
 use access::{Action, Exclusion};
 use actix_web::http::header::HeaderMap;
@@ -263,8 +263,7 @@ impl There {
         reads: &impl Fn(&Record) -> bool,
     ) -> There {
         let mut there = There { by_id: BTreeMap::new(), by_key: HashMap::new(), by_content: HashMap::new() };
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let now = now() as i64;
+        let now = seconds();
         for record in view.all(entity) {
             let within = record.ws.is_none_or(|ws| workspaces.contains(&ws));
             if !within || record.expired(now) || !reads(record) {

@@ -102,7 +102,7 @@ impl Builder {
     /// keep their state, Upstreams their balancers, an unchanged set of Routes its router.
     pub fn build(&self, view: &View, previous: &Snapshot) -> Result<Snapshot, Vec<BuildError>> {
         let mut errors = Vec::new();
-        let seen = self.secrets.as_ref().map(|secrets| resolved(view, &self.definitions, &**secrets));
+        let seen = self.secrets.as_ref().and_then(|secrets| resolved(view, &self.definitions, &**secrets));
         let view = seen.as_ref().unwrap_or(view);
         let before = Before::new(previous, view);
         let certificates = match before.has_same(&["certificates", "snis"]) {

@@ -1,6 +1,7 @@
 //! What outlives every actor of a node: the store, the Snapshot in use, the counters, the health of Targets.
 
 use super::acme::Issuance;
+use super::aside::Aside;
 use super::database::Database;
 use super::log_level::LogLevel;
 use super::lua_database::LuaDatabase;
@@ -127,6 +128,8 @@ pub struct Core {
     pub people: Option<People>,
     /// The log level, and for how long.
     pub log_level: LogLevel,
+    /// Where what nobody's request waits for is done.
+    pub(super) aside: Aside,
     vault: Arc<Vault>,
     builder: Builder,
     // What the Snapshot in use was compiled from, where there is a database.
@@ -222,6 +225,7 @@ impl Core {
             },
             people,
             log_level: LogLevel::of_now(),
+            aside: Aside::start(),
             storage,
             followed: Mutex::default(),
             retired: Mutex::default(),
@@ -313,34 +317,33 @@ impl Core {
     }
 
     /// Compiles a state and publishes it.
-    pub(super) fn publish(&self, view: &View) -> Result<(), LoadError> {
-        let snapshot = self.compile(view)?;
+    fn publish(&self, view: &View) -> Result<(), LoadError> {
+        self.publish_compiled(view, self.compile(view)?);
+        Ok(())
+    }
+
+    /// Publishes what a state was compiled to.
+    pub(super) fn publish_compiled(&self, view: &View, snapshot: Arc<Snapshot>) {
         self.follow(view);
         self.targets.publish(&snapshot);
         tracing::debug!(generation = snapshot.generation, revision = view.revision(), "a configuration is in use");
         self.put_in_use(snapshot);
-        Ok(())
     }
 
     fn put_in_use(&self, snapshot: Arc<Snapshot>) {
         let before = self.published.swap(snapshot);
         self.retired.lock().unwrap_or_else(PoisonError::into_inner).push(before);
-        self.release();
     }
 
-    /// Whether there are Snapshots that [`Core::release`] could take apart.
-    pub(super) fn is_holding(&self) -> bool {
-        !self.retired.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-
-    /// Takes apart what no request sees any more; may take long.
+    /// Has taken apart what no request sees any more: that may take long.
     pub(super) fn release(&self) {
         let mut held = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
         let (unseen, seen) = held.drain(..).partition::<Vec<_>, _>(|snapshot| Arc::strong_count(snapshot) == 1);
         *held = seen;
-        // Nobody waits for the lock while they go.
         drop(held);
-        drop(unseen);
+        if !unseen.is_empty() {
+            self.aside.leave(move || drop(unseen));
+        }
     }
 
     /// Tells those who follow configurations beside requests.
@@ -360,7 +363,8 @@ impl Core {
         *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = Some(view);
     }
 
-    fn compile(&self, view: &View) -> Result<Arc<Snapshot>, LoadError> {
+    /// A state as requests see it.
+    pub(super) fn compile(&self, view: &View) -> Result<Arc<Snapshot>, LoadError> {
         self.builder.build(view, &self.published.load()).map(Arc::new).map_err(LoadError::Build)
     }
 }

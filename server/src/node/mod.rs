@@ -3,6 +3,7 @@
 mod acme;
 mod admin;
 mod api_log;
+mod aside;
 mod core;
 mod database;
 mod gate;

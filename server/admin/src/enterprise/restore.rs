@@ -8,7 +8,8 @@ use crate::errors;
 use crate::form::Argument;
 use crate::plan;
 use crate::respond::Answer;
-use crate::scope::now;
+use crate::rules::{TRUSTING, trusted};
+use crate::scope::{now, seconds};
 use actix_web::http::header::HeaderMap;
 use actix_web::web::Bytes;
 use declarative::Kinds;
@@ -95,8 +96,7 @@ impl Call<'_> {
     /// workspaces and what belongs to them stay as they are: rights that were taken do not come back this way.
     async fn way_back(&self, view: &View, revision: Revision) -> Result<Vec<Delta>, Answer> {
         let (span, kinds) = (self.here(), &self.scope.kinds);
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let at = now() as i64;
+        let at = seconds();
         let past = self.between(revision, view.revision()).await?;
         let configured = |delta: &Delta| {
             let kind = kinds.position(delta.entity).map(|kind| kinds.get(kind));
@@ -185,17 +185,11 @@ fn check_trust(view: &View, deltas: &[Delta]) -> Result<(), String> {
         return Ok(());
     }
     let changed: HashSet<(&str, &Id)> = deltas.iter().map(|delta| (delta.entity, &delta.id)).collect();
-    for (entity, config) in [("services", false), ("plugins", true)] {
+    for entity in TRUSTING {
         let kept = view.all(entity).filter(|record| !changed.contains(&(entity, &record.id)));
         let after = deltas.iter().filter(|delta| delta.entity == entity).filter_map(|delta| delta.after.as_ref());
         for record in kept.chain(after) {
-            let place = match config {
-                true => record.value.get("config").and_then(Value::as_object),
-                false => Some(&record.value),
-            };
-            let trusted = place.and_then(|place| place.get("ca_certificates")).and_then(Value::as_array);
-            let trusts = |id: &Value| id.as_str().is_some_and(|id| going.contains(id));
-            if trusted.is_some_and(|trusted| trusted.iter().any(trusts)) {
+            if trusted(record).any(|id| going.contains(id)) {
                 return Err(format!("a CA certificate that would go is still referenced by {entity}"));
             }
         }

@@ -6,7 +6,7 @@ use super::{Call, made};
 use crate::errors;
 use crate::query;
 use crate::respond::Answer;
-use crate::scope::now;
+use crate::scope::seconds;
 use access::Cookie;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -90,8 +90,7 @@ impl Gate {
         if limits.limit.is_none() {
             return Ok(());
         }
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let ends = (now() as i64).saturating_add(i64::try_from(limits.ttl.as_secs()).unwrap_or(i64::MAX));
+        let ends = seconds().saturating_add(i64::try_from(limits.ttl.as_secs()).unwrap_or(i64::MAX));
         let operation = match before {
             Some((record, count)) => {
                 let mut record = (*record).clone();
@@ -163,8 +162,7 @@ impl Call<'_> {
         let admin = gate.sign_in(&user, &password, code.as_deref()).await?;
         let subject = gate.subject_of(&admin, &self.policy)?;
         let secret = access::random().ok_or_else(errors::unexpected)?;
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let record = gate.new_session(&admin.id, &secret, now() as i64)?;
+        let record = gate.new_session(&admin.id, &secret, seconds())?;
         let batch = Batch {
             operations: vec![Operation::Insert(record)],
             author: subject.name.clone(),
