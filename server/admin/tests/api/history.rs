@@ -348,7 +348,7 @@ async fn a_file_is_applied_by_who_may_do_all_of_it() {
     let app = crate::app!(state);
     told!(&app, "POST", "/workspaces", SUPER, Some(json!({"name": "team"})), 201);
     told!(&app, "POST", "/services", SUPER, Some(json!({"name": "secret", "host": "hidden.test"})), 201);
-    user(&app, "ann", &[("*", "*", false), ("/services/secret", "read", false)]).await;
+    user(&app, "ann", &[("*", "*", false), ("/services/secret", "delete", true)]).await;
     let other = json!({"_format_version": "3.0", "services": [{"name": "other", "host": "o.test"}]});
     told!(&app, "POST", "/config/apply", "ann", Some(other.clone()), 403);
     told!(&app, "POST", "/team/config/apply", "ann", Some(other.clone()), 403);
