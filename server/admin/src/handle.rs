@@ -87,7 +87,7 @@ async fn answer(
             .with("Access-Control-Allow-Methods", allow)
             .with("Access-Control-Allow-Headers", headers.unwrap_or("Content-Type")));
     }
-    let is_config = matches!(asked.endpoint, Endpoint::Config | Endpoint::ConfigPlan);
+    let is_config = matches!(asked.endpoint, Endpoint::Config | Endpoint::ConfigPlan | Endpoint::ConfigApply);
     let mut bytes = web::Bytes::new();
     let mut sent = Body::None;
     // What is taken from users and groups is named in the body.
@@ -108,6 +108,11 @@ async fn answer(
     }
     if *asked.endpoint == Endpoint::ConfigPlan {
         return plan::post(asked.scope(&shared), request.headers().clone(), asked.query.clone(), bytes).await;
+    }
+    if *asked.endpoint == Endpoint::ConfigApply {
+        let gate = gate.ok_or_else(|| errors::plain(400, config::NEEDS_DATABASE))?;
+        let call = enterprise::Call::new(gate, asked.scope(&shared), request, &asked)?;
+        return call.take_file(request.headers(), &asked.query, &bytes).await;
     }
     if is_config {
         return match asked.method {
@@ -195,9 +200,12 @@ impl Call<'_> {
                 shared.set_health(&upstream, &target, address.then(|| parameter(2)), healthy)
             }
             // Answered before.
-            Endpoint::Config | Endpoint::ConfigPlan | Endpoint::Desk(_) | Endpoint::Wasm | Endpoint::Disabled => {
-                Err(errors::not_found())
-            }
+            Endpoint::Config
+            | Endpoint::ConfigPlan
+            | Endpoint::ConfigApply
+            | Endpoint::Desk(_)
+            | Endpoint::Wasm
+            | Endpoint::Disabled => Err(errors::not_found()),
         }
     }
 

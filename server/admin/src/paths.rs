@@ -29,6 +29,7 @@ pub(crate) enum Endpoint {
     Metrics,
     Config,
     ConfigPlan,
+    ConfigApply,
     Cache,
     CacheKey,
     LogLevel,
@@ -158,6 +159,7 @@ impl Paths {
             paths.add(&format!("/schemas/{name}/validate"), Endpoint::SchemaValidate, POST);
         }
         paths.hide("/config/plan", Endpoint::ConfigPlan, POST);
+        paths.hide("/config/apply", Endpoint::ConfigApply, POST);
         paths.hide("/openapi.json", Endpoint::OpenApi, READ);
         paths.hide("/robots.txt", Endpoint::Robots, READ);
         for parent in ["", "/routes/{routes}", "/services/{services}"] {
