@@ -9,6 +9,7 @@ use super::redis::Outside;
 use super::shipper::Outbound;
 use super::translate;
 use super::vault::Vault;
+use ::history::History;
 use arc_swap::ArcSwap;
 use config::{RouterFlavor, Settings};
 use declarative::Kinds;
@@ -16,6 +17,7 @@ use declarative::keep::{self, Kept};
 use directory::{People, PluginRecords};
 use entities::{Definitions, PluginSchemas, VaultSchema, VaultSchemas};
 use exchange::counters::Counters;
+use exchange::mask::Masks;
 use exchange::{Meters, NoMeters, NoRecords, Records, Registry, ResponseCache, Scripts, Services};
 use proxy::Traffic;
 use proxy::dns::Resolver;
@@ -127,6 +129,11 @@ pub struct Core {
     pub people: Option<People>,
     /// The log level, and for how long.
     pub log_level: LogLevel,
+    /// What is secret in requests that are logged or kept.
+    pub masks: Arc<ArcSwap<Masks>>,
+    /// What the node remembers of its requests; `None` where that is off.
+    pub history: Option<Arc<History>>,
+    own_masks: Masks,
     vault: Arc<Vault>,
     builder: Builder,
     // What the Snapshot in use was compiled from, where there is a database.
@@ -199,6 +206,9 @@ impl Core {
                 }
             })
         });
+        let own_masks = super::masks::of(settings);
+        let masks = Arc::new(ArcSwap::from_pointee(own_masks.clone()));
+        let history = super::history::start(settings, masks.clone())?;
         let services = Services {
             records,
             challenges: acme.clone(),
@@ -222,6 +232,9 @@ impl Core {
             },
             people,
             log_level: LogLevel::of_now(),
+            masks,
+            own_masks,
+            history,
             storage,
             followed: Mutex::default(),
             retired: Mutex::default(),
@@ -347,6 +360,7 @@ impl Core {
     fn follow(&self, view: &View) {
         self.acme.follow(view);
         self.vault.follow(view);
+        self.masks.store(Arc::new(super::masks::following(&self.own_masks, view)));
         super::lua::configured(view, self.kinds.definitions(), &self.vault);
     }
 

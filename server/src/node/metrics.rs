@@ -55,7 +55,8 @@ impl Plugins {
     }
 }
 
-fn view(core: &Core) -> Option<Arc<View>> {
+/// The records of the configuration in use, where they are in memory.
+pub(super) fn view(core: &Core) -> Option<Arc<View>> {
     match &core.storage {
         Storage::Memory(memory) => Some(memory.current()),
         Storage::Database(_) => core.followed(),
