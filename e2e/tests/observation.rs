@@ -104,7 +104,8 @@ fn what_became_of_requests_is_remembered() {
     let backend = Backend::start();
     let gateway = Gateway::start(&[]);
     let mut document = configuration(backend.address.port());
-    document["services"][0]["routes"][0]["plugins"] = json!([{"name": "key-auth", "config": {"key_names": ["my-own-key"]}}]);
+    document["services"][0]["routes"][0]["plugins"] =
+        json!([{"name": "key-auth", "config": {"key_names": ["my-own-key"]}}]);
     document["consumers"][0]["keyauth_credentials"] = json!([{"key": "the-planted-secret"}]);
     assert_eq!(gateway.configure(&document).status, 201);
     let host = ("Host", "shop.example.com");
@@ -173,7 +174,10 @@ fn what_became_of_requests_is_remembered() {
     for kind in ["request", "read", "route", "plugin", "try", "wait"] {
         assert!(kinds.contains(&json!(kind)), "{kind}: {whole}");
     }
-    assert_eq!((&whole["why"]["matched"]["route"]["name"], &whole["why"]["same_route"]), (&json!("read"), &json!(true)));
+    assert_eq!(
+        (&whole["why"]["matched"]["route"]["name"], &whole["why"]["same_route"]),
+        (&json!("read"), &json!(true))
+    );
     assert!(!whole.to_string().contains("the-planted-secret"), "{whole}");
     assert!(whole["request"]["query"].as_str().is_some_and(|query| query.contains("page=2")), "{whole}");
     assert_eq!(get(gateway.admin, "/telemetry/traces/none", &[]).status, 404);
@@ -198,5 +202,78 @@ fn what_became_of_requests_is_remembered() {
 fn a_node_may_remember_nothing() {
     let gateway = Gateway::start(&[("KONG_TELEMETRY_HISTORY", "off")]);
     assert_eq!(get(gateway.admin, "/telemetry/series", &[]).status, 503);
-    assert_eq!(get(gateway.admin, "/", &[]).json()["configuration"]["telemetry_history"], false);
+    assert_eq!(get(gateway.admin, "/", &[]).json()["configuration"]["telemetry_history"], "off");
+}
+
+#[test]
+fn a_node_tells_of_itself_in_metrics() {
+    let gateway = Gateway::start(&[]);
+    let text = get(gateway.status, "/metrics", &[]).text();
+    let value = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name) && !line.starts_with('#'));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+    };
+    for name in [
+        "process_cpu_seconds_total",
+        "process_open_fds",
+        "process_start_time_seconds",
+        "silverback_actor_restarts_total{actor=\"RouteTable\"}",
+        "silverback_history_bytes",
+        "silverback_rate_limit_counters_max",
+        "silverback_routes",
+        "silverback_snapshot_generation",
+    ] {
+        assert!(value(name).is_some(), "{name}: {text}");
+    }
+    assert!(value("silverback_history_bytes").is_some_and(|bytes| bytes < 256.0 * 1024.0), "{text}");
+}
+
+#[test]
+fn no_output_shows_a_planted_secret() {
+    const SECRET: &str = "planted-secret-0815";
+    let backend = Backend::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = |name: &str| folder.path().join(name).display().to_string();
+    let files = ["access.log", "json.log", "admin.log", "error.log"].map(log);
+    for (access, format) in [(&files[0], ""), (&files[1], " json")] {
+        let access = format!("{access}{format}");
+        let gateway = Gateway::start(&[
+            ("KONG_PROXY_ACCESS_LOG", access.as_str()),
+            ("KONG_ADMIN_ACCESS_LOG", files[2].as_str()),
+            ("KONG_PROXY_ERROR_LOG", files[3].as_str()),
+            ("KONG_LOG_LEVEL", "debug"),
+            ("KONG_LOG_MASKED_NAMES", "x-own"),
+        ]);
+        let mut document = configuration(backend.address.port());
+        let key_auth = json!({"name": "key-auth", "config": {"key_names": ["my-own-key"]}});
+        document["services"][0]["routes"][0]["plugins"] = json!([key_auth]);
+        document["consumers"][0]["keyauth_credentials"] = json!([{"key": SECRET}]);
+        assert_eq!(gateway.configure(&document).status, 201);
+        let path = format!("/orders/seen?my-own-key={SECRET}&token={SECRET}&x-own={SECRET}&page=2");
+        let bearer = format!("Bearer {SECRET}");
+        let cookie = format!("session={SECRET}");
+        let referer = format!("https://u:{SECRET}@a.test/x?access_token={SECRET}");
+        let lines = [
+            ("Host", "shop.example.com"),
+            ("Authorization", &bearer),
+            ("Cookie", &cookie),
+            ("Referer", &referer),
+            ("X-Own", SECRET),
+        ];
+        assert_eq!(get(gateway.proxy, &path, &lines).status, 200);
+        let path = format!("/alone?apikey={SECRET}");
+        assert_eq!(get(gateway.proxy, &path, &lines).status, 503);
+        assert_eq!(get(gateway.admin, &format!("/status?token={SECRET}"), &lines).status, 200);
+        eventually("the lines are there", || {
+            let text = std::fs::read_to_string(access.trim_end_matches(" json")).unwrap_or_default();
+            text.contains("/orders/seen") && text.contains("page=2") && text.contains("/alone")
+        });
+        let kept = get(gateway.admin, "/telemetry/traces", &[]).text();
+        assert!(!kept.contains(SECRET), "{kept}");
+    }
+    for file in &files {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let line = text.lines().find(|line| line.contains(SECRET));
+        assert_eq!(line, None, "{file}");
+    }
 }

@@ -174,8 +174,9 @@ pub(crate) fn answer(
             let (kind, row) = &rows[line - 1];
             let mut value = json!({"kind": kind.as_str(), "id": row.id});
             if let (Value::Object(value), Value::Object(more)) = (&mut value, shown_line(&lines[*line])) {
-                value.extend(row.members.clone());
+                // An Upstream that is named stands where the time would.
                 value.extend(more);
+                value.extend(row.members.clone());
             }
             value
         })
@@ -246,6 +247,7 @@ fn figures(figures: &Figures, seconds: u64) -> Value {
             "max": longest,
         },
         "upstream": mean(sums.upstream, sums.asked.into()),
+        "upstream_time": mean(sums.upstream, sums.asked.into()),
         "gateway": mean(sums.gateway, requests),
     })
 }

@@ -122,7 +122,8 @@ fn every_request_is_in_every_line_it_belongs_to() {
         for number in 0..5 {
             node.recorder.count(&owner(number), &measure(if number == 4 { 503 } else { 200 }, 1000 * (second + 1)));
         }
-        node.recorder.count(&Owner { route: None, service: None, consumer: None, target: None, ..owner(0) }, &measure(404, 10));
+        node.recorder
+            .count(&Owner { route: None, service: None, consumer: None, target: None, ..owner(0) }, &measure(404, 10));
         node.pass(Duration::from_secs(1));
     }
     let kinds = [Kind::Route, Kind::Service, Kind::Consumer, Kind::Target];
@@ -143,7 +144,12 @@ fn every_request_is_in_every_line_it_belongs_to() {
         assert_eq!(row["latency"]["max"], 120.0);
     }
     let order: Vec<_> = rows.iter().map(|row| row["kind"].as_str().unwrap()).collect();
-    assert!(order.chunks(5).zip(["route", "service", "consumer", "target"]).all(|(rows, kind)| rows.iter().all(|row| *row == kind)));
+    assert!(
+        order
+            .chunks(5)
+            .zip(["route", "service", "consumer", "target"])
+            .all(|(rows, kind)| rows.iter().all(|row| *row == kind))
+    );
     // Two hours later only minutes are left of it.
     node.pass(Duration::from_secs(7200));
     let told = node.ask(3 * 3600, &kinds);

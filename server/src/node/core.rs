@@ -207,7 +207,8 @@ impl Core {
             })
         });
         let own_masks = super::masks::of(settings);
-        let masks = Arc::new(ArcSwap::from_pointee(own_masks.clone()));
+        let masks = telemetry::masks().clone();
+        masks.store(Arc::new(own_masks.clone()));
         let history = super::history::start(settings, masks.clone())?;
         let services = Services {
             records,

@@ -5,6 +5,7 @@ mod admin;
 mod api_log;
 mod core;
 mod database;
+mod figures;
 mod gate;
 mod health_checkers;
 mod history;

@@ -3,6 +3,11 @@
 use crate::property::{Property, list, number, on_off, text};
 
 pub(super) const PROPERTIES: &[Property] = &[
+    number(
+        "access_log_sampling_rate",
+        "1",
+        "share of requests in the proxy's access log, 0..1; those answered with 4xx or 5xx always",
+    ),
     on_off("log_masking", "on", "mask credentials in access logs and in what the node remembers of requests"),
     list("log_masked_names", "", "headers and query arguments that are secret beside those that always are"),
     text("sqlite_path", "silverback.sqlite", "file of database = sqlite, relative to prefix"),
