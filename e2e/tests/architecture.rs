@@ -19,6 +19,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("access", &["schema", "entities", "store"]),
     ("exchange", &["schema", "entities", "router"]),
     ("telemetry", &["exchange"]),
+    ("history", &["exchange", "telemetry"]),
     ("acme-client", &["exchange"]),
     ("ldap-client", &["exchange"]),
     ("redis-client", &["exchange"]),
@@ -28,7 +29,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("snapshot", &["schema", "entities", "store", "router", "balancer", "exchange"]),
     ("directory", &["schema", "entities", "store", "exchange"]),
     ("proxy", &["entities", "exchange", "snapshot", "router", "balancer", "schema"]),
-    ("admin", &["schema", "entities", "store", "declarative", "access", "exchange"]),
+    ("admin", &["schema", "entities", "store", "declarative", "access", "exchange", "history"]),
     (
         "silverback",
         &[
@@ -37,6 +38,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "store",
             "declarative",
             "exchange",
+            "history",
             "telemetry",
             "plugins",
             "observability",

@@ -7,6 +7,7 @@ mod manager;
 mod node;
 mod proxying;
 mod storage;
+mod telemetry;
 mod tls;
 mod tracing;
 
@@ -22,6 +23,7 @@ pub use proxying::{
     RealIpHeader, RouterFlavor, TrustedPeer, UpstreamAdded, UpstreamKeepalive, WorkerConsistency,
 };
 pub use storage::{Database, Declarative, Postgres, Storage};
+pub use telemetry::Telemetry;
 pub use tls::{KeyPair, Pem, TlsListener, TlsOutgoing, TlsVersion, Trusted, VerifyClient};
 pub use tracing::{Instrumentation, Tracing};
 
@@ -57,6 +59,8 @@ pub struct Settings {
     pub storage: Storage,
     /// Name resolution.
     pub dns: Dns,
+    /// What is remembered of requests, and what is secret in them.
+    pub telemetry: Telemetry,
     /// Tracing.
     pub tracing: Tracing,
     /// The manager.
@@ -108,6 +112,7 @@ impl Settings {
             outgoing_tls: TlsOutgoing::read(c),
             admin_limits: ClientLimits::admin(c),
             dns: Dns::read(c),
+            telemetry: Telemetry::read(c),
             tracing: Tracing::read(c, around),
             manager: Manager::read(c),
             rbac,

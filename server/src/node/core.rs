@@ -10,6 +10,7 @@ use super::redis::Outside;
 use super::shipper::Outbound;
 use super::translate;
 use super::vault::Vault;
+use ::history::History;
 use arc_swap::ArcSwap;
 use config::{RouterFlavor, Settings};
 use declarative::Kinds;
@@ -17,6 +18,7 @@ use declarative::keep::{self, Kept};
 use directory::{People, PluginRecords};
 use entities::{Definitions, PluginSchemas, VaultSchema, VaultSchemas};
 use exchange::counters::Counters;
+use exchange::mask::Masks;
 use exchange::{Meters, NoMeters, NoRecords, Records, Registry, ResponseCache, Scripts, Services};
 use proxy::Traffic;
 use proxy::dns::Resolver;
@@ -130,6 +132,11 @@ pub struct Core {
     pub log_level: LogLevel,
     /// Where what nobody's request waits for is done.
     pub(super) aside: Aside,
+    /// What is secret in requests that are logged or kept.
+    pub masks: Arc<ArcSwap<Masks>>,
+    /// What the node remembers of its requests; `None` where that is off.
+    pub history: Option<Arc<History>>,
+    own_masks: Masks,
     vault: Arc<Vault>,
     builder: Builder,
     // What the Snapshot in use was compiled from, where there is a database.
@@ -202,6 +209,10 @@ impl Core {
                 }
             })
         });
+        let own_masks = super::masks::of(settings);
+        let masks = telemetry::masks().clone();
+        masks.store(Arc::new(own_masks.clone()));
+        let history = super::history::start(settings, masks.clone())?;
         let services = Services {
             records,
             challenges: acme.clone(),
@@ -226,6 +237,9 @@ impl Core {
             people,
             log_level: LogLevel::of_now(),
             aside: Aside::start(),
+            masks,
+            own_masks,
+            history,
             storage,
             followed: Mutex::default(),
             retired: Mutex::default(),
@@ -350,6 +364,7 @@ impl Core {
     fn follow(&self, view: &View) {
         self.acme.follow(view);
         self.vault.follow(view);
+        self.masks.store(Arc::new(super::masks::following(&self.own_masks, view)));
         super::lua::configured(view, self.kinds.definitions(), &self.vault);
     }
 

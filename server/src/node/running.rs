@@ -155,6 +155,7 @@ impl Node {
             targets: core.targets.clone(),
             traffic: core.traffic.clone(),
             observer: logs.proxy().map(|log| Arc::new(log) as Arc<dyn proxy::Observer>),
+            watching: core.history.as_ref().map(super::history::watching),
             tracer: tracing.as_ref().map(Tracing::requests).or_else(|| super::tracing::detailed(&settings.tracing)),
             begins: Some(Arc::new(move || lua::begin(node_id))),
             stopping: AtomicBool::new(false),
@@ -222,6 +223,9 @@ impl Node {
     /// Ends the node: gracefully after what is in flight, else at once.
     pub async fn stop(self, gracefully: bool) {
         self.state.drain();
+        if let Some(history) = &self.core.history {
+            history.stop();
+        }
         self.shared.stopping.store(true, Ordering::Relaxed);
         if let Some(listening) = &self.listening {
             listening.stop(gracefully).await;

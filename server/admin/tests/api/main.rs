@@ -6,6 +6,7 @@ mod configuration;
 mod description;
 mod history;
 mod hooks;
+mod observe;
 mod requests;
 mod support;
 mod tokens;

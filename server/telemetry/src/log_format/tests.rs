@@ -48,7 +48,7 @@ fn tried(port: u16, start: u32, connect: u32, error: Option<TryError>) -> Try {
 
 fn line(format: &LogFormat, exchange: &Exchange) -> String {
     let mut line = Vec::new();
-    format.write(&mut line, exchange);
+    format.write(&mut line, exchange, &exchange::mask::Masks::default());
     String::from_utf8(line).unwrap()
 }
 
