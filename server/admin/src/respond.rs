@@ -5,6 +5,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// JSON as every body says it is.
@@ -16,7 +17,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     content_type: Option<&'static str>,
     pub(crate) body: Bytes,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Answer {
@@ -41,8 +42,8 @@ impl Answer {
     }
 
     /// One more header.
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Answer {
-        self.headers.push((name, value.into()));
+    pub(crate) fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Answer {
+        self.headers.push((name.into(), value.into()));
         self
     }
 }
@@ -93,8 +94,12 @@ impl HeaderPolicy {
             response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin));
         }
         response.insert_header((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"));
-        for (name, value) in answer.headers {
-            response.insert_header((name, value));
+        for (index, (name, value)) in answer.headers.iter().enumerate() {
+            let line = (&**name, value.as_str());
+            match answer.headers[..index].iter().any(|(before, _)| before.eq_ignore_ascii_case(name)) {
+                true => response.append_header(line),
+                false => response.insert_header(line),
+            };
         }
         // A status without a body has no length either (RFC 9110 §8.6).
         if answer.status == 204 || answer.status == 304 { response.finish() } else { response.body(answer.body) }

@@ -74,7 +74,7 @@ pub fn acts(name: &str) -> bool {
         Some((block, directive)) => {
             matches!(block, "http" | "proxy" | "admin" | "status") && ACTING.contains(&directive)
         }
-        None => name.starts_with("vault_"),
+        None => name.starts_with("vault_") || name.starts_with("pluginserver_"),
     }
 }
 
