@@ -109,6 +109,7 @@ fn what_sees_the_whole_answer_may_wait() {
         exchange.response.status = 200;
         let Step::Wait(waits) = plugin.response(&mut exchange) else { panic!("it does not wait") };
         assert!(matches!(waits.await, Flow::Next));
+        assert!(matches!(plugin.header_filter(&mut exchange), Flow::Next));
         assert_eq!(exchange.response.headers.get("x-patient"), Some(b"200".as_slice()));
     });
 }
