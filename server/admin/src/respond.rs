@@ -6,6 +6,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// JSON as every body says it is.
@@ -20,6 +21,7 @@ pub(crate) struct Answer {
     headers: Vec<(&'static str, String)>,
     /// What is streamed instead of a body.
     pub(crate) live: Option<Box<Live>>,
+    headers: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Answer {
@@ -51,8 +53,8 @@ impl Answer {
     }
 
     /// One more header.
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Answer {
-        self.headers.push((name, value.into()));
+    pub(crate) fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Answer {
+        self.headers.push((name.into(), value.into()));
         self
     }
 }
@@ -105,6 +107,12 @@ impl HeaderPolicy {
         response.insert_header((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"));
         for (name, value) in &answer.headers {
             response.insert_header((*name, value.as_str()));
+        for (index, (name, value)) in answer.headers.iter().enumerate() {
+            let line = (&**name, value.as_str());
+            match answer.headers[..index].iter().any(|(before, _)| before.eq_ignore_ascii_case(name)) {
+                true => response.append_header(line),
+                false => response.insert_header(line),
+            };
         }
         response
     }

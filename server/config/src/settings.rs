@@ -5,6 +5,7 @@ mod dns;
 mod logs;
 mod manager;
 mod node;
+mod plugin_servers;
 mod proxying;
 mod storage;
 mod telemetry;
@@ -18,6 +19,7 @@ pub use dns::{Dns, RecordKind};
 pub use logs::{AccessLog, ErrorLog, LogFormat, LogLevel, LogSink, Logs};
 pub use manager::{Attempts, Manager, SignIn};
 pub use node::{Cluster, Listeners, Lua, Node, PortMap, Role, Selection, UntrustedLua, Workers};
+pub use plugin_servers::PluginServer;
 pub use proxying::{
     AddedHeaders, ClientLimits, DefaultErrorType, ErrorTemplates, Forwarded, HeaderBuffers, ParsingLimits, Proxying,
     RealIpHeader, RouterFlavor, TrustedPeer, UpstreamAdded, UpstreamKeepalive, WorkerConsistency,
@@ -77,6 +79,8 @@ pub struct Settings {
     pub vault: crate::vault::Environment,
     /// Lua.
     pub lua: Lua,
+    /// `pluginserver_names`: servers of plugins in other languages.
+    pub plugin_servers: Vec<PluginServer>,
     /// Control and data planes.
     pub cluster: Cluster,
     /// `KONG_PASSWORD`: password and token of the first super admin.
@@ -121,6 +125,7 @@ impl Settings {
             event_hooks: c.flag("event_hooks_enabled"),
             vault: c.values.vault.clone(),
             lua: Lua::read(c),
+            plugin_servers: PluginServer::read(c, &prefix),
             cluster: Cluster::read(c, storage.database),
             initial_password: c.secret("password"),
             prefix,

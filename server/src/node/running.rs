@@ -112,6 +112,7 @@ impl Node {
                 Core::with(settings, node_id, offer, Storage::Database(database))?
             }
         });
+        core.servers.start().map_err(|error| StartError(error.to_string()))?;
         let source = match (&settings.storage.declarative.file, &settings.storage.declarative.text) {
             (Some(path), _) => Some(Source::File(path.clone())),
             (None, Some(text)) => Some(Source::String(text.reveal().to_owned())),
@@ -235,6 +236,8 @@ impl Node {
         }
         self.core.redis.flush(FAREWELL).await;
         self.core.outbound.stop(LAST_ENTRIES).await;
+        let core = self.core.clone();
+        let _ = actix_rt::task::spawn_blocking(move || core.servers.stop()).await;
         self.actors.route_table.stop();
         self.actors.rate_limiter.stop();
         self.actors.certifier.stop();

@@ -23,5 +23,5 @@ pub use log_format::{Escape, FormatError, LogFormat};
 pub use masks::masks;
 pub use sink::{Sink, SinkTarget};
 pub use syslog::{SyslogError, SyslogTarget, hostname};
-pub use tap::{LogTap, tap_log};
+pub use tap::{LogTap, report, tap_log};
 pub use trace::{Detailed, Kinds, NodeSpans, Rate, RequestTracer, admin_request};

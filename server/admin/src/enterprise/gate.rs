@@ -85,6 +85,11 @@ impl Gate {
         Ok(Gate { settings, kinds, store, tokens, recorder, backoff: Backoff::default(), health, policies })
     }
 
+    /// What holds now.
+    pub(super) async fn fresh_policy(&self) -> Result<Arc<Policy>, Answer> {
+        self.policies.now().await.map_err(|error| errors::store(&error))
+    }
+
     /// Whether someone must be known at all.
     pub(crate) fn enforces(&self) -> bool {
         self.settings.endpoints || self.settings.entities
@@ -123,7 +128,7 @@ impl Gate {
         if is_preflight(request) {
             return Err(preflight(request));
         }
-        let policy = self.policies.now().await.map_err(|error| errors::store(&error))?;
+        let policy = self.fresh_policy().await?;
         let target = self.target(request, &policy, paths)?;
         trace.workspace = target.workspace;
         let pass = self.admit(request, &target, paths, &policy, trace).await?;

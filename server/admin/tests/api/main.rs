@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod configuration;
 mod description;
+mod directory;
 mod history;
 mod hooks;
 mod observe;

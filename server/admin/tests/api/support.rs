@@ -81,7 +81,12 @@ impl Extension for Echo {
             let query: Vec<String> = call.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let (method, body) = (call.method, Value::Object(call.body));
             let body = format!("{method} {} {} {body}", call.parameters.join(" "), query.join("&")).into();
-            ExtensionAnswer { status: 200, content_type: Some("text/plain; charset=UTF-8"), body }
+            ExtensionAnswer {
+                status: 200,
+                content_type: Some("text/plain; charset=UTF-8"),
+                body,
+                ..ExtensionAnswer::default()
+            }
         })
     }
 }
