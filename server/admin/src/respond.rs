@@ -18,10 +18,9 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     content_type: Option<&'static str>,
     pub(crate) body: Bytes,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(Cow<'static, str>, String)>,
     /// What is streamed instead of a body.
     pub(crate) live: Option<Box<Live>>,
-    headers: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Answer {
@@ -105,8 +104,6 @@ impl HeaderPolicy {
             response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin));
         }
         response.insert_header((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"));
-        for (name, value) in &answer.headers {
-            response.insert_header((*name, value.as_str()));
         for (index, (name, value)) in answer.headers.iter().enumerate() {
             let line = (&**name, value.as_str());
             match answer.headers[..index].iter().any(|(before, _)| before.eq_ignore_ascii_case(name)) {

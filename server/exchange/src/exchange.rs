@@ -177,6 +177,7 @@ impl Exchange {
             state: State::default(),
             log_values: self.log_values.clone(),
             upstream_address: self.upstream_address,
+            session: self.session.clone(),
             buffer_response: self.buffer_response,
         }
     }

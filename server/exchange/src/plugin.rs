@@ -66,7 +66,7 @@ impl Phases {
     pub const SESSION: Self = Self(32);
     /// When an upstream's answer is there whole, before its head goes out. A plugin that has it sets
     /// `Exchange::buffer_response` in access.
-    pub const RESPONSE: Self = Self(32);
+    pub const RESPONSE: Self = Self(64);
 
     /// Both.
     pub const fn and(self, other: Self) -> Self {

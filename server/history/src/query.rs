@@ -212,7 +212,7 @@ impl Kind {
 
 /// A mean of µs as ms; null of none.
 fn mean(sum: u64, count: u64) -> Value {
-    if count == 0 { Value::Null } else { (((sum / count) as f64) / 1000.0).into() }
+    sum.checked_div(count).map_or(Value::Null, |mean| (mean as f64 / 1000.0).into())
 }
 
 fn quantile(figures: &Figures, share: f64) -> Value {

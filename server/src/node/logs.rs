@@ -48,10 +48,9 @@ impl Logs {
         let mut logs = Self {
             sinks: HashMap::new(),
             errors: None,
-            proxy: None,
-            stream: None,
             share: settings.telemetry.sampling_rate,
             proxy: None,
+            stream: None,
             admin: None,
             status: None,
             manager: None,
@@ -90,7 +89,7 @@ impl Logs {
 
     /// The access log of sessions; `None` = off.
     pub fn stream(&self) -> Option<ProxyAccess> {
-        self.stream.clone().map(ProxyAccess)
+        self.stream.clone().map(|log| ProxyAccess { log, share: self.share })
     }
 
     /// The Admin API's access log; `None` = off.

@@ -61,13 +61,14 @@ pub fn answer(core: &Core, question: &RouteQuestion, seen: &Seen) -> Result<Valu
     let plugins: Vec<Value> =
         origins.iter().filter(|origin| origin.id.is_none_or(|id| seen.sees("plugins", id))).map(plugin).collect();
     let elsewhere = found.is_some() && told.is_none();
-    let onward = told.filter(|route| route.service.is_some()).map(|_| {
+    let service_of = told.and_then(|route| route.service.as_ref());
+    let onward = service_of.filter(|service| seen.sees("services", service.entity.id)).map(|service| {
         let onward = imagine::onward(&exchange, &snapshot, &core.targets);
         let named = onward.upstream.as_ref().filter(|upstream| seen.sees("upstreams", upstream.entity.id));
         json!({
             "url": onward.url,
             "host_header": onward.host_header,
-            "retries": told.and_then(|route| route.service.as_ref()).map(|service| service.retries),
+            "retries": service.retries,
             "upstream": named.map(|upstream| json!({"id": upstream.entity.id, "name": upstream.entity.name})),
             "targets": onward.targets.iter().map(SocketAddr::to_string).collect::<Vec<_>>(),
         })
@@ -76,12 +77,12 @@ pub fn answer(core: &Core, question: &RouteQuestion, seen: &Seen) -> Result<Valu
         "request": request,
         "flavor": flavor(snapshot.router().flavor()),
         "generation": snapshot.generation,
-        "matched": told.map(|route| matched(core, &snapshot, route, &exchange)),
+        "matched": told.map(|route| matched(core, &snapshot, route, &exchange, seen)),
         "elsewhere": elsewhere,
         "near_misses": near,
         "plugins": plugins,
         "consumer": question.consumer.as_ref().map(|consumer| json!({"id": consumer.id, "username": consumer.username})),
-        "upstream": onward.filter(|_| told.and_then(|route| route.service.as_ref()).is_none_or(|service| seen.sees("services", service.entity.id))),
+        "upstream": onward,
         "answer": answer.filter(|_| !elsewhere).map(|answer| {
             let location = answer.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("location"));
             json!({
@@ -107,7 +108,13 @@ fn imagined(question: &RouteQuestion) -> Imagined {
     }
 }
 
-fn matched(core: &Core, snapshot: &Snapshot, route: &CompiledRoute, exchange: &exchange::Exchange) -> Value {
+fn matched(
+    core: &Core,
+    snapshot: &Snapshot,
+    route: &CompiledRoute,
+    exchange: &exchange::Exchange,
+    seen: &Seen,
+) -> Value {
     let criteria = imagine::criteria(snapshot, route, &exchange.request);
     let path = criteria.iter().find(|criterion| criterion.name == "paths").and_then(|criterion| criterion.by.clone());
     let captures = exchange.captures.as_ref().map(|captures| {
@@ -117,10 +124,9 @@ fn matched(core: &Core, snapshot: &Snapshot, route: &CompiledRoute, exchange: &e
         numbered.chain(named).map(|(name, group)| (name, Value::from(group))).collect::<serde_json::Map<_, _>>()
     });
     let stripped = &exchange.forward.stripped_prefix;
-    let seen = Seen::all(&["services"]);
     json!({
         "route": self::route(route),
-        "service": service(route, &seen),
+        "service": service(route, seen),
         "workspace": workspace(core, route.workspace),
         "criteria": criteria.iter().map(criterion).collect::<Vec<_>>(),
         "matched_path": path,
