@@ -155,8 +155,11 @@ fn entry(content: &str) -> (String, String) {
     let (key, value) = content.split_at(end.min(content.len()));
     let value = value.trim_start_matches(':').trim();
     // What is said behind a value.
-    let value = if value.starts_with(['"', '\'']) { value } else { value.split(" #").next().unwrap_or_default() };
-    (bare(key), bare(value))
+    let value = match value.chars().next().filter(|c| matches!(c, '"' | '\'')) {
+        Some(quote) => value[1..].split(quote).next(),
+        None => value.split(" #").next(),
+    };
+    (bare(key), bare(value.unwrap_or_default()))
 }
 
 #[cfg(test)]
