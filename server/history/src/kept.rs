@@ -118,7 +118,7 @@ pub fn shown(
     match traces.last().filter(|_| *more) {
         None => json!({"data": data, "next": null}),
         Some(last) => {
-            let offset = format!("{:.6}-{}", last.at, last.id);
+            let offset = format!("{}-{}", last.at, last.id);
             json!({"data": data, "next": next(&offset), "offset": offset})
         }
     }
