@@ -21,7 +21,9 @@ struct Node {
 impl Node {
     fn start() -> Self {
         let history = History::new(Arc::new(ArcSwap::from_pointee(Masks::default())));
-        let now = SystemTime::now();
+        // A little into a second, whatever the second: when seconds are complete depends on it.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(now * 1000 + 300);
         let mut node = Self { recorder: history.recorder(), history, now };
         node.pass(Duration::from_secs(1));
         node
