@@ -42,7 +42,7 @@ pub(crate) struct Live {
 
 impl Live {
     /// Reads the arguments.
-    pub(crate) async fn read(scope: &Scope<'_>, query: &[Argument]) -> Result<Self, String> {
+    pub(crate) fn read(scope: &Scope<'_>, query: &[Argument]) -> Result<Self, String> {
         let mut series = SeriesQuestion::read(query, scope.workspace, TOP)?;
         series.question.points = false;
         series.question.range = 1;

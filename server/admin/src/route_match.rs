@@ -10,21 +10,16 @@ use exchange::Consumer;
 use serde_json::{Map, Value};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use store::Record;
 use uuid::Uuid;
 
 /// Near misses that are told unless the question says otherwise, and at most.
 const NEAR: usize = 5;
 const MOST_NEAR: usize = 50;
-/// The names of protocols, with whether there is TLS and whether it is gRPC.
-const PROTOCOLS: [(&str, &str, bool, bool); 6] = [
-    ("http", "http", false, false),
-    ("https", "https", true, false),
-    ("grpc", "grpc", false, true),
-    ("grpcs", "grpcs", true, true),
-    ("ws", "http", false, false),
-    ("wss", "https", true, false),
-];
+/// The names of protocols, and as what they are routed.
+const PROTOCOLS: [(&str, &str); 6] =
+    [("http", "http"), ("https", "https"), ("grpc", "grpc"), ("grpcs", "grpcs"), ("ws", "http"), ("wss", "https")];
+/// Kinds of entities that answers tell of.
+pub(crate) const TOLD: [&str; 4] = ["routes", "services", "plugins", "upstreams"];
 
 /// A request that someone asks about.
 #[derive(Clone, Debug)]
@@ -35,10 +30,6 @@ pub struct RouteQuestion {
     pub method: String,
     /// `http`, `https`, `grpc` or `grpcs`.
     pub protocol: &'static str,
-    /// Whether it comes over TLS.
-    pub tls: bool,
-    /// Whether it is gRPC.
-    pub grpc: bool,
     /// The `Host`, with its port where one is named.
     pub host: Option<String>,
     /// Path and query, as sent.
@@ -58,6 +49,16 @@ pub struct RouteQuestion {
 }
 
 impl RouteQuestion {
+    /// Whether it comes over TLS.
+    pub fn is_tls(&self) -> bool {
+        is_tls(self.protocol)
+    }
+
+    /// Whether it is gRPC.
+    pub fn is_grpc(&self) -> bool {
+        is_grpc(self.protocol)
+    }
+
     /// Reads the members of a body or of a query; the Consumer is the caller's to find.
     pub(crate) fn read(members: &Map<String, Value>, workspace: Uuid) -> Result<Self, String> {
         let text = |name: &str| match members.get(name) {
@@ -76,22 +77,20 @@ impl RouteQuestion {
             path = Some(target.to_owned());
         }
         let protocol = protocol.unwrap_or_else(|| "http".to_owned());
-        let known = PROTOCOLS.iter().find(|(name, ..)| *name == protocol);
-        let &(_, protocol, tls, grpc) =
-            known.ok_or("protocol: expected one of: http, https, grpc, grpcs, ws, wss".to_owned())?;
+        let known = PROTOCOLS.iter().find(|(name, _)| *name == protocol);
+        let &(_, protocol) = known.ok_or("protocol: expected one of: http, https, grpc, grpcs, ws, wss".to_owned())?;
         let mut target = path.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned());
         if !target.starts_with('/') {
             target.insert(0, '/');
         }
         let host = host.filter(|host| !host.is_empty());
         let sni = text("sni")?.filter(|sni| !sni.is_empty()).or_else(|| name_of(host.as_deref()?));
+        let (tls, grpc) = (is_tls(protocol), is_grpc(protocol));
         let near = number(&text, "near_misses", NEAR as u64, MOST_NEAR as u64)?;
         Ok(Self {
             workspace,
             method: text("method")?.unwrap_or_else(|| if grpc { "POST" } else { "GET" }.to_owned()),
             protocol,
-            tls,
-            grpc,
             host,
             target,
             headers: headers(members)?,
@@ -102,6 +101,14 @@ impl RouteQuestion {
             near: usize::try_from(near).unwrap_or(NEAR),
         })
     }
+}
+
+fn is_tls(protocol: &str) -> bool {
+    matches!(protocol, "https" | "grpcs")
+}
+
+fn is_grpc(protocol: &str) -> bool {
+    matches!(protocol, "grpc" | "grpcs")
 }
 
 /// The name in a host that a TLS client would ask for: not an address.
@@ -195,7 +202,7 @@ impl Scope<'_> {
         if let Some(wanted) = members.get("consumer").and_then(Value::as_str) {
             question.consumer = Some(Arc::new(self.consumer(wanted).await?));
         }
-        let seen = self.seen(&["routes", "services", "plugins", "upstreams"]).await?;
+        let seen = self.seen(&TOLD).await?;
         self.matched(question, seen).await.map(|found| Answer::json(200, &found))
     }
 
@@ -227,18 +234,13 @@ impl Scope<'_> {
             for member in self.children(members, "consumer", &record.id).await? {
                 let Some(id) = member.reference("consumer_group") else { continue };
                 let named = self.store.get(self.name(group), &id).await.map_err(|error| errors::store(&error))?;
-                groups.push((named.and_then(|group| group.text("name").map(str::to_owned)), id.uuid()));
+                if let Some(id) = id.uuid() {
+                    groups
+                        .push((named.and_then(|group| group.text("name").map(str::to_owned)).unwrap_or_default(), id));
+                }
             }
         }
-        groups.sort();
-        let text = |record: &Record, field: &str| record.text(field).map(Arc::from);
-        Ok(Consumer {
-            id: record.id.uuid().unwrap_or_default(),
-            username: text(&record, "username"),
-            custom_id: text(&record, "custom_id"),
-            groups: groups.into_iter().filter_map(|(_, id)| id).collect(),
-            ..Consumer::default()
-        })
+        Ok(Consumer::of(record.id.uuid().unwrap_or_default(), &record.value, groups))
     }
 }
 

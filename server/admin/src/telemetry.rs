@@ -5,7 +5,7 @@ use crate::form::Argument;
 use crate::live::Live;
 use crate::query::{escape, first};
 use crate::respond::Answer;
-use crate::route_match::RouteQuestion;
+use crate::route_match::{RouteQuestion, TOLD};
 use crate::scope::Scope;
 use crate::seen::Seen;
 use access::Action;
@@ -230,7 +230,7 @@ impl Scope<'_> {
         let history = self.node.history().ok_or_else(off)?;
         match path {
             Telemetry::Series => self.series(history, query).await,
-            Telemetry::Stream => Live::read(self, query).await.map(Answer::live).map_err(bad),
+            Telemetry::Stream => Live::read(self, query).map(Answer::live).map_err(bad),
             Telemetry::Traces => self.traces(&history, query, own_path).await,
             Telemetry::Trace => self.trace(&history, id).await,
         }
@@ -319,7 +319,7 @@ impl Scope<'_> {
             }
         };
         let size = number(query, "size", 1, MOST).map_err(bad)?.unwrap_or(PAGE);
-        let mut wanted = Wanted {
+        let wanted = Wanted {
             workspace: self.workspace,
             route: self.id_of(query, "route", "routes", "name").await?,
             service: self.id_of(query, "service", "services", "name").await?,
@@ -332,16 +332,15 @@ impl Scope<'_> {
             path: text(query, "path").map(str::to_owned),
             since: fraction(query, "since").map_err(bad)?,
             until: fraction(query, "until").map_err(bad)?,
-            size: usize::MAX,
             before,
         };
         let mut names = self.names().await?;
         // What may not be seen leaves no gap.
-        let (mut found, _) = history.traces(&wanted);
+        let mut found = history.traces(&wanted);
         found.retain(|trace| names.shows(trace));
-        wanted.size = usize::try_from(size).unwrap_or(1);
-        let more = found.len() > wanted.size;
-        found.truncate(wanted.size);
+        let size = usize::try_from(size).unwrap_or(1);
+        let more = found.len() > size;
+        found.truncate(size);
         for trace in &found {
             self.know(&mut names, trace.consumer).await?;
         }
@@ -350,7 +349,7 @@ impl Scope<'_> {
             let others = others.map(|(name, value)| format!("&{name}={}", escape(value.as_str().unwrap_or("true"))));
             format!("{path}?offset={}{}", escape(offset), others.collect::<String>())
         };
-        let list = history::shown(&(found, more), &|kind, id| names.shown(kind, id), &next);
+        let list = history::shown(&found, more, &|kind, id| names.shown(kind, id), &next);
         Ok(Answer::json(200, &list))
     }
 
@@ -384,8 +383,7 @@ impl Scope<'_> {
         }
         let line = |wanted: &str| trace.headers.iter().find(|(name, _)| **name == *wanted).map(|(_, value)| &**value);
         let grpc = line("content-type").is_some_and(|kind| kind.starts_with("application/grpc"));
-        let tls = trace.scheme == "https";
-        let protocol = match (grpc, tls) {
+        let protocol = match (grpc, trace.scheme == "https") {
             (false, false) => "http",
             (false, true) => "https",
             (true, false) => "grpc",
@@ -397,8 +395,6 @@ impl Scope<'_> {
             workspace: self.workspace,
             method: trace.method.to_string(),
             protocol,
-            tls,
-            grpc,
             host: line("host").or(Some(&*trace.host).filter(|host| !host.is_empty())).map(str::to_owned),
             target: format!("{}{query}", trace.path),
             headers: trace
@@ -413,7 +409,7 @@ impl Scope<'_> {
             consumer: None,
             near: NEAR,
         };
-        let seen = self.seen(&["routes", "services", "plugins", "upstreams"]).await?;
+        let seen = self.seen(&TOLD).await?;
         // A request that was refused before it was routed matches nothing.
         let Ok(mut why) = self.matched(question, seen).await else { return Ok(Value::Null) };
         let now = why["matched"]["route"]["id"].as_str().and_then(|id| id.parse().ok());

@@ -37,8 +37,6 @@ pub struct Wanted {
     pub since: Option<f64>,
     /// Until when.
     pub until: Option<f64>,
-    /// How many at most.
-    pub size: usize,
     /// Only those before this: where the list before ended.
     pub before: Option<(f64, String)>,
 }
@@ -87,14 +85,12 @@ impl Keeping {
         }
     }
 
-    /// Those that are wanted, the newest first, and whether there are more.
-    pub fn list(&self, wanted: &Wanted) -> (Vec<Arc<Trace>>, bool) {
+    /// Those that are wanted, the newest first.
+    pub fn list(&self, wanted: &Wanted) -> Vec<Arc<Trace>> {
         let all = self.sorts.iter().flatten().filter(|trace| wanted.takes(trace));
         let mut found: Vec<Arc<Trace>> = all.cloned().collect();
         found.sort_by(|one, other| other.at.total_cmp(&one.at).then_with(|| other.id.cmp(&one.id)));
-        let more = found.len() > wanted.size;
-        found.truncate(wanted.size);
-        (found, more)
+        found
     }
 
     /// One by its id.
@@ -108,14 +104,15 @@ impl Keeping {
     }
 }
 
-/// A list as it is shown; `next` is the address of what follows an offset.
+/// A list as it is shown, and whether there are more; `next` is the address of what follows an offset.
 pub fn shown(
-    (traces, more): &(Vec<Arc<Trace>>, bool),
+    traces: &[Arc<Trace>],
+    more: bool,
     named: &dyn Fn(&'static str, Uuid) -> Value,
     next: &dyn Fn(&str) -> String,
 ) -> Value {
     let data: Vec<Map<String, Value>> = traces.iter().map(|trace| trace.summary(named)).collect();
-    match traces.last().filter(|_| *more) {
+    match traces.last().filter(|_| more) {
         None => json!({"data": data, "next": null}),
         Some(last) => {
             let offset = format!("{}-{}", last.at, last.id);

@@ -159,8 +159,8 @@ impl History {
         answer
     }
 
-    /// Requests that are kept, the newest first, and whether there are more.
-    pub fn traces(&self, wanted: &Wanted) -> (Vec<Arc<Trace>>, bool) {
+    /// Requests that are kept, the newest first.
+    pub fn traces(&self, wanted: &Wanted) -> Vec<Arc<Trace>> {
         self.keeping.lock().unwrap_or_else(PoisonError::into_inner).list(wanted)
     }
 

@@ -107,17 +107,15 @@ impl Memory {
             return Some(*number);
         }
         let known = Known { series, seen: self.now, free: false };
-        let number = match self.series.iter().position(|known| known.free) {
-            _ if self.series.len() < SERIES => {
-                self.series.push(known);
-                self.series.len() as u32 - 1
-            }
-            Some(free) => {
-                self.series[free] = known;
-                free as u32
-            }
-            None => return None,
+        let number = if self.series.len() < SERIES {
+            self.series.push(known);
+            self.series.len() - 1
+        } else {
+            let free = self.series.iter().position(|known| known.free)?;
+            self.series[free] = known;
+            free
         };
+        let number = number as u32;
         self.numbers.insert(series, number);
         Some(number)
     }

@@ -97,8 +97,8 @@ pub fn answer(core: &Core, question: &RouteQuestion, seen: &Seen) -> Result<Valu
 fn imagined(question: &RouteQuestion) -> Imagined {
     Imagined {
         method: question.method.clone(),
-        scheme: if question.tls { Scheme::Https } else { Scheme::Http },
-        grpc: question.grpc,
+        scheme: if question.is_tls() { Scheme::Https } else { Scheme::Http },
+        grpc: question.is_grpc(),
         host: question.host.clone(),
         target: question.target.clone(),
         headers: question.headers.clone(),

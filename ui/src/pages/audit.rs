@@ -1,13 +1,10 @@
 //! The audit log: who asked for what, and what changed.
 
-use leptos::html;
 use leptos::prelude::*;
 use serde_json::Value;
 
 use crate::api::load;
-use crate::components::{
-    Line, badge, column, difference, empty, folded, grid, heading, link_button, loaded, row, typed,
-};
+use crate::components::{badge, column, difference, empty, filter_form, folded, grid, heading, loaded, row};
 use crate::entities::by_key;
 use crate::form::{plain, when};
 use crate::formats::yaml;
@@ -93,42 +90,8 @@ pub fn audit(log: Log) -> AnyView {
     };
     view! {
         {heading(log.title().to_owned(), Vec::new(), log.about(), ().into_any())}
-        {filters(log)}
+        {filter_form(t!("Filter the log"), "audit", log.filters(), None, Page::Audit(log))}
         {loaded(state, show)}
-    }
-    .into_any()
-}
-
-fn filters(log: Log) -> AnyView {
-    let place = location();
-    let inputs: Vec<_> =
-        log.filters().iter().map(|(name, label)| (*name, label.get(), NodeRef::<html::Input>::new())).collect();
-    let nodes: Vec<_> = inputs.iter().map(|(name, _, node)| (*name, *node)).collect();
-    let search = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
-        let given: Vec<(&str, String)> = nodes.iter().map(|(name, node)| (*name, typed(*node))).collect();
-        let pairs: Vec<(&str, &str)> = given.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        place.go(&Page::Audit(log).with(&pairs));
-    };
-    let fields = move || {
-        let fields = inputs.iter().map(|(name, label, node)| {
-            let line = Line {
-                id: format!("audit-{name}"),
-                label,
-                kind: "search",
-                start: place.value(name),
-                ..Line::default()
-            };
-            line.view(*node)
-        });
-        fields.collect::<Vec<AnyView>>()
-    };
-    view! {
-        <form class="filters" role="search" aria-label=t!("Filter the log") on:submit=search>
-            {fields}
-            <button type="submit">{t!("Filter")}</button>
-            {link_button("quiet", Page::Audit(log).href(), t!("Show all"))}
-        </form>
     }
     .into_any()
 }

@@ -1,13 +1,12 @@
 //! Requests that were kept.
 
-use leptos::html;
 use leptos::prelude::*;
 use serde_json::Value;
 
 use super::{history, linked, off};
 use crate::api::load;
 use crate::chart::duration;
-use crate::components::{Line, badge, column, empty, grid, heading, link_button, loaded, row, typed};
+use crate::components::{badge, column, empty, filter_form, grid, heading, loaded, row};
 use crate::form::when;
 use crate::page::{Page, write_query};
 use crate::pages::changed;
@@ -48,51 +47,9 @@ pub fn traces() -> AnyView {
 }
 
 fn filters() -> AnyView {
-    let place = location();
-    let inputs: Vec<_> =
-        FILTERS.iter().map(|(name, text)| (*name, text.get(), NodeRef::<html::Input>::new())).collect();
-    let nodes: Vec<_> = inputs.iter().map(|(name, _, node)| (*name, *node)).collect();
-    let kept = NodeRef::<html::Select>::new();
-    let search = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
-        let given: Vec<(&str, String)> = nodes.iter().map(|(name, node)| (*name, typed(*node))).collect();
-        let kept = kept.get_untracked().map(|select| select.value()).unwrap_or_default();
-        let mut pairs: Vec<(&str, &str)> = given.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        pairs.push(("kept", &kept));
-        place.go(&Page::Traces.with(&pairs));
-    };
-    let fields = move || {
-        let fields = inputs.iter().map(|(name, label, node)| {
-            let line = Line {
-                id: format!("traces-{name}"),
-                label,
-                kind: "search",
-                start: place.value(name),
-                ..Line::default()
-            };
-            line.view(*node)
-        });
-        fields.collect::<Vec<AnyView>>()
-    };
-    let options = [("", t!("all")), ("failed", t!("failed")), ("slow", t!("slow")), ("sampled", t!("sampled"))];
-    let options: Vec<AnyView> = options
-        .into_iter()
-        .map(|(value, text)| {
-            view! { <option value=value selected=move || place.value("kept") == value>{text}</option> }.into_any()
-        })
-        .collect();
-    view! {
-        <form class="filters" role="search" aria-label=t!("Filter the traces") on:submit=search>
-            {fields}
-            <div class="field">
-                <label for="traces-kept">{t!("Kept because")}</label>
-                <select id="traces-kept" node_ref=kept>{options}</select>
-            </div>
-            <button type="submit">{t!("Filter")}</button>
-            {link_button("quiet", Page::Traces.href(), t!("Show all"))}
-        </form>
-    }
-    .into_any()
+    let options = vec![("", t!("all")), ("failed", t!("failed")), ("slow", t!("slow")), ("sampled", t!("sampled"))];
+    let kept = ("kept", t!("Kept because"), options);
+    filter_form(t!("Filter the traces"), "traces", &FILTERS, Some(kept), Page::Traces)
 }
 
 /// A badge for a status.
