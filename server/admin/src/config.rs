@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use store::Batch;
 
 const NEEDS_NO_DATABASE: &str = "this endpoint is only available when Kong is configured to not use a database";
+pub(crate) const NEEDS_DATABASE: &str =
+    "this endpoint needs a database: without one POST /config puts a file in the place of everything";
 /// Seconds until a second attempt makes sense.
 const RETRY_AFTER: &str = "1";
 

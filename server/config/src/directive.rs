@@ -75,7 +75,7 @@ pub fn acts(name: &str) -> bool {
             let acting = matches!(block, "http" | "proxy" | "admin" | "status") && ACTING.contains(&directive);
             acting || (block, directive) == ("sproxy", "proxy_protocol")
         }
-        None => name.starts_with("vault_"),
+        None => name.starts_with("vault_") || name.starts_with("pluginserver_"),
     }
 }
 

@@ -158,6 +158,30 @@ impl Exchange {
         self.buffer_response = false;
     }
 
+    /// The same request for who looks at it after it is over: without what plugins remember, and without a body that
+    /// has passed.
+    pub fn kept(&self) -> Self {
+        Self {
+            id: self.id,
+            request: self.request.kept(),
+            forward: self.forward.clone(),
+            response: self.response.clone(),
+            route: self.route.clone(),
+            service: self.service.clone(),
+            workspace: self.workspace,
+            captures: self.captures.clone(),
+            identity: self.identity.clone(),
+            trace: self.trace,
+            timeline: self.timeline.clone(),
+            directory: self.directory.clone(),
+            state: State::default(),
+            log_values: self.log_values.clone(),
+            upstream_address: self.upstream_address,
+            session: self.session.clone(),
+            buffer_response: self.buffer_response,
+        }
+    }
+
     /// Sets Consumer and credential and tells the upstream by headers (`kong.client.authenticate`). `identifier`
     /// goes to `X-Credential-Identifier`.
     pub fn authenticate(

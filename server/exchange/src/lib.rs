@@ -15,6 +15,7 @@ pub mod headers;
 pub mod http_client;
 pub mod ldap;
 pub mod log_entry;
+pub mod mask;
 pub mod meters;
 pub mod names;
 pub mod plugin;

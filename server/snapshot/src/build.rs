@@ -229,25 +229,8 @@ impl Builder {
             }
         }
         for record in view.all("consumers") {
-            let row = &record.value;
-            let mut of = groups.remove(&id(record)).unwrap_or_default();
-            of.sort();
-            let consumer = Consumer {
-                id: id(record),
-                username: text(row, "username").map(Arc::from),
-                custom_id: text(row, "custom_id").map(Arc::from),
-                tags: row
-                    .get("tags")
-                    .and_then(Value::as_array)
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str)
-                    .map(Arc::from)
-                    .collect(),
-                groups: of.into_iter().map(|(_, id)| id).collect(),
-                created_at: row.get("created_at").and_then(Value::as_i64).unwrap_or_default(),
-                updated_at: row.get("updated_at").and_then(Value::as_i64).unwrap_or_default(),
-            };
+            let of = groups.remove(&id(record)).unwrap_or_default();
+            let consumer = Consumer::of(id(record), &record.value, of);
             people.add_consumer(workspace(record), consumer);
         }
         for entity in self.definitions.entities().filter(|entity| entity.is_credential()) {

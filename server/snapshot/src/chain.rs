@@ -226,6 +226,9 @@ mod tests {
         fn access<'a>(&'a self, _: &'a mut Exchange) -> Step<'a> {
             Step::NEXT
         }
+        fn response<'a>(&'a self, _: &'a mut Exchange) -> Step<'a> {
+            Step::NEXT
+        }
         fn header_filter(&self, _: &mut Exchange) -> Flow {
             Flow::Next
         }

@@ -11,6 +11,7 @@ use telemetry::{AccessFormat, Escape, Level, Sink, SinkTarget, SyslogTarget};
 pub struct Logs {
     sinks: HashMap<SinkTarget, Sink>,
     errors: Option<(Sink, Level)>,
+    share: f64,
     proxy: Option<telemetry::AccessLog>,
     stream: Option<telemetry::AccessLog>,
     admin: Option<telemetry::AccessLog>,
@@ -19,11 +20,25 @@ pub struct Logs {
 }
 
 /// Writes the proxy's access log.
-pub struct ProxyAccess(telemetry::AccessLog);
+pub struct ProxyAccess {
+    log: telemetry::AccessLog,
+    /// Share of the requests that did not fail and are logged.
+    share: f64,
+}
 
 impl Observer for ProxyAccess {
     fn finished(&self, exchange: &Exchange) {
-        self.0.log(exchange);
+        if self.share >= 1.0 || exchange.response.status >= 400 || self.takes(exchange) {
+            self.log.log(exchange);
+        }
+    }
+}
+
+impl ProxyAccess {
+    /// Whether a request is among those that are logged: by its id, which is random.
+    fn takes(&self, exchange: &Exchange) -> bool {
+        let digits = exchange.id.as_str().get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        digits.is_some_and(|number| f64::from(number) < self.share * f64::from(u32::MAX))
     }
 }
 
@@ -33,6 +48,7 @@ impl Logs {
         let mut logs = Self {
             sinks: HashMap::new(),
             errors: None,
+            share: settings.telemetry.sampling_rate,
             proxy: None,
             stream: None,
             admin: None,
@@ -68,12 +84,12 @@ impl Logs {
 
     /// The proxy's access log; `None` = off.
     pub fn proxy(&self) -> Option<ProxyAccess> {
-        self.proxy.clone().map(ProxyAccess)
+        self.proxy.clone().map(|log| ProxyAccess { log, share: self.share })
     }
 
     /// The access log of sessions; `None` = off.
     pub fn stream(&self) -> Option<ProxyAccess> {
-        self.stream.clone().map(ProxyAccess)
+        self.stream.clone().map(|log| ProxyAccess { log, share: self.share })
     }
 
     /// The Admin API's access log; `None` = off.

@@ -120,6 +120,7 @@ impl Node {
                 Core::with(settings, node_id, offer, Storage::Database(database))?
             }
         });
+        core.servers.start().map_err(|error| StartError(error.to_string()))?;
         let source = match (&settings.storage.declarative.file, &settings.storage.declarative.text) {
             (Some(path), _) => Some(Source::File(path.clone())),
             (None, Some(text)) => Some(Source::String(text.reveal().to_owned())),
@@ -163,6 +164,7 @@ impl Node {
             targets: core.targets.clone(),
             traffic: core.traffic.clone(),
             observer: logs.proxy().map(|log| Arc::new(log) as Arc<dyn proxy::Observer>),
+            watching: core.history.as_ref().map(super::history::watching),
             tracer: tracing.as_ref().map(Tracing::requests).or_else(|| super::tracing::detailed(&settings.tracing)),
             begins: Some(Arc::new(move || lua::begin(node_id))),
             stopping: AtomicBool::new(false),
@@ -258,6 +260,9 @@ impl Node {
     pub async fn stop(self, gracefully: bool) {
         drop(self.kept);
         self.state.drain();
+        if let Some(history) = &self.core.history {
+            history.stop();
+        }
         self.shared.stopping.store(true, Ordering::Relaxed);
         if let Some(listening) = &self.listening {
             listening.stop(gracefully).await;
@@ -270,6 +275,8 @@ impl Node {
         }
         self.core.redis.flush(FAREWELL).await;
         self.core.outbound.stop(LAST_ENTRIES).await;
+        let core = self.core.clone();
+        let _ = actix_rt::task::spawn_blocking(move || core.servers.stop()).await;
         self.actors.route_table.stop();
         self.actors.rate_limiter.stop();
         self.actors.certifier.stop();

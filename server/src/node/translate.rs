@@ -14,6 +14,18 @@ use std::net::ToSocketAddrs;
 use std::path::Path;
 use std::time::Duration;
 
+/// Servers of plugins in other languages.
+pub fn plugin_servers(settings: &Settings) -> Vec<pluginserver::Definition> {
+    let all = settings.plugin_servers.iter().cloned();
+    all.map(|config::PluginServer { name, socket, start, query }| pluginserver::Definition {
+        name,
+        socket,
+        start,
+        query,
+    })
+    .collect()
+}
+
 /// Settings of the proxy.
 pub fn proxy(settings: &Settings) -> Result<ProxySettings, String> {
     let proxying = &settings.proxying;
@@ -243,7 +255,11 @@ pub fn manager(settings: &Settings) -> manager::Settings {
         api_ssl_port: port(true),
         reach: if loopback { manager::Reach::Loopback } else { manager::Reach::Anyone },
         content_security_policy: None,
-        sign_in: (settings.manager.sign_in == Some(config::SignIn::Basic)).then(|| "basic-auth".to_owned()),
+        sign_in: match settings.manager.sign_in {
+            Some(config::SignIn::Basic) => Some("basic-auth".to_owned()),
+            Some(config::SignIn::Ldap) => Some("ldap-auth-advanced".to_owned()),
+            Some(config::SignIn::OpenIdConnect) | None => None,
+        },
         auth_header: settings.manager.auth_header.clone(),
         token_header: settings.rbac.token_header.clone(),
         anonymous_reports: false,

@@ -173,7 +173,7 @@ impl Call<'_> {
         let user = self.user_behind(admin)?;
         self.check_reach(&self.roles_of(&user.id)).await?;
         let mut resting = Vec::new();
-        if members.get("rbac_token_enabled") == Some(&Value::Bool(false)) && !self.gate.settings.passwords {
+        if members.get("rbac_token_enabled") == Some(&Value::Bool(false)) && !self.gate.settings.signs_in() {
             // The token is the only way in.
             if self.is_self(&user.id) {
                 return Err(errors::plain(400, "one's own access cannot be taken away"));

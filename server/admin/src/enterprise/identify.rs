@@ -57,7 +57,7 @@ impl Gate {
         if let Some(token) = only(headers, &self.settings.token_header)? {
             return self.by_token(token, policy).await.map(|subject| (subject, None));
         }
-        let name = if self.settings.passwords { only(headers, &self.settings.admin_header)? } else { None };
+        let name = if self.settings.signs_in() { only(headers, &self.settings.admin_header)? } else { None };
         let Some(name) = name else {
             return Err(errors::plain(401, "Invalid RBAC credentials. Token or User credentials required"));
         };
@@ -67,6 +67,8 @@ impl Gate {
             }
             let code = super::second_factor::code(headers);
             let admin = self.sign_in(&user, &password, code.as_deref()).await?;
+            // A directory may have moved them to other groups.
+            let policy = if self.settings.directory.is_some() { &self.fresh_policy().await? } else { policy };
             return self.subject_of(&admin, policy).map(|subject| (subject, None));
         }
         self.by_session(request, name, policy, trace).await

@@ -1,12 +1,17 @@
-//! `POST /revisions/{revision}/restore`: the configuration of a workspace as it was after a revision, as a new revision.
+//! `POST /revisions/{revision}/restore`: the configuration of a workspace as it was after a revision, as a new revision; and
+//! `POST /config/apply`: as a declarative file says.
 
 use super::desk::Call;
 use super::pass::ends_of_rights;
 use crate::delta::{Delta, counts, is_configuration, rank, unique_keys};
 use crate::errors;
+use crate::form::Argument;
+use crate::plan;
 use crate::respond::Answer;
 use crate::rules::{TRUSTING, trusted};
 use crate::scope::{now, seconds};
+use actix_web::http::header::HeaderMap;
+use actix_web::web::Bytes;
 use declarative::Kinds;
 use entities::{Fault, random_uuid};
 use serde_json::{Value, json};
@@ -27,30 +32,64 @@ impl Call<'_> {
         let revision = self.revision_named(0).await?;
         for _ in 0..ATTEMPTS {
             let view = self.scope.store.view().await.map_err(|error| errors::store(&error))?;
-            let mut deltas = self.way_back(&view, revision).await?;
-            self.check_rights(&deltas)?;
-            self.check_rules(&mut deltas, revision, &view).await?;
-            let restored = match deltas.is_empty() {
-                true => view.revision(),
-                false => match self.bring_back(&view, &deltas).await {
-                    Ok(restored) => restored,
-                    Err(Error::Precondition(_)) => continue,
-                    Err(error @ (Error::Unavailable(_) | Error::Full)) => return Err(errors::store(&error)),
-                    Err(error) => return Err(unrestorable(revision, &error.to_string())),
-                },
-            };
-            let sight = self.scope.sight();
-            let told: Vec<Delta> = deltas.into_iter().filter(|delta| sight.sees(delta)).collect();
-            let masks = self.gate.recorder.masks();
-            let body = json!({
-                "id": restored,
-                "restored": revision,
-                "counts": counts(&told),
-                "changes": told.iter().map(|delta| delta.shown(masks)).collect::<Vec<_>>(),
-            });
-            return Ok(Answer::json(200, &body));
+            let deltas = self.way_back(&view, revision).await?;
+            let refused = |why: &str| unrestorable(revision, why);
+            if let Some(mut body) = self.written(&view, deltas, refused).await? {
+                body["restored"] = revision.into();
+                return Ok(Answer::json(200, &body));
+            }
         }
         Err(errors::contended())
+    }
+
+    /// `POST /config/apply`: what the plan of the file tells, in one batch.
+    pub(crate) async fn take_file(
+        &self,
+        headers: &HeaderMap,
+        query: &[Argument],
+        body: &Bytes,
+    ) -> Result<Answer, Answer> {
+        for _ in 0..ATTEMPTS {
+            let (headers, query) = (headers.clone(), query.to_vec());
+            let (plan, view) = plan::of_file(self.scope, "apply", headers, query, body.clone()).await?;
+            // Making one is more than changing what is in it.
+            if plan.deltas.iter().any(|delta| delta.entity == "workspaces") {
+                return Err(errors::plain(409, "the file is of a workspace that does not exist"));
+            }
+            let refused = |why: &str| errors::plain(409, &format!("the file cannot be applied: {why}"));
+            if let Some(body) = self.written(&view, plan.deltas, refused).await? {
+                return Ok(Answer::json(200, &body));
+            }
+        }
+        Err(errors::contended())
+    }
+
+    /// Writes what leads to another state, and tells the revision it made; none where something else was written meanwhile.
+    async fn written(
+        &self,
+        view: &View,
+        mut deltas: Vec<Delta>,
+        refused: impl Fn(&str) -> Answer,
+    ) -> Result<Option<Value>, Answer> {
+        self.check_rights(&deltas)?;
+        self.check_rules(&mut deltas, &refused, view).await?;
+        let revision = match deltas.is_empty() {
+            true => view.revision(),
+            false => match self.bring_back(view, &deltas).await {
+                Ok(revision) => revision,
+                Err(Error::Precondition(_)) => return Ok(None),
+                Err(error @ (Error::Unavailable(_) | Error::Full)) => return Err(errors::store(&error)),
+                Err(error) => return Err(refused(&error.to_string())),
+            },
+        };
+        let sight = self.scope.sight();
+        let told: Vec<Delta> = deltas.into_iter().filter(|delta| sight.sees(delta)).collect();
+        let masks = self.gate.recorder.masks();
+        Ok(Some(json!({
+            "id": revision,
+            "counts": counts(&told),
+            "changes": told.iter().map(|delta| delta.shown(masks)).collect::<Vec<_>>(),
+        })))
     }
 
     /// What leads from the newest state of this workspace's configuration back to the one after a revision. Users, roles,
@@ -87,18 +126,23 @@ impl Call<'_> {
     }
 
     /// Holds what comes back to the rules of today.
-    async fn check_rules(&self, deltas: &mut [Delta], revision: Revision, view: &View) -> Result<(), Answer> {
+    async fn check_rules(
+        &self,
+        deltas: &mut [Delta],
+        refused: &impl Fn(&str) -> Answer,
+        view: &View,
+    ) -> Result<(), Answer> {
         for delta in deltas.iter_mut() {
             let Some(after) = &delta.after else { continue };
             let renewed = renewed(&self.scope.kinds, after);
             let renewed = renewed.map_err(|why| {
                 let text = format!("the '{}' entity {} is no longer valid: {why}", delta.entity, delta.id);
-                unrestorable(revision, &text)
+                refused(&text)
             })?;
             self.scope.check_collision(&renewed).await?;
             delta.after = Some(Arc::new(renewed));
         }
-        check_trust(view, deltas).map_err(|why| unrestorable(revision, &why))
+        check_trust(view, deltas).map_err(|why| refused(&why))
     }
 
     /// Writes it, in one batch.

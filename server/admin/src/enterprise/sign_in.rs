@@ -20,6 +20,16 @@ pub(super) fn refused() -> Answer {
     errors::plain(401, "Invalid authentication credentials")
 }
 
+/// The admin, where this is its password.
+async fn known_here(admin: Option<Arc<Record>>, password: &str) -> Option<Arc<Record>> {
+    let hash = admin.as_ref().and_then(|admin| admin.text("password")).map(str::to_owned);
+    let approved = admin.as_ref().is_some_and(|admin| admin.value.get("status").and_then(Value::as_i64) == Some(0));
+    let known = hash.is_some() && approved && !password.is_empty();
+    let (hash, password) = (hash.unwrap_or_else(|| NOBODY.to_owned()), password.to_owned());
+    let fits = actix_web::web::block(move || access::verify(&password, &hash)).await.unwrap_or(false);
+    admin.filter(|_| known && fits)
+}
+
 impl Gate {
     /// The admin with this name and password, and with this one-time code where it has a second factor.
     pub(super) async fn sign_in(&self, name: &str, password: &str, code: Option<&str>) -> Result<Arc<Record>, Answer> {
@@ -41,12 +51,9 @@ impl Gate {
     async fn proven(&self, name: &str, password: &str) -> Result<Arc<Record>, Answer> {
         let found = self.store.by_unique("admins", None, "username_lower", &name.into()).await;
         let admin = found.map_err(|error| errors::store(&error))?;
-        let hash = admin.as_ref().and_then(|admin| admin.text("password")).map(str::to_owned);
-        let approved = admin.as_ref().is_some_and(|admin| admin.value.get("status").and_then(Value::as_i64) == Some(0));
-        let known = hash.is_some() && approved && !password.is_empty();
-        let fits = {
-            let (hash, password) = (hash.unwrap_or_else(|| NOBODY.to_owned()), password.to_owned());
-            actix_web::web::block(move || access::verify(&password, &hash)).await.unwrap_or(false)
+        let proven = match &self.settings.directory {
+            Some(directory) => self.known_there(directory, admin.clone(), name, password).await?,
+            None => known_here(admin.clone(), password).await,
         };
         let Some(admin) = admin else { return Err(refused()) };
         let limits = self.settings.login_attempts;
@@ -54,9 +61,9 @@ impl Gate {
         if limits.limit.is_some_and(|limit| attempts.as_ref().map_or(0, |(_, count)| *count) >= limit) {
             return Err(refused());
         }
-        if known && fits {
+        if let Some(proven) = proven {
             self.forgive(attempts).await?;
-            return Ok(admin);
+            return Ok(proven);
         }
         self.count_failure(&admin, "login", limits, attempts).await?;
         Err(refused())
@@ -146,7 +153,7 @@ impl Call<'_> {
         let headers = self.request.headers();
         let mut names = headers.get_all(&gate.settings.admin_header);
         let name = names.next().and_then(|name| name.to_str().ok()).filter(|name| !name.is_empty());
-        let (Some(name), None, true) = (name, names.next(), gate.settings.passwords) else { return Err(refused()) };
+        let (Some(name), None, true) = (name, names.next(), gate.settings.signs_in()) else { return Err(refused()) };
         let Some((user, password)) = super::identify::basic(headers)? else {
             let session = gate.session(headers).await?.ok_or_else(refused)?;
             let admin = session.reference("admin").ok_or_else(refused)?;
@@ -160,7 +167,7 @@ impl Call<'_> {
         }
         let code = super::second_factor::code(headers);
         let admin = gate.sign_in(&user, &password, code.as_deref()).await?;
-        let subject = gate.subject_of(&admin, &self.policy)?;
+        let subject = gate.subject_of(&admin, &*gate.fresh_policy().await?)?;
         let secret = access::random().ok_or_else(errors::unexpected)?;
         let record = gate.new_session(&admin.id, &secret, seconds())?;
         let batch = Batch {

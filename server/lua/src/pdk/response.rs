@@ -201,7 +201,8 @@ pub fn exit<T>(answer: Answer) -> mlua::Result<T> {
     Err(error::of("exit"))
 }
 
-fn given_headers(headers: &Value) -> mlua::Result<Vec<(Cow<'static, str>, Vec<u8>)>> {
+/// Header lines of a table; without the length, which is that of the body.
+pub fn given_headers(headers: &Value) -> mlua::Result<Vec<(Cow<'static, str>, Vec<u8>)>> {
     let mut lines: Vec<(Cow<'static, str>, Vec<u8>)> = Vec::new();
     match headers {
         Value::Nil => {}
@@ -216,7 +217,6 @@ fn given_headers(headers: &Value) -> mlua::Result<Vec<(Cow<'static, str>, Vec<u8
         }
         _ => return Err(error::of("headers must be a nil or table")),
     }
-    // The length is that of the body.
     lines.retain(|(name, _)| !name.eq_ignore_ascii_case("content-length"));
     Ok(lines)
 }

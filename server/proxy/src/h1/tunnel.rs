@@ -52,24 +52,9 @@ impl Tunnel {
         }
     }
 
-    /// Passes bytes; ready when both sides have ended, one has failed, or nothing moved for `idle`.
+    /// Passes bytes; ready when both sides have ended, one has failed, or nothing moved for `idle`. Tells whether neither
+    /// side has failed.
     pub fn poll<C, U>(
-        &mut self,
-        context: &mut Context<'_>,
-        client: &mut C,
-        upstream: &mut U,
-        deadline: &Deadline,
-        idle: Duration,
-    ) -> Poll<()>
-    where
-        C: AsyncRead + AsyncWrite + Unpin,
-        U: AsyncRead + AsyncWrite + Unpin,
-    {
-        self.poll_telling(context, client, upstream, deadline, idle).map(|_| ())
-    }
-
-    /// The same; tells whether neither side has failed.
-    pub fn poll_telling<C, U>(
         &mut self,
         context: &mut Context<'_>,
         client: &mut C,

@@ -170,7 +170,7 @@ impl<'s> Way<'_, 's> {
         let idle = service.read_timeout.max(service.write_timeout);
         deadline.arm(idle);
         let mut tunnel = Tunnel::new(ahead, BytesMut::new());
-        let well = poll_fn(|context| tunnel.poll_telling(context, &mut io, &mut reached.io, &deadline, idle)).await;
+        let well = poll_fn(|context| tunnel.poll(context, &mut io, &mut reached.io, &deadline, idle)).await;
         if !well {
             // Neither side may take a part for the whole.
             io.reset_on_drop();

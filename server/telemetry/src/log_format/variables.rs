@@ -3,6 +3,7 @@
 use crate::access::{rfc3339_seconds, with_local_time};
 use crate::syslog::hostname;
 use base64::Engine;
+use exchange::mask::{MASK, Masks};
 use exchange::{Exchange, Source, Stamp, Try, TryError, Version};
 use std::borrow::Cow;
 use std::io::Write;
@@ -174,6 +175,41 @@ impl Variable {
                 pick(pairs, name, <[u8]>::eq_ignore_ascii_case)
             }
         }
+    }
+}
+
+impl Variable {
+    /// A value without what is secret in it.
+    pub fn masked<'a>(&self, value: Cow<'a, [u8]>, masks: &Masks) -> Cow<'a, [u8]> {
+        let shown = match self {
+            Self::Argument(name) if masks.hides_argument(name) => return Cow::Borrowed(MASK.as_bytes()),
+            Self::Cookie(_) if masks.hides_header(b"cookie") => return Cow::Borrowed(MASK.as_bytes()),
+            Self::RequestHeader(name) | Self::ResponseHeader(name) | Self::UpstreamHeader(name) => {
+                match name.as_str() {
+                    name if masks.hides_header(name.as_bytes()) => return Cow::Borrowed(MASK.as_bytes()),
+                    "referer" | "location" => masks.target(&value),
+                    _ => return value,
+                }
+            }
+            Self::Known(Known::Args) => masks.query(&value),
+            Self::Known(Known::RequestUri | Known::UpstreamUri) => masks.target(&value),
+            Self::Known(Known::Request) => request_line(masks, &value),
+            _ => return value,
+        };
+        let changed = match shown {
+            Cow::Owned(shown) => Some(shown),
+            Cow::Borrowed(_) => None,
+        };
+        changed.map_or(value, Cow::Owned)
+    }
+}
+
+/// A request line with its target masked.
+fn request_line<'l>(masks: &Masks, line: &'l [u8]) -> Cow<'l, [u8]> {
+    let end = line.iter().rposition(|byte| *byte == b' ').unwrap_or(line.len());
+    match masks.target(&line[..end]) {
+        Cow::Borrowed(_) => Cow::Borrowed(line),
+        Cow::Owned(shown) => Cow::Owned([&shown, &line[end..]].concat()),
     }
 }
 
