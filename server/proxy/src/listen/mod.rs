@@ -1,6 +1,7 @@
 //! Listeners: sockets, the PROXY protocol, TLS, and what serves the connections.
 
 mod bind;
+mod fence;
 mod proxy_protocol;
 mod server;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod tests;
 
 pub(crate) use bind::Bind;
 pub use bind::{BindError, Bound, KeepAlive, Listener, Place, Sockets, bind, bind_with};
+pub(crate) use fence::{Fence, taken};
 pub(crate) use proxy_protocol::read as read_proxy_header;
 pub use proxy_protocol::{ProxyError, ProxyHeader};
 pub use server::{Listening, Options, Serve, Streams, start, start_with};

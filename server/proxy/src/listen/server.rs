@@ -1,6 +1,7 @@
 //! From sockets to connections that are served.
 
 use super::bind::{Bind, Bound};
+use super::fence::{self, Fence};
 use super::proxy_protocol;
 use crate::session::{self, Sessions};
 use crate::stream::ClientStream;
@@ -43,12 +44,10 @@ pub struct Options {
 /// Connections per worker; beyond that they wait in the listener's queue.
 const MOST_CONNECTIONS: usize = 1 << 20;
 
-/// How long a connection that was accepted may take to its worker.
-const ARRIVAL: Duration = Duration::from_millis(250);
-
 /// Listeners that are served.
 pub struct Listening {
     handle: Option<ServerHandle>,
+    fence: Fence,
     /// The thread of UDP listeners.
     udp: Option<Arbiter>,
 }
@@ -73,7 +72,7 @@ impl Listening {
             if gracefully {
                 // A server that stops drops the connections that are on their way to a worker: let them arrive.
                 handle.pause().await;
-                tokio::time::sleep(ARRIVAL).await;
+                self.fence.passed().await;
             }
             handle.stop(gracefully).await;
         }
@@ -99,6 +98,7 @@ pub fn start_with<S: Serve>(
     serve: S,
 ) -> io::Result<(Listening, Option<Server>)> {
     let connects = |bound: &[Bound]| bound.iter().any(|bound| !bound.listener.udp);
+    let fence = Fence::default();
     let any = connects(&bound) || streams.as_ref().is_some_and(|streams| connects(&streams.bound));
     let mut server = Server::build()
         .workers(options.workers.clamp(1, 512))
@@ -125,11 +125,14 @@ pub fn start_with<S: Serve>(
             patience: options.handshake_timeout,
             serve: serve.clone(),
         };
+        let fence = fence.clone();
         server = match socket {
             Bind::Tcp(socket) => server.listen(name, socket, move || {
+                fence.stand();
                 door.serve.begin();
                 let door = door.clone();
                 fn_service(move |io: TcpStream| {
+                    fence::taken();
                     let door = door.clone();
                     async move {
                         door.tcp(io).await;
@@ -141,9 +144,11 @@ pub fn start_with<S: Serve>(
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "HTTP is not served over datagrams"));
             }
             Bind::Unix(socket) => server.listen_uds(name, socket, move || {
+                fence.stand();
                 door.serve.begin();
                 let door = door.clone();
                 fn_service(move |io: UnixStream| {
+                    fence::taken();
                     let door = door.clone();
                     async move {
                         door.unix(io).await;
@@ -156,11 +161,11 @@ pub fn start_with<S: Serve>(
     let mut udp = None;
     if let Some(Streams { bound, sessions }) = streams {
         let (datagrams, connections): (Vec<_>, Vec<_>) = bound.into_iter().partition(|bound| bound.listener.udp);
-        server = session::add(server, connections, &sessions)?;
+        server = session::add(server, connections, &sessions, &fence)?;
         udp = session::begin_udp(datagrams, &sessions);
     }
     let server = any.then(|| server.run());
-    Ok((Listening { handle: server.as_ref().map(Server::handle), udp }, server))
+    Ok((Listening { handle: server.as_ref().map(Server::handle), fence, udp }, server))
 }
 
 /// What a connection passes before it is served.

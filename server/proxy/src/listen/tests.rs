@@ -6,7 +6,9 @@ use crate::tls::{Acceptor, TlsSettings, generate, own};
 use crate::worker::{Ends, ListenerContext};
 use rustls_pki_types::ServerName;
 use snapshot::{Trust, UpstreamTls, certified_key};
+use std::io::{Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -39,12 +41,15 @@ struct Server {
 }
 
 fn serve(listeners: &[Listener], settings: &TlsSettings, patience: Duration) -> Server {
+    serve_on(bind(listeners).unwrap(), settings, patience)
+}
+
+fn serve_on(bound: Vec<Bound>, settings: &TlsSettings, patience: Duration) -> Server {
     let published = Arc::new(arc_swap::ArcSwap::from_pointee(snapshot::Snapshot::empty(router::Flavor::Traditional)));
     let (certificate, key) = generate("localhost").unwrap();
     let default = snapshot::Pair::new(Arc::new(certified_key(&certificate, &key).unwrap()), None);
     let acceptor = Acceptor::new(settings, published, default, None, false).unwrap();
     let options = Options { workers: 1, tls: Some(acceptor), handshake_timeout: patience, patience };
-    let bound = bind(listeners).unwrap();
     let addresses = bound.iter().map(Bound::address).collect();
     let (listening, server) = start(bound, &options, Mirror).unwrap();
     Server { listening, addresses, end: actix_rt::spawn(server) }
@@ -132,6 +137,50 @@ async fn a_graceful_stop_finishes_what_is_in_flight() {
     }
     assert_eq!(ask(&mut io, b"a line\n").await, "http None true None");
     stop.await.unwrap();
+    server.end.await.unwrap().unwrap();
+}
+
+/// Asks on a connection of its own, again and again; how often that went wrong.
+fn keep_asking(address: std::net::SocketAddr, stop: &AtomicBool) -> usize {
+    let ask = || -> std::io::Result<bool> {
+        let mut io = std::net::TcpStream::connect(address)?;
+        io.write_all(b"x\n")?;
+        let mut answer = String::new();
+        io.read_to_string(&mut answer)?;
+        Ok(answer == "http None true None")
+    };
+    std::iter::repeat_with(ask)
+        .take_while(|_| !stop.load(Ordering::Relaxed))
+        .filter(|asked| !matches!(asked, Ok(true)))
+        .count()
+}
+
+#[actix_rt::test]
+async fn one_server_after_the_other_on_the_same_socket_loses_nobody() {
+    let (settings, patience) = (TlsSettings::default(), Duration::from_secs(20));
+    let listener = loopback();
+    let mut bound = bind(std::slice::from_ref(&listener)).unwrap();
+    let mut next = bound[0].share().unwrap();
+    let mut server = serve_on(bound, &settings, patience);
+    let address = server.addresses[0].unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..6)
+        .map(|_| {
+            let stop = stop.clone();
+            std::thread::spawn(move || keep_asking(address, &stop))
+        })
+        .collect();
+    for _ in 0..20 {
+        bound = bind_with(std::slice::from_ref(&listener), &mut Sockets::from([next])).unwrap();
+        next = bound[0].share().unwrap();
+        let before = std::mem::replace(&mut server, serve_on(bound, &settings, patience));
+        assert_eq!(server.addresses[0], Some(address));
+        before.listening.stop(true).await;
+        before.end.await.unwrap().unwrap();
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert_eq!(clients.into_iter().map(|client| client.join().unwrap()).sum::<usize>(), 0);
+    server.listening.stop(false).await;
     server.end.await.unwrap().unwrap();
 }
 

@@ -2,7 +2,7 @@
 
 use super::live::{Door, Sessions};
 use super::udp;
-use crate::listen::{Bind, Bound, Serve};
+use crate::listen::{Bind, Bound, Fence, Serve, taken};
 use crate::worker::Ends;
 use actix_rt::Arbiter;
 use actix_server::ServerBuilder;
@@ -18,15 +18,22 @@ fn door(bound: &Bound) -> Door {
 }
 
 /// Adds listeners for connections to a server.
-pub(crate) fn add(mut server: ServerBuilder, bound: Vec<Bound>, sessions: &Sessions) -> io::Result<ServerBuilder> {
+pub(crate) fn add(
+    mut server: ServerBuilder,
+    bound: Vec<Bound>,
+    sessions: &Sessions,
+    fence: &Fence,
+) -> io::Result<ServerBuilder> {
     for bound in bound {
-        let (door, sessions) = (door(&bound), sessions.clone());
+        let (door, sessions, fence) = (door(&bound), sessions.clone(), fence.clone());
         let name = bound.listener.place.to_string();
         server = match bound.socket {
             Bind::Tcp(socket) => server.listen(name, socket, move || {
+                fence.stand();
                 sessions.0.engine.begin();
                 let sessions = sessions.clone();
                 fn_service(move |io: TcpStream| {
+                    taken();
                     let sessions = sessions.clone();
                     async move {
                         // A connection that is gone already has no peer.
@@ -40,9 +47,11 @@ pub(crate) fn add(mut server: ServerBuilder, bound: Vec<Bound>, sessions: &Sessi
                 })
             })?,
             Bind::Unix(socket) => server.listen_uds(name, socket, move || {
+                fence.stand();
                 sessions.0.engine.begin();
                 let sessions = sessions.clone();
                 fn_service(move |io: UnixStream| {
+                    taken();
                     let sessions = sessions.clone();
                     async move {
                         sessions.tcp(door, io, Ends::default()).await;
