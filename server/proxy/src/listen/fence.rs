@@ -136,7 +136,8 @@ async fn acceptors_rest() {
     }
 }
 
-/// The folders of actix-server's accepting threads, "actix-server acceptor"; the kernel keeps 15 bytes of a name.
+/// The folders of actix-server's accepting threads, "actix-server acceptor"; the kernel keeps 15 bytes of a name. A thread
+/// that never had a turn has no name yet: servers that serve have threads that had.
 fn acceptors() -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc/self/task")? {

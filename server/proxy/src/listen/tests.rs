@@ -8,18 +8,19 @@ use rustls_pki_types::ServerName;
 use snapshot::{Trust, UpstreamTls, certified_key};
 use std::io::{Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-/// Tells each client how its connection looks from here, after a line from it.
-#[derive(Clone)]
-struct Mirror;
+/// Tells each client how its connection looks from here, after a line from it; and counts them.
+#[derive(Clone, Default)]
+struct Mirror(Arc<AtomicUsize>);
 
 impl Serve for Mirror {
     async fn serve<S: ClientStream>(&self, mut io: S, ends: Ends, listener: Arc<ListenerContext>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
         let mut line = Vec::new();
         while !line.ends_with(b"\n") {
             if io.read_buf(&mut line).await.unwrap_or(0) == 0 {
@@ -35,6 +36,7 @@ impl Serve for Mirror {
 }
 
 struct Server {
+    mirror: Mirror,
     listening: Listening,
     addresses: Vec<Option<std::net::SocketAddr>>,
     end: actix_rt::task::JoinHandle<std::io::Result<()>>,
@@ -51,8 +53,9 @@ fn serve_on(bound: Vec<Bound>, settings: &TlsSettings, patience: Duration) -> Se
     let acceptor = Acceptor::new(settings, published, default, None, false).unwrap();
     let options = Options { workers: 1, tls: Some(acceptor), handshake_timeout: patience, patience };
     let addresses = bound.iter().map(Bound::address).collect();
-    let (listening, server) = start(bound, &options, Mirror).unwrap();
-    Server { listening, addresses, end: actix_rt::spawn(server) }
+    let mirror = Mirror::default();
+    let (listening, server) = start(bound, &options, mirror.clone()).unwrap();
+    Server { mirror, listening, addresses, end: actix_rt::spawn(server) }
 }
 
 fn loopback() -> Listener {
@@ -140,19 +143,20 @@ async fn a_graceful_stop_finishes_what_is_in_flight() {
     server.end.await.unwrap().unwrap();
 }
 
-/// Asks on a connection of its own, again and again; how often that went wrong.
-fn keep_asking(address: std::net::SocketAddr, stop: &AtomicBool) -> usize {
-    let ask = || -> std::io::Result<bool> {
+/// Asks on a connection of its own, again and again; what went wrong.
+fn keep_asking(address: std::net::SocketAddr, stop: &AtomicBool) -> Vec<String> {
+    let ask = || -> std::io::Result<String> {
         let mut io = std::net::TcpStream::connect(address)?;
         io.write_all(b"x\n")?;
         let mut answer = String::new();
         io.read_to_string(&mut answer)?;
-        Ok(answer == "http None true None")
+        Ok(answer)
     };
     std::iter::repeat_with(ask)
         .take_while(|_| !stop.load(Ordering::Relaxed))
-        .filter(|asked| !matches!(asked, Ok(true)))
-        .count()
+        .filter(|asked| !matches!(asked, Ok(answer) if answer == "http None true None"))
+        .map(|asked| format!("{asked:?}"))
+        .collect()
 }
 
 #[actix_rt::test]
@@ -175,11 +179,15 @@ async fn one_server_after_the_other_on_the_same_socket_loses_nobody() {
         next = bound[0].share().unwrap();
         let before = std::mem::replace(&mut server, serve_on(bound, &settings, patience));
         assert_eq!(server.addresses[0], Some(address));
+        while server.mirror.0.load(Ordering::Relaxed) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         before.listening.stop(true).await;
         before.end.await.unwrap().unwrap();
     }
     stop.store(true, Ordering::Relaxed);
-    assert_eq!(clients.into_iter().map(|client| client.join().unwrap()).sum::<usize>(), 0);
+    let failed: Vec<_> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
+    assert_eq!(failed, Vec::<String>::new());
     server.listening.stop(false).await;
     server.end.await.unwrap().unwrap();
 }
