@@ -6,9 +6,11 @@ BINARY := target/ci/silverback
 CONFORMANCE := $(if $(wildcard e2e/conformance/run),e2e/conformance,../shared/conformance)
 # All modes of the conformance runner.
 MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing --mode db --mode db-rbac
+# What `make test` consists of, in order.
+STEPS := setup-test lint unit ui build system conformance alerts adversarial browser image-steps
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run docs build ui browser browser-pages dist test lint unit system conformance alerts adversarial image image-steps bench figures setup setup-test clean
+.PHONY: help run docs build ui browser browser-pages dist test steps lint unit system conformance alerts adversarial image image-steps bench figures setup setup-test clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,8 +31,11 @@ docs: ## the parts of docs/ that follow from definitions, written anew
 dist: ## the gateway as it ships: fat LTO
 	cargo build --profile dist -p silverback
 
-test: setup-test lint unit ui build system conformance alerts adversarial browser image-steps ## lints, unit tests, the real binary from outside, the manager in a browser, the image's steps
+test: $(STEPS) ## lints, unit tests, the real binary from outside, the manager in a browser, the image's steps
 	@echo "all tests passed"
+
+steps: ## what `make test` consists of, in its order
+	@echo $(STEPS)
 
 lint: ## format, clippy, licences and bans
 	cargo fmt --all --check
