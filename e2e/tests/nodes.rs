@@ -187,3 +187,24 @@ fn a_burst_of_writes_leads_to_few_rebuilds() {
     let rebuilds = log.lines().filter(|line| line.contains("a configuration is in use")).count();
     assert!(rebuilds > 0 && rebuilds < WRITES / 4, "{rebuilds} rebuilds");
 }
+
+#[test]
+fn each_node_knows_of_the_others() {
+    let postgres = Postgres::start();
+    let (one, mut two) = (on(&postgres, &[]), on(&postgres, &[]));
+    let told = |node: &Gateway| send(node.admin, "GET", "/nodes", &Value::Null).json();
+    let own = send(two.admin, "GET", "/", &Value::Null).json();
+    eventually("both are known", || told(&one)["data"].as_array().is_some_and(|nodes| nodes.len() == 2));
+    let nodes = told(&one);
+    let found = nodes["data"].as_array().and_then(|nodes| nodes.iter().find(|node| node["id"] == own["node_id"]));
+    let found = found.unwrap_or_else(|| panic!("it is among them: {nodes}"));
+    assert_eq!((&found["hostname"], &found["version"]), (&own["hostname"], &own["version"]));
+    assert_eq!((&found["status"], &found["ip"], &found["behind"]), (&json!("up"), &json!("127.0.0.1"), &json!(0)));
+    // Telling is no change of the configuration.
+    let newest = || send(one.admin, "GET", "/revisions", &Value::Null).json()["data"][0]["id"].clone();
+    let before = newest();
+    two.signal("TERM");
+    assert!(two.wait().success());
+    eventually("one has left", || told(&one)["data"].as_array().is_some_and(|nodes| nodes.len() == 1));
+    assert_eq!(newest(), before);
+}
