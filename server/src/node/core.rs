@@ -6,6 +6,7 @@ use super::database::Database;
 use super::log_level::LogLevel;
 use super::lua_database::LuaDatabase;
 use super::meters::SharedMeters;
+use super::notices::ToGate;
 use super::redis::Outside;
 use super::shipper::Outbound;
 use super::translate;
@@ -122,6 +123,8 @@ pub struct Core {
     pub ldap: Arc<ldap_client::Client>,
     /// What goes out for plugins.
     pub outbound: Arc<Outbound>,
+    /// Who hears what plugins tell beside their answers.
+    pub notices: Arc<ToGate>,
     /// Servers of plugins in other languages.
     pub servers: Servers,
     /// Names to addresses.
@@ -226,7 +229,9 @@ impl Core {
         let masks = telemetry::masks().clone();
         masks.store(Arc::new(own_masks.clone()));
         let history = super::history::start(settings, masks.clone())?;
+        let notices: Arc<ToGate> = Arc::default();
         let services = Services {
+            notices: notices.clone(),
             records,
             challenges: acme.clone(),
             meters,
@@ -272,6 +277,7 @@ impl Core {
             redis,
             ldap,
             outbound,
+            notices,
             resolver,
         })
     }

@@ -128,8 +128,13 @@ impl Metrics {
         }
     }
 
-    /// Queues of logging plugins.
+    /// Queues of logging plugins and event hooks.
     fn queues(&mut self, core: &Core) {
+        if core.database().is_some() {
+            let (help, untold) =
+                ("Happenings that event hooks were not told of, too many waiting", core.notices.untold());
+            self.add("silverback_event_hooks_dropped_total", "counter", help, Some(untold as f64));
+        }
         let queues = core.outbound.depot.counts();
         let mut add = |name, help, kind, of: fn(&telemetry::ship::QueueCounts) -> u64| {
             let series =

@@ -2,8 +2,8 @@
 
 use super::directory::Directory;
 use access::{Complexity, Exclusion, SessionSettings, SigningKey};
-use exchange::HttpClient;
 use exchange::http_client::NoHttp;
+use exchange::{HttpClient, NoScripts, NoShipping, Scripts, Shipping};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +82,10 @@ pub struct GateSettings {
     pub event_hooks: bool,
     /// What speaks to other servers.
     pub http: Arc<dyn HttpClient>,
+    /// Queues of what is sent.
+    pub shipping: Arc<dyn Shipping>,
+    /// What runs functions of event hooks.
+    pub scripts: Arc<dyn Scripts>,
 }
 
 impl GateSettings {
@@ -111,6 +115,8 @@ impl Default for GateSettings {
             collisions: Collisions::default(),
             event_hooks: true,
             http: Arc::new(NoHttp),
+            shipping: Arc::new(NoShipping),
+            scripts: Arc::new(NoScripts),
         }
     }
 }
