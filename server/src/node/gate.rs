@@ -48,6 +48,7 @@ pub async fn open(settings: &Settings, core: &Core) -> Result<Option<Arc<Gate>>,
         },
         event_hooks: settings.event_hooks,
         http: core.outbound.clone(),
+        mailer: super::mails::open(settings, core)?,
         shipping: core.outbound.depot.clone(),
         scripts: Arc::new(lua::Chunks { node_id: core.node_id }),
     };

@@ -15,6 +15,7 @@ mod logs;
 mod lua;
 mod lua_api;
 mod lua_database;
+mod mails;
 mod masks;
 mod meters;
 mod metrics;
