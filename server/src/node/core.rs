@@ -2,6 +2,7 @@
 
 use super::acme::Issuance;
 use super::aside::Aside;
+use super::builds::{Builds, Trigger};
 use super::database::Database;
 use super::log_level::LogLevel;
 use super::lua_database::LuaDatabase;
@@ -123,6 +124,8 @@ pub struct Core {
     pub ldap: Arc<ldap_client::Client>,
     /// What goes out for plugins.
     pub outbound: Arc<Outbound>,
+    /// How often Snapshots were compiled.
+    pub builds: Builds,
     /// Who hears what plugins tell beside their answers.
     pub notices: Arc<ToGate>,
     /// Servers of plugins in other languages.
@@ -278,6 +281,7 @@ impl Core {
             ldap,
             outbound,
             notices,
+            builds: Builds::default(),
             resolver,
         })
     }
@@ -308,7 +312,7 @@ impl Core {
             // Writing takes as long as compiling: both at once.
             accepted = Some(std::thread::scope(|scope| {
                 let staged = scope.spawn(|| self.stage(view, &hash));
-                let snapshot = self.compile(view)?;
+                let snapshot = self.builds.time(Trigger::Declarative, || self.compile(view))?;
                 Ok::<_, LoadError>((snapshot, staged.join()))
             })?);
             given = Some(view.clone());
@@ -353,7 +357,7 @@ impl Core {
 
     /// Compiles a state and publishes it.
     fn publish(&self, view: &View) -> Result<(), LoadError> {
-        self.publish_compiled(view, self.compile(view)?);
+        self.publish_compiled(view, self.builds.time(Trigger::Start, || self.compile(view))?);
         Ok(())
     }
 

@@ -4,6 +4,7 @@ mod acme;
 mod admin;
 mod api_log;
 mod aside;
+mod builds;
 mod core;
 mod database;
 mod figures;
