@@ -138,5 +138,6 @@ mod tests {
         assert!(cache.remove(&[2; 32]) && !cache.remove(&[2; 32]));
         cache.clear();
         assert!(cache.get(&[3; 32]).is_none());
+        assert_eq!(cache.asked(), (1, 2));
     }
 }
