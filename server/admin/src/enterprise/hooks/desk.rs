@@ -50,6 +50,7 @@ fn checked(mut hook: Record, scripts: &dyn Scripts) -> Result<Record, Answer> {
     }
     for name in required {
         match config.get(*name) {
+            None | Some(Value::Null) => return wrong(name, "required field missing"),
             Some(Value::Array(functions)) if *name == "functions" && !functions.is_empty() => {
                 for function in functions {
                     let checked = function.as_str().ok_or_else(|| "expected a string".to_owned());
@@ -60,7 +61,6 @@ fn checked(mut hook: Record, scripts: &dyn Scripts) -> Result<Record, Answer> {
             }
             Some(_) if *name == "functions" => return wrong(name, "expected an array of functions"),
             Some(Value::String(text)) if !text.is_empty() => {}
-            None | Some(Value::Null) => return wrong(name, "required field missing"),
             Some(_) => return wrong(name, "expected a string"),
         }
     }
