@@ -31,7 +31,6 @@ pub mod services;
 pub mod session;
 pub mod shipping;
 pub mod state;
-pub mod tally;
 pub mod timeline;
 pub mod trace;
 
@@ -58,6 +57,5 @@ pub use session::{Session, Transport};
 pub use shipping::{
     Destination, NoShipping, Outbox, Pack, QueueLimits, Receiver, Receiving, Recipient, Shipment, Shipping,
 };
-pub use tally::Tally;
 pub use timeline::{Look, Section, Stamp, Timeline, Try, TryError};
 pub use trace::{SpanId, TraceContext, TraceId, Tracer};

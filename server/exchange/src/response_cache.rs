@@ -1,7 +1,6 @@
 //! Responses kept in memory, in a bounded number of bytes, for every worker of a node.
 
 use crate::headers::Headers;
-use crate::tally::Tally;
 use bytes::Bytes;
 use moka::Expiry;
 use moka::sync::Cache;
@@ -43,8 +42,6 @@ impl KeptResponse {
 pub struct ResponseCache {
     kept: Cache<ResponseKey, Arc<KeptResponse>, foldhash::fast::RandomState>,
     capacity: u64,
-    hits: Tally,
-    misses: Tally,
 }
 
 struct Lifetime;
@@ -73,7 +70,7 @@ impl ResponseCache {
             .weigher(|_, kept: &Arc<KeptResponse>| kept.weight())
             .expire_after(Lifetime)
             .build_with_hasher(foldhash::fast::RandomState::default());
-        Self { kept, capacity, hits: Tally::default(), misses: Tally::default() }
+        Self { kept, capacity }
     }
 
     /// The largest body that is kept, in bytes: one response must not drive all others out.
@@ -83,14 +80,7 @@ impl ResponseCache {
 
     /// A response that is still kept.
     pub fn get(&self, key: &ResponseKey) -> Option<Arc<KeptResponse>> {
-        let kept = self.kept.get(key);
-        if kept.is_some() { &self.hits } else { &self.misses }.count();
-        kept
-    }
-
-    /// How often a response was asked for and there, and how often it was not.
-    pub fn asked(&self) -> (u64, u64) {
-        (self.hits.sum(), self.misses.sum())
+        self.kept.get(key)
     }
 
     /// Keeps a response in the place of an earlier one.
@@ -138,6 +128,5 @@ mod tests {
         assert!(cache.remove(&[2; 32]) && !cache.remove(&[2; 32]));
         cache.clear();
         assert!(cache.get(&[3; 32]).is_none());
-        assert_eq!(cache.asked(), (1, 2));
     }
 }

@@ -152,16 +152,11 @@ impl Metrics {
         self.add("silverback_upstream_pool_hits_total", "counter", help, hits);
         let help = "How often a connection to an upstream was wanted and none was idle";
         self.add("silverback_upstream_pool_misses_total", "counter", help, misses);
-        let mut asked = vec![("responses", core.responses.asked())];
-        asked.extend(core.people.as_ref().map(|people| ("directory", people.asked())));
-        let of = |pick: fn((u64, u64)) -> u64| {
-            asked.iter().map(|(cache, counts)| (vec![("cache", (*cache).to_owned())], pick(*counts) as f64)).collect()
-        };
-        let help = "How often something was looked for in a cache and there";
-        self.0.push(Own { name: "silverback_cache_hits_total", help, kind: "counter", series: of(|(hits, _)| hits) });
-        let help = "How often something was looked for in a cache and not there";
-        let series = of(|(_, misses)| misses);
-        self.0.push(Own { name: "silverback_cache_misses_total", help, kind: "counter", series });
+        let Some((hits, misses)) = core.people.as_ref().map(|people| people.asked()) else { return };
+        let help = "How often a Consumer, a credential or the like was wanted and kept";
+        self.add("silverback_directory_hits_total", "counter", help, Some(hits as f64));
+        let help = "How often a Consumer, a credential or the like was wanted and the database asked";
+        self.add("silverback_directory_misses_total", "counter", help, Some(misses as f64));
     }
 
     /// What the node keeps in memory.
