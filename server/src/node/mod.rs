@@ -21,6 +21,7 @@ mod masks;
 mod meters;
 mod metrics;
 mod notices;
+mod presence;
 mod priority;
 mod proxy_cache;
 mod rate_limiter;
