@@ -99,7 +99,7 @@ mod tests {
             ("return function () error('no good') end", "no good"),
             ("return function () return print end", "type not supported"),
             ("return function () while true do end end", "more instructions than it may"),
-            ("return function (", "unexpected symbol"),
+            ("return function (", "expected near"),
         ] {
             let error = run(chunk, Vec::new()).await.unwrap_err();
             assert!(error.contains(expected), "{chunk}: {error}");
