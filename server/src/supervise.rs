@@ -29,15 +29,44 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Life(#[expect(dead_code, reason = "its drop is the message")] oneshot::Sender<()>);
 
 /// Restarts of every actor of the process, by name.
-static RESTARTS: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
+static RESTARTS: Mutex<BTreeMap<&'static str, Figures>> = Mutex::new(BTreeMap::new());
 
-fn tally() -> MutexGuard<'static, BTreeMap<&'static str, u64>> {
+/// What is counted of actors of one name.
+#[derive(Default)]
+struct Figures {
+    restarts: u64,
+    waiting: Arc<AtomicU64>,
+}
+
+fn tally() -> MutexGuard<'static, BTreeMap<&'static str, Figures>> {
     RESTARTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How often actors of the process were started anew, by their names; 0 where they never were.
 pub fn restarts() -> BTreeMap<&'static str, u64> {
-    tally().clone()
+    tally().iter().map(|(name, figures)| (*name, figures.restarts)).collect()
+}
+
+/// How many messages wait for actors of the process to answer them, by their names: those under way, and those in front
+/// of an actor that is busy or being restarted.
+pub fn waiting() -> BTreeMap<&'static str, u64> {
+    tally().iter().map(|(name, figures)| (*name, figures.waiting.load(Relaxed))).collect()
+}
+
+/// A message that waits for its answer.
+struct Waits<'a>(&'a AtomicU64);
+
+impl<'a> Waits<'a> {
+    fn begin(waiting: &'a AtomicU64) -> Self {
+        waiting.fetch_add(1, Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 /// An actor that is kept alive.
@@ -57,6 +86,7 @@ struct Shared<A: Actor> {
     started: Notify,
     restarts: AtomicU64,
     stopping: AtomicBool,
+    waiting: Arc<AtomicU64>,
 }
 
 /// The actor did not take the message within [`PATIENCE`].
@@ -67,13 +97,14 @@ pub struct NoAnswer(&'static str);
 impl<A: Actor<Context = Context<A>>> Supervised<A> {
     /// Starts an actor on an arbiter and keeps it alive until [`Supervised::stop`].
     pub fn start(arbiter: &ArbiterHandle, name: &'static str, make: impl Fn(Life) -> A + Send + 'static) -> Self {
-        tally().entry(name).or_default();
+        let waiting = tally().entry(name).or_default().waiting.clone();
         let shared = Arc::new(Shared {
             name,
             current: ArcSwapOption::empty(),
             started: Notify::new(),
             restarts: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            waiting,
         });
         let keeper = shared.clone();
         arbiter.spawn(async move {
@@ -86,7 +117,7 @@ impl<A: Actor<Context = Context<A>>> Supervised<A> {
                 // Counted once the new one takes messages: who sees the count can reach it.
                 if !first {
                     keeper.restarts.fetch_add(1, Release);
-                    *tally().entry(keeper.name).or_default() += 1;
+                    tally().entry(keeper.name).or_default().restarts += 1;
                 }
                 first = false;
                 keeper.started.notify_waiters();
@@ -121,6 +152,7 @@ impl<A: Actor<Context = Context<A>>> Supervised<A> {
         M::Result: Send,
         A::Context: ToEnvelope<A, M>,
     {
+        let _waits = Waits::begin(&self.shared.waiting);
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             let started = self.shared.started.notified();

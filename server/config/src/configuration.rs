@@ -9,7 +9,7 @@ use crate::listener::{Listener, Subsystem};
 use crate::load::Loaded;
 use crate::property::Edition;
 use crate::secret::MASK;
-use crate::settings::{Listeners, Trusted};
+use crate::settings::{Listeners, PluginServer, Trusted};
 use crate::value::Value;
 use crate::{table, values};
 
@@ -36,7 +36,7 @@ impl Loaded {
         object.insert("loaded_plugins".into(), names(plugins.into_iter().collect()));
         let env = self.settings.node.vaults.contains("env");
         object.insert("loaded_vaults".into(), names(if env { vec!["env"] } else { vec![] }));
-        object.insert("pluginservers".into(), json!({}));
+        object.insert("pluginservers".into(), self.plugin_servers());
         object.insert("lmdb_validation_tag".into(), json!("3.9"));
         object.insert("database".into(), json!(self.settings.storage.database.name()));
         object.insert("prefix".into(), json!(self.settings.prefix));
@@ -70,6 +70,24 @@ impl Loaded {
             // A dynamic property is nobody's idea of public: vault and plugin server options may hold secrets.
             None if property.is_none() && !name.starts_with("nginx_") => Some(json!(MASK)),
             None => Some(entry.value.to_json()),
+        }
+    }
+
+    /// Servers of plugins in other languages; commands may hold secrets, as the properties they come from.
+    fn plugin_servers(&self) -> Json {
+        let shown = |server: &PluginServer| {
+            let mut shown = json!({"name": server.name, "socket": server.socket});
+            for (name, given) in [("start_command", &server.start), ("query_command", &server.query)] {
+                if given.is_some() {
+                    shown[name] = MASK.into();
+                }
+            }
+            shown
+        };
+        // Lua's empty table.
+        match self.settings.plugin_servers.as_slice() {
+            [] => json!({}),
+            servers => servers.iter().map(shown).collect(),
         }
     }
 

@@ -132,6 +132,25 @@ fn the_configuration_is_shown_as_kong_shows_it() {
 }
 
 #[test]
+fn plugin_servers_are_shown_without_their_commands() {
+    let shown = env(&[
+        ("KONG_PLUGINSERVER_NAMES", "py,js"),
+        ("KONG_PLUGINSERVER_PY_SOCKET", "/run/py.socket"),
+        ("KONG_PLUGINSERVER_PY_START_CMD", "/opt/py --token s3cret"),
+        ("KONG_PLUGINSERVER_PY_QUERY_CMD", "/opt/py --dump"),
+        ("KONG_PLUGINSERVER_JS_SOCKET", "/run/js.socket"),
+        ("KONG_PLUGINSERVER_JS_QUERY_CMD", "/opt/js --dump"),
+    ]);
+    let shown = shown.unwrap().configuration([]);
+    let expected = serde_json::json!([
+        {"name": "py", "socket": "/run/py.socket", "start_command": "******", "query_command": "******"},
+        {"name": "js", "socket": "/run/js.socket", "query_command": "******"},
+    ]);
+    assert_eq!(shown["pluginservers"], expected);
+    assert!(!Value::Object(shown).to_string().contains("s3cret"));
+}
+
+#[test]
 fn flags_of_default_listeners() {
     let shown = env(&[]).unwrap().configuration([]);
     let listener = &shown["proxy_listeners"][1];

@@ -12,6 +12,7 @@ mod keys;
 mod look_up;
 mod people;
 mod records;
+mod tally;
 
 pub use people::{People, Settings};
 pub use records::PluginRecords;

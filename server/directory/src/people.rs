@@ -4,6 +4,7 @@ use crate::cache::{Cache, Entry, Known};
 use crate::changes::{concerns, forget};
 use crate::keys::{Key, Names, Wanted};
 use crate::look_up::Question;
+use crate::tally::Tally;
 use entities::Definitions;
 use exchange::{Consumer, Credential, Directory, DirectoryError, Lookup};
 use futures_util::FutureExt;
@@ -53,6 +54,8 @@ struct Inner {
     settings: Settings,
     names: Names,
     cache: Cache,
+    hits: Tally,
+    misses: Tally,
     flying: Mutex<HashMap<Key, Flying, foldhash::fast::RandomState>>,
 }
 
@@ -61,7 +64,13 @@ impl People {
     pub fn new(store: Arc<dyn Store>, definitions: Arc<Definitions>, settings: Settings) -> Self {
         let cache = Cache::new(settings.bytes);
         let (names, flying) = (Names::new(), Mutex::default());
-        Self(Arc::new(Inner { store, definitions, settings, names, cache, flying }))
+        let (hits, misses) = (Tally::default(), Tally::default());
+        Self(Arc::new(Inner { store, definitions, settings, names, cache, hits, misses, flying }))
+    }
+
+    /// How often an answer was wanted and kept, and how often the store had to be asked.
+    pub fn asked(&self) -> (u64, u64) {
+        (self.0.hits.sum(), self.0.misses.sum())
     }
 
     /// How many answers are kept.
@@ -129,8 +138,10 @@ impl People {
         let key = inner.names.key(wanted);
         let kept = inner.cache.get(&key);
         if let Some(entry) = kept.as_ref().filter(|entry| inner.is_fresh(entry, Duration::ZERO)) {
+            inner.hits.count();
             return Found::Known(entry.known.clone());
         }
+        inner.misses.count();
         Found::Asked(self.fly(key, question(), kept))
     }
 

@@ -18,6 +18,7 @@ pub mod log_entry;
 pub mod mask;
 pub mod meters;
 pub mod names;
+pub mod notices;
 pub mod plugin;
 pub mod records;
 pub mod redis;
@@ -41,6 +42,7 @@ pub use exchange::{Captures, Exchange, Identity, TRACE_ID};
 pub use headers::Headers;
 pub use http_client::{HttpClient, HttpError, HttpRequest, HttpResponse};
 pub use meters::{Meter, Meters, NoMeters};
+pub use notices::{LimitExceeded, NoNotices, Notices};
 pub use plugin::{About, Chunk, Flow, Instance, Phases, Plugin, PluginType, Registry, Step};
 pub use records::{NoRecords, Records, RecordsError};
 pub use request::{Forward, Instead, Request, Retarget, Scheme, TlsSession, Version};
@@ -49,9 +51,11 @@ pub use response::{Response, Source};
 pub use response_cache::{KeptResponse, ResponseCache, ResponseKey};
 /// A regular expression over bytes, as plugins are configured with.
 pub use router::Pattern;
-pub use scripts::{LogScripts, NoScripts, Scripts};
+pub use scripts::{LogScripts, NoScripts, Returning, Scripts};
 pub use services::{Services, TracingDefaults};
 pub use session::{Session, Transport};
-pub use shipping::{Destination, Outbox, Pack, QueueLimits, Shipment, Shipping};
+pub use shipping::{
+    Destination, NoShipping, Outbox, Pack, QueueLimits, Receiver, Receiving, Recipient, Shipment, Shipping,
+};
 pub use timeline::{Look, Section, Stamp, Timeline, Try, TryError};
 pub use trace::{SpanId, TraceContext, TraceId, Tracer};

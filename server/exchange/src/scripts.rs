@@ -1,8 +1,14 @@
 //! Scripts of configurations, for plugins that take some: another room runs them.
 
 use crate::Exchange;
+use serde_json::Value;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// What a chunk gives back, while it runs elsewhere; the error is a sentence.
+pub type Returning = Pin<Box<dyn Future<Output = Result<Value, String>> + Send>>;
 
 /// Whoever runs scripts.
 pub trait Scripts: Send + Sync {
@@ -16,6 +22,10 @@ pub trait Scripts: Send + Sync {
         id: Uuid,
         chunks: Vec<(String, String)>,
     ) -> Result<Arc<dyn LogScripts>, String>;
+
+    /// Runs a chunk for no request, beside the workers: the function that it returns, called with these arguments, or
+    /// the chunk itself where it returns none.
+    fn run(&self, chunk: &str, arguments: Vec<Value>) -> Returning;
 }
 
 /// Chunks of one configuration.
@@ -35,5 +45,9 @@ impl Scripts for NoScripts {
 
     fn log_values(&self, _: &'static str, _: Uuid, _: Vec<(String, String)>) -> Result<Arc<dyn LogScripts>, String> {
         Err("Lua is not available on this node".to_owned())
+    }
+
+    fn run(&self, _: &str, _: Vec<Value>) -> Returning {
+        Box::pin(std::future::ready(Err("Lua is not available on this node".to_owned())))
     }
 }

@@ -7,6 +7,7 @@ use crate::counters::Counters;
 use crate::http_client::{HttpClient, NoHttp};
 use crate::ldap::{Ldap, NoLdap};
 use crate::meters::{Meters, NoMeters};
+use crate::notices::{NoNotices, Notices};
 use crate::records::{NoRecords, Records};
 use crate::redis::{NoRedis, Redis};
 use crate::response_cache::ResponseCache;
@@ -37,6 +38,8 @@ pub struct Services {
     pub responses: Arc<ResponseCache>,
     /// Scripts of configurations.
     pub scripts: Arc<dyn Scripts>,
+    /// Who hears what plugins tell beside their answers.
+    pub notices: Arc<dyn Notices>,
     /// What requests are traced by default.
     pub tracing: TracingDefaults,
     /// This node's id, as `GET /` of the Admin API tells it.
@@ -66,6 +69,7 @@ impl Services {
             shipping: Arc::new(NoShipping),
             responses: Arc::new(ResponseCache::new(1 << 20)),
             scripts: Arc::new(NoScripts),
+            notices: Arc::new(NoNotices),
             tracing: TracingDefaults::default(),
             node_id,
         }

@@ -5,7 +5,10 @@
 
 use bytes::Bytes;
 use std::fmt;
+use std::future::Future;
+use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,6 +138,46 @@ pub enum Destination {
         /// Whether it is opened anew for every batch.
         reopen: bool,
     },
+    /// Each message is taken by a receiver of this process.
+    Receiver(Recipient),
+}
+
+/// A message that is on its way; the error is a sentence.
+pub type Receiving = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+/// Takes messages where it needs more than a connection to bring them further: a request of its own for each, a mail.
+pub trait Receiver: Send + Sync {
+    /// Takes a message. One that is not taken is tried again as the queue's limits say.
+    fn receive(&self, message: Bytes) -> Receiving;
+}
+
+/// A receiver with its name. Two are the same where the receiver is.
+#[derive(Clone)]
+pub struct Recipient {
+    /// For logs; holds no secret.
+    pub name: String,
+    /// Who takes messages.
+    pub receiver: Arc<dyn Receiver>,
+}
+
+impl Recipient {
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.receiver).addr()
+    }
+}
+
+impl PartialEq for Recipient {
+    fn eq(&self, other: &Self) -> bool {
+        self.address() == other.address()
+    }
+}
+
+impl Eq for Recipient {}
+
+impl Hash for Recipient {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.address().hash(state);
+    }
 }
 
 impl fmt::Debug for Destination {
@@ -151,6 +194,7 @@ impl fmt::Display for Destination {
             Self::Tcp { host, port, .. } => write!(f, "{host}:{port} (TCP)"),
             Self::Udp { host, port } => write!(f, "{host}:{port} (UDP)"),
             Self::Local { path } | Self::File { path, .. } => write!(f, "{}", path.display()),
+            Self::Receiver(recipient) => f.write_str(&recipient.name),
         }
     }
 }

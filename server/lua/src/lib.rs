@@ -5,6 +5,7 @@
 //! lends it ([`current`]); a function that waits suspends its coroutine, never the worker; in the sandbox every call
 //! is bounded in instructions and every state in memory.
 
+mod beside;
 mod current;
 mod database;
 mod error;

@@ -1,4 +1,5 @@
-//! Chunks that make values for the log entry: `custom_fields_by_lua` of the logging plugins.
+//! Chunks of configurations: those that make values for the log entry (`custom_fields_by_lua` of the logging plugins),
+//! and those that run for no request (event hooks).
 
 use crate::current;
 use crate::error;
@@ -6,8 +7,9 @@ use crate::phase::Phase;
 use crate::runner::Runner;
 use crate::worker::{self, Slot, Worker};
 use exchange::log_entry::Mode;
-use exchange::{Exchange, LogScripts, Scripts};
+use exchange::{Exchange, LogScripts, Returning, Scripts};
 use mlua::Value;
+use serde_json::Value as Json;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -30,6 +32,13 @@ impl Scripts for Chunks {
     ) -> Result<Arc<dyn LogScripts>, String> {
         chunks.iter().try_for_each(|(_, chunk)| self.check(chunk))?;
         Ok(Arc::new(Values { chunks, runner: Runner::new(plugin, id, self.node_id, worker::BUDGET) }))
+    }
+
+    fn run(&self, chunk: &str, arguments: Vec<Json>) -> Returning {
+        match self.check(chunk) {
+            Ok(()) => Box::pin(crate::beside::call(self.node_id, chunk.to_owned(), arguments)),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
     }
 }
 

@@ -14,6 +14,9 @@ pub struct WorkerTraffic {
     closed: AtomicU64,
     requests: AtomicU64,
     answered: AtomicU64,
+    idle: AtomicU64,
+    reused: AtomicU64,
+    missed: AtomicU64,
 }
 
 /// Figures at one moment.
@@ -29,6 +32,12 @@ pub struct Figures {
     pub accepted: u64,
     /// Requests ever read.
     pub requests: u64,
+    /// Idle connections to upstreams.
+    pub idle: u64,
+    /// How often an idle connection was wanted and there.
+    pub reused: u64,
+    /// How often one was wanted and there was none.
+    pub missed: u64,
 }
 
 impl Traffic {
@@ -49,6 +58,9 @@ impl Traffic {
             sum.requests += requests;
             sum.active += accepted.saturating_sub(closed);
             sum.writing += requests.saturating_sub(answered);
+            sum.idle += worker.idle.load(Relaxed);
+            sum.reused += worker.reused.load(Relaxed);
+            sum.missed += worker.missed.load(Relaxed);
         }
         sum.waiting = sum.active.saturating_sub(sum.writing);
         sum
@@ -77,6 +89,18 @@ impl WorkerTraffic {
     pub fn end(&self) {
         count(&self.answered);
     }
+
+    /// So many connections to upstreams are idle.
+    #[inline]
+    pub fn idle(&self, connections: usize) {
+        self.idle.store(connections as u64, Relaxed);
+    }
+
+    /// An idle connection to an upstream was wanted, and found or not.
+    #[inline]
+    pub fn take(&self, found: bool) {
+        count(if found { &self.reused } else { &self.missed });
+    }
 }
 
 /// One writer: a load and a store, no locked instruction.
@@ -99,7 +123,12 @@ mod tests {
         one.close();
         two.accept();
         two.begin();
-        let expected = Figures { active: 1, writing: 1, waiting: 0, accepted: 2, requests: 2 };
+        for (worker, found, idle) in [(&one, true, 3), (&two, true, 0), (&two, false, 4)] {
+            worker.take(found);
+            worker.idle(idle);
+        }
+        let expected =
+            Figures { active: 1, writing: 1, waiting: 0, accepted: 2, requests: 2, idle: 7, reused: 2, missed: 1 };
         assert_eq!(traffic.now(), expected);
     }
 }

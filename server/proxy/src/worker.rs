@@ -146,16 +146,17 @@ impl Worker {
             requests: settings.upstream_keepalive_max_requests,
             idle: u64::try_from(idle).unwrap_or(u64::MAX),
         };
+        let traffic = shared.traffic.worker();
         Self {
             snapshot: RefCell::new(Cache::new(shared.published.clone())),
             held: RefCell::new(Rc::new(shared.published.load_full())),
             settings,
             buffers: Rc::default(),
             deadlines: Rc::default(),
-            pool: Pool::new(limits),
+            pool: Pool::new(limits, traffic.clone()),
             lines: Rc::new(Lines::new(limits)),
             date: Date::default(),
-            traffic: shared.traffic.worker(),
+            traffic,
             watcher: shared.watching.as_ref().map(|watcher| RefCell::new(watcher())),
             stopping: Cell::new(false),
             moment: Cell::new((Instant::now(), SystemTime::now())),

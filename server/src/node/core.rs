@@ -2,10 +2,12 @@
 
 use super::acme::Issuance;
 use super::aside::Aside;
+use super::builds::{Builds, Trigger};
 use super::database::Database;
 use super::log_level::LogLevel;
 use super::lua_database::LuaDatabase;
 use super::meters::SharedMeters;
+use super::notices::ToGate;
 use super::redis::Outside;
 use super::shipper::Outbound;
 use super::translate;
@@ -122,6 +124,10 @@ pub struct Core {
     pub ldap: Arc<ldap_client::Client>,
     /// What goes out for plugins.
     pub outbound: Arc<Outbound>,
+    /// How often Snapshots were compiled.
+    pub builds: Builds,
+    /// Who hears what plugins tell beside their answers.
+    pub notices: Arc<ToGate>,
     /// Servers of plugins in other languages.
     pub servers: Servers,
     /// Names to addresses.
@@ -226,7 +232,9 @@ impl Core {
         let masks = telemetry::masks().clone();
         masks.store(Arc::new(own_masks.clone()));
         let history = super::history::start(settings, masks.clone())?;
+        let notices: Arc<ToGate> = Arc::default();
         let services = Services {
+            notices: notices.clone(),
             records,
             challenges: acme.clone(),
             meters,
@@ -272,6 +280,8 @@ impl Core {
             redis,
             ldap,
             outbound,
+            notices,
+            builds: Builds::default(),
             resolver,
         })
     }
@@ -302,7 +312,7 @@ impl Core {
             // Writing takes as long as compiling: both at once.
             accepted = Some(std::thread::scope(|scope| {
                 let staged = scope.spawn(|| self.stage(view, &hash));
-                let snapshot = self.compile(view)?;
+                let snapshot = self.builds.time(Trigger::Declarative, || self.compile(view))?;
                 Ok::<_, LoadError>((snapshot, staged.join()))
             })?);
             given = Some(view.clone());
@@ -347,7 +357,7 @@ impl Core {
 
     /// Compiles a state and publishes it.
     fn publish(&self, view: &View) -> Result<(), LoadError> {
-        self.publish_compiled(view, self.compile(view)?);
+        self.publish_compiled(view, self.builds.time(Trigger::Start, || self.compile(view))?);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Metrics that other gateways do not have: of the process, of the configuration, of what the node keeps.
 
+use super::builds::Trigger;
 use super::core::Core;
 use observability::metrics::Own;
 use std::collections::HashMap;
@@ -18,6 +19,8 @@ pub fn own(core: &Core) -> Vec<Own> {
     let mut metrics = Metrics(Vec::new());
     metrics.process();
     metrics.configuration(core);
+    metrics.builds(core);
+    metrics.reuse(core);
     metrics.kept(core);
     metrics.queues(core);
     metrics.0
@@ -107,6 +110,53 @@ impl Metrics {
             let help = "Actors that ended unexpectedly and were started anew";
             self.0.push(Own { name: "silverback_actor_restarts_total", help, kind: "counter", series });
         }
+        let series: Vec<_> = crate::supervise::waiting()
+            .into_iter()
+            .map(|(actor, waiting)| (vec![("actor", actor.to_owned())], waiting as f64))
+            .collect();
+        if !series.is_empty() {
+            let help = "Messages that wait for an actor's answer";
+            self.0.push(Own { name: "silverback_actor_waiting", help, kind: "gauge", series });
+        }
+    }
+
+    /// How configurations became Snapshots.
+    fn builds(&mut self, core: &Core) {
+        let builds = &core.builds;
+        let label = |trigger: Trigger| ("trigger", trigger.name().to_owned());
+        let counts = Trigger::ALL.into_iter().flat_map(|trigger| {
+            let (done, refused) = builds.counts(trigger);
+            [("built", done), ("refused", refused)]
+                .map(|(result, count)| (vec![label(trigger), ("result", result.to_owned())], count as f64))
+        });
+        let help = "Snapshots that were compiled, or could not be";
+        let series = counts.collect();
+        self.0.push(Own { name: "silverback_snapshot_builds_total", help, kind: "counter", series });
+        let series = Trigger::ALL.map(|trigger| (vec![label(trigger)], builds.seconds(trigger))).into();
+        let help = "Seconds that compiling Snapshots took";
+        self.0.push(Own { name: "silverback_snapshot_build_seconds_total", help, kind: "counter", series });
+        let last = Some(builds.last());
+        self.add("silverback_snapshot_build_last_seconds", "gauge", "Seconds that compiling the last one took", last);
+        if core.database().is_some() {
+            let help = "Seconds from the last change in the database to its being in use on this node";
+            self.add("silverback_event_lag_seconds", "gauge", help, Some(builds.lag()));
+        }
+    }
+
+    /// Idle connections to upstreams, and what is kept so that nobody need be asked.
+    fn reuse(&mut self, core: &Core) {
+        let now = core.traffic.now();
+        let (idle, hits, misses) = (Some(now.idle as f64), Some(now.reused as f64), Some(now.missed as f64));
+        self.add("silverback_upstream_pool_idle", "gauge", "Idle connections to upstreams", idle);
+        let help = "How often a connection to an upstream was wanted and an idle one was there";
+        self.add("silverback_upstream_pool_hits_total", "counter", help, hits);
+        let help = "How often a connection to an upstream was wanted and none was idle";
+        self.add("silverback_upstream_pool_misses_total", "counter", help, misses);
+        let Some((hits, misses)) = core.people.as_ref().map(|people| people.asked()) else { return };
+        let help = "How often a Consumer, a credential or the like was wanted and kept";
+        self.add("silverback_directory_hits_total", "counter", help, Some(hits as f64));
+        let help = "How often a Consumer, a credential or the like was wanted and the database asked";
+        self.add("silverback_directory_misses_total", "counter", help, Some(misses as f64));
     }
 
     /// What the node keeps in memory.
@@ -128,8 +178,13 @@ impl Metrics {
         }
     }
 
-    /// Queues of logging plugins.
+    /// Queues of logging plugins and event hooks.
     fn queues(&mut self, core: &Core) {
+        if core.database().is_some() {
+            let (help, untold) =
+                ("Happenings that event hooks were not told of, too many waiting", core.notices.untold());
+            self.add("silverback_event_hooks_dropped_total", "counter", help, Some(untold as f64));
+        }
         let queues = core.outbound.depot.counts();
         let mut add = |name, help, kind, of: fn(&telemetry::ship::QueueCounts) -> u64| {
             let series =

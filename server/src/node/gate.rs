@@ -48,11 +48,15 @@ pub async fn open(settings: &Settings, core: &Core) -> Result<Option<Arc<Gate>>,
         },
         event_hooks: settings.event_hooks,
         http: core.outbound.clone(),
+        mailer: super::mails::open(settings, core)?,
+        shipping: core.outbound.depot.clone(),
+        scripts: Arc::new(lua::Chunks { node_id: core.node_id }),
     };
     let gate = Gate::open(given, core.kinds.clone(), core.store()).await.map_err(|error| error.to_string())?;
     let gate = Arc::new(gate);
     if settings.event_hooks {
         core.targets.listen(Arc::new(Told(gate.clone())));
+        core.notices.open(gate.clone());
     }
     Ok(Some(gate))
 }

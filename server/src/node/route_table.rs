@@ -7,6 +7,7 @@
 //! actor is being restarted, requests are served from the one in use.
 
 use super::Panic;
+use super::builds::Trigger;
 use super::core::{Core, LoadError};
 use super::health_checkers::HealthCheckers;
 use super::priority::give_way;
@@ -14,7 +15,7 @@ use crate::supervise::Life;
 use actix::{Actor, AsyncContext, AtomicResponse, Context, Handler, Message, WrapFuture};
 use snapshot::COMPILED;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use store::{Batch, ChangeKind, Error, Store, View};
 use tokio::sync::watch;
 
@@ -91,20 +92,24 @@ pub(super) async fn follow(core: &Arc<Core>) -> Result<bool, LoadError> {
     let Some(database) = core.database() else { return Ok(false) };
     let store = database.reading();
     let known = core.followed();
+    let mut changed = None;
     let newest = match &known {
         Some(known) => match advance(core, store.as_ref(), known).await? {
-            Advanced::To(view, false) => {
+            Advanced::To(view, None) => {
                 core.set_followed(Arc::new(view));
                 return Ok(false);
             }
-            Advanced::To(view, true) => Arc::new(view),
+            Advanced::To(view, Some(at)) => {
+                changed = Some(at);
+                Arc::new(view)
+            }
             Advanced::Nowhere => return Ok(false),
             Advanced::Lost => store.view_of(&COMPILED).await?,
         },
         None => store.view_of(&COMPILED).await?,
     };
     let (compiling, view) = (core.clone(), newest.clone());
-    let compiled = core.aside.run(move || compiling.compile(&view)).await;
+    let compiled = core.aside.run(move || compiling.builds.time(Trigger::Database, || compiling.compile(&view))).await;
     let snapshot = compiled.unwrap_or_else(|error| failed(&error))?;
     let (publishing, view) = (core.clone(), newest.clone());
     let published = actix_rt::task::spawn_blocking(move || {
@@ -112,6 +117,9 @@ pub(super) async fn follow(core: &Arc<Core>) -> Result<bool, LoadError> {
         publishing.publish_compiled(&view, snapshot);
     });
     published.await.or_else(|error| failed(&error))?;
+    if let Some(changed) = changed {
+        core.builds.in_use(changed);
+    }
     core.set_followed(newest);
     Ok(true)
 }
@@ -123,8 +131,8 @@ fn failed<T>(error: &dyn std::error::Error) -> Result<T, LoadError> {
 }
 
 enum Advanced {
-    /// To a newer state; whether something changed that is compiled.
-    To(View, bool),
+    /// To a newer state; when the last change was made, where something changed that is compiled.
+    To(View, Option<SystemTime>),
     /// Nothing was written.
     Nowhere,
     /// The change log does not say how; everything must be read anew.
@@ -132,20 +140,23 @@ enum Advanced {
 }
 
 async fn advance(core: &Core, store: &dyn Store, known: &View) -> Result<Advanced, Error> {
-    let (mut view, mut moved, mut touched) = (known.clone(), false, false);
+    let (mut view, mut moved, mut touched) = (known.clone(), false, None);
     loop {
         let changes = match store.changes(view.revision(), STRIDE).await {
             Ok(changes) => changes,
             Err(Error::Forgotten { .. }) => return Ok(Advanced::Lost),
             Err(error) => return Err(error),
         };
-        let Some(last) = changes.last().map(|change| change.revision) else { break };
+        let Some((last, at)) = changes.last().map(|change| (change.revision, change.at)) else { break };
         moved = true;
         super::log_level::heed(core, &changes);
-        touched |= changes.iter().any(|change| match &change.kind {
+        let compiled = changes.iter().any(|change| match &change.kind {
             ChangeKind::Record { entity, .. } => view.catalog().position(entity).is_some(),
             ChangeKind::Replaced { .. } => true,
         });
+        if compiled {
+            touched = Some(at);
+        }
         match view.followed(&changes, last) {
             Some(next) => view = next,
             None => return Ok(Advanced::Lost),

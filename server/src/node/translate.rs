@@ -9,6 +9,7 @@ use proxy::listen::{self, Place};
 use proxy::tls::TlsSettings;
 use proxy::{HeaderTokens, ProxySettings, RealIpHeader, SessionSettings};
 use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 use snapshot::Trust;
 use std::net::ToSocketAddrs;
 use std::path::Path;
@@ -175,6 +176,16 @@ pub fn default_certificate(given: &TlsListener, prefix: &Path) -> Result<snapsho
 /// Whom outgoing TLS connections believe.
 pub fn trust(given: &config::TlsOutgoing) -> Result<Trust, String> {
     let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(authorities(given)?);
+    if roots.is_empty() {
+        return Ok(Trust::mozilla(u32::try_from(given.verify_depth).unwrap_or(u32::MAX), client(given)));
+    }
+    Ok(Trust::new(roots, u32::try_from(given.verify_depth).unwrap_or(u32::MAX), client(given)))
+}
+
+/// The authorities that settings name.
+fn authorities(given: &config::TlsOutgoing) -> Result<Vec<CertificateDer<'static>>, String> {
+    let mut all = Vec::new();
     for trusted in &given.trusted {
         let pem = match trusted {
             Trusted::Pem(pem) => pem.text.reveal().to_owned(),
@@ -183,17 +194,54 @@ pub fn trust(given: &config::TlsOutgoing) -> Result<Trust, String> {
             }
             Trusted::SystemMissing => continue,
         };
-        for certificate in
-            snapshot::certificates_in(&pem).map_err(|error| format!("lua_ssl_trusted_certificate: {error}"))?
-        {
-            // A system's list may hold authorities that are no longer acceptable; they vouch for nobody.
-            let _ = roots.add(certificate);
+        all.extend(snapshot::certificates_in(&pem).map_err(|error| format!("lua_ssl_trusted_certificate: {error}"))?);
+    }
+    // A system's list may hold authorities that are no longer acceptable; they vouch for nobody.
+    all.retain(|authority: &CertificateDer<'_>| RootCertStore::empty().add(authority.clone()).is_ok());
+    Ok(all)
+}
+
+/// Mails to admins; none where they are only pretended.
+pub fn mail(settings: &Settings) -> Result<Option<mail::Settings>, String> {
+    let given = &settings.mail;
+    if given.mock {
+        return Ok(None);
+    }
+    let security = match (given.ssl, given.starttls) {
+        (true, true) => return Err("smtp_ssl and smtp_starttls exclude each other".to_owned()),
+        (true, false) => mail::Security::Tls,
+        (false, true) => mail::Security::StartTls,
+        (false, false) => mail::Security::None,
+    };
+    let scheme = match given.auth.as_deref() {
+        None => None,
+        Some("login") => Some(mail::Scheme::Login),
+        Some(_) => Some(mail::Scheme::Plain),
+    };
+    let auth = match (scheme, &given.username, &given.password) {
+        (None, ..) => None,
+        (Some(scheme), Some(user), Some(password)) => {
+            Some(mail::Auth { scheme, user: user.clone(), password: password.reveal().to_owned() })
         }
-    }
-    if roots.is_empty() {
-        return Ok(Trust::mozilla(u32::try_from(given.verify_depth).unwrap_or(u32::MAX), client(given)));
-    }
-    Ok(Trust::new(roots, u32::try_from(given.verify_depth).unwrap_or(u32::MAX), client(given)))
+        (Some(_), ..) => return Err("smtp_auth_type needs smtp_username and smtp_password".to_owned()),
+    };
+    let from = given.from.clone().ok_or("mails need a sender: set admin_emails_from, or smtp_mock = on")?;
+    let authorities = match security {
+        mail::Security::None => Vec::new(),
+        _ => authorities(&settings.outgoing_tls)?.iter().map(|authority| authority.to_vec()).collect(),
+    };
+    Ok(Some(mail::Settings {
+        host: given.host.clone(),
+        port: given.port,
+        security,
+        auth,
+        domain: given.domain.clone(),
+        step: given.connect_timeout,
+        whole: given.connect_timeout + given.send_timeout + given.read_timeout,
+        from,
+        reply_to: given.reply_to.clone(),
+        authorities,
+    }))
 }
 
 fn client(given: &config::TlsOutgoing) -> Option<(String, String)> {

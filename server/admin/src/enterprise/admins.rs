@@ -98,15 +98,20 @@ impl Call<'_> {
         let user = self.scope.made("rbac_users", home, json!({"name": username, "is_admin": true}))?;
         let mut value = members.clone();
         value.insert("username_lower".to_owned(), lower.into());
-        value.insert("email".to_owned(), email.into());
+        value.insert("email".to_owned(), email.clone().into());
         value.insert("status".to_owned(), 4.into());
         value.insert("rbac_user".to_owned(), json!({"id": user.id.to_string()}));
         value.insert("belong_workspace".to_owned(), json!({"id": self.scope.workspace.to_string()}));
-        let admin = self.scope.made("admins", None, value.into())?;
+        let mut admin = self.scope.made("admins", None, value.into())?;
+        let by_mail = self.mails() && self.gate.settings.passwords && email.is_some();
+        let token = if by_mail { Some(self.open_invitation(&mut admin)?) } else { None };
         let mut operations = vec![Operation::Insert(user.clone())];
         operations.extend(self.first_role(&user).await?);
         operations.push(Operation::Insert(admin.clone()));
         self.write(operations).await?;
+        if let Some(token) = token {
+            self.mail_invitation(&admin, &token);
+        }
         Ok(Answer::json(200, &json!({"admin": shown(&admin)})))
     }
 
@@ -143,24 +148,23 @@ impl Call<'_> {
     async fn new_invitation(&self, admin: &Record) -> Result<Answer, Answer> {
         // Who has the token becomes the admin.
         self.check_reach(&self.roles_of(&self.user_behind(admin)?.id)).await?;
-        let token = access::random().ok_or_else(errors::unexpected)?;
         let mut record = admin.clone();
-        record.value.insert("register_token".to_owned(), access::digest(&token).into());
-        let ends = self
-            .gate
-            .settings
-            .invitation_expiry
-            .map(|time| seconds().saturating_add(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)));
-        record.value.insert("register_expires".to_owned(), ends.into());
+        let token = self.open_invitation(&mut record)?;
         self.write(vec![Operation::Update(record.clone())]).await?;
         let mut body = shown(&record);
-        let base = self.gate.settings.manager_urls.first().map_or("http://localhost:8002", String::as_str);
-        let name = query::escape(record.text("username").unwrap_or_default());
-        let email = query::escape(record.text("email").unwrap_or_default());
-        let url = format!("{}/register?email={email}&username={name}&token={token}", base.trim_end_matches('/'));
-        body.insert("register_url".to_owned(), url.into());
+        body.insert("register_url".to_owned(), self.page_for("register", &record, &token).into());
         body.insert("token".to_owned(), token.into());
         Ok(Answer::json(200, &body.into()))
+    }
+
+    /// Has an admin be invited with a token, which is given back.
+    fn open_invitation(&self, admin: &mut Record) -> Result<String, Answer> {
+        let token = access::random().ok_or_else(errors::unexpected)?;
+        admin.value.insert("register_token".to_owned(), access::digest(&token).into());
+        let expiry = self.gate.settings.invitation_expiry;
+        let ends = expiry.map(|time| seconds().saturating_add(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)));
+        admin.value.insert("register_expires".to_owned(), ends.into());
+        Ok(token)
     }
 
     async fn change_admin(&self, admin: &Record, body: Body) -> Result<Answer, Answer> {
@@ -308,7 +312,7 @@ impl Call<'_> {
                 record.value.insert("reset_token".to_owned(), access::digest(&token).into());
                 record.value.insert("reset_expires".to_owned(), (seconds() + RESET).into());
                 self.replace_admin(&admin, record, Vec::new()).await?;
-                tracing::info!("a reset of a password was asked for; mails are not sent");
+                self.mail_reset(&admin, &token, RESET);
             }
             return Ok(Answer::empty(201));
         }
@@ -320,6 +324,7 @@ impl Call<'_> {
         let admin = admin.ok_or_else(|| errors::plain(401, "Unauthorized"))?;
         self.check_password(password)?;
         self.set_password(&admin, password).await?;
+        self.mail_changed(&admin);
         Ok(Answer::empty(200))
     }
 
@@ -361,6 +366,7 @@ impl Call<'_> {
         self.check_password(new)?;
         self.gate.forgive(attempts).await?;
         self.set_password(&admin, new).await?;
+        self.mail_changed(&admin);
         Ok(Answer::empty(204))
     }
 

@@ -3,7 +3,7 @@
 
 use super::backoff::Backoff;
 use super::desk::Desk;
-use super::health::HealthEvent;
+use super::hooks::Ear;
 use super::pass::Pass;
 use super::recorder::Recorder;
 use super::settings::GateSettings;
@@ -18,7 +18,6 @@ use declarative::Kinds;
 use entities::DEFAULT_WORKSPACE;
 use std::sync::Arc;
 use store::{Error, Record, Store};
-use tokio::sync::mpsc;
 use uuid::Uuid;
 
 /// What a request needs besides being understood.
@@ -64,7 +63,7 @@ pub struct Gate {
     pub(super) tokens: Tokens,
     pub(crate) recorder: Recorder,
     pub(super) backoff: Backoff,
-    pub(super) health: Option<mpsc::Sender<HealthEvent>>,
+    pub(super) ear: Option<Ear>,
     policies: Arc<Policies>,
 }
 
@@ -81,8 +80,8 @@ impl Gate {
         if (settings.endpoints || settings.entities) && !has_way_in(policies.now().await?.as_ref()) {
             return Err(GateError::Nobody);
         }
-        let health = recorder.hooks().map(|hooks| super::health::watch(hooks.clone(), policies.clone()));
-        Ok(Gate { settings, kinds, store, tokens, recorder, backoff: Backoff::default(), health, policies })
+        let ear = recorder.hooks().map(|hooks| Ear::open(hooks.clone(), policies.clone()));
+        Ok(Gate { settings, kinds, store, tokens, recorder, backoff: Backoff::default(), ear, policies })
     }
 
     /// What holds now.

@@ -64,7 +64,10 @@ impl Recorder {
     ) -> Result<Recorder, String> {
         let masks = Arc::new(Masks::new(kinds.clone(), settings.exclusion.clone()));
         let log = audit.map(|audit| Log::start(audit, masks.clone(), store.clone())).transpose()?.map(Arc::new);
-        let hooks = settings.event_hooks.then(|| Arc::new(Hooks::new(kinds.clone(), settings.http.clone())));
+        let hooks = settings.event_hooks.then(|| {
+            let (shipping, http) = (settings.shipping.clone(), settings.http.clone());
+            Arc::new(Hooks::new(kinds.clone(), shipping, http, settings.scripts.clone()))
+        });
         Ok(Recorder { kinds, store, masks, log, hooks })
     }
 

@@ -1,9 +1,10 @@
 //! What the gate is given by the node's settings.
 
 use super::directory::Directory;
+use super::mails::Mailer;
 use access::{Complexity, Exclusion, SessionSettings, SigningKey};
-use exchange::HttpClient;
 use exchange::http_client::NoHttp;
+use exchange::{HttpClient, NoScripts, NoShipping, Scripts, Shipping};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +83,12 @@ pub struct GateSettings {
     pub event_hooks: bool,
     /// What speaks to other servers.
     pub http: Arc<dyn HttpClient>,
+    /// What sends mails to admins; none: they are not sent.
+    pub mailer: Option<Arc<dyn Mailer>>,
+    /// Queues of what is sent.
+    pub shipping: Arc<dyn Shipping>,
+    /// What runs functions of event hooks.
+    pub scripts: Arc<dyn Scripts>,
 }
 
 impl GateSettings {
@@ -111,6 +118,9 @@ impl Default for GateSettings {
             collisions: Collisions::default(),
             event_hooks: true,
             http: Arc::new(NoHttp),
+            mailer: None,
+            shipping: Arc::new(NoShipping),
+            scripts: Arc::new(NoScripts),
         }
     }
 }

@@ -7,6 +7,7 @@ mod description;
 mod directory;
 mod history;
 mod hooks;
+mod mails;
 mod observe;
 mod requests;
 mod support;

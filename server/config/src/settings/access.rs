@@ -127,6 +127,8 @@ pub struct Mail {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// TLS from the start.
+    pub ssl: bool,
     /// STARTTLS.
     pub starttls: bool,
     /// `plain` or `login`; none: no sign-in.
@@ -157,6 +159,7 @@ impl Mail {
             mock: c.flag("smtp_mock"),
             host: c.string("smtp_host"),
             port: c.port("smtp_port"),
+            ssl: c.flag("smtp_ssl"),
             starttls: c.flag("smtp_starttls"),
             auth: c.optional("smtp_auth_type"),
             username: c.optional("smtp_username"),

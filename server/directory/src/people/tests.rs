@@ -134,6 +134,7 @@ async fn what_is_known_is_not_asked_again() {
         assert!(house.find("other").await.is_none());
     }
     assert_eq!(house.asked(), 2);
+    assert_eq!(house.people.asked(), (2, 2));
     assert!(matches!(house.people.credential(WS, "keyauth_credentials", "k"), Lookup::Known(Some(_))));
     assert!(matches!(house.people.credential(WS, "keyauth_credentials", "other"), Lookup::Known(None)));
     assert!(matches!(house.people.credential(WS, "no_credentials", "k"), Lookup::Known(None)));

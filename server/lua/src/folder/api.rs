@@ -1,8 +1,9 @@
 //! An `api.lua`: paths of the Admin API that a plugin answers.
 //!
-//! They are answered on a thread of their own, which has a state like a worker's.
+//! They are answered beside the workers ([`beside`]).
 
 use super::{FolderError, kept, table_module};
+use crate::beside;
 use crate::current::{Call, Running};
 use crate::error;
 use crate::pdk::given_headers;
@@ -17,14 +18,11 @@ use percent_encoding::percent_encode;
 use serde_json::{Map, Value as Json};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock};
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Methods that a path may have, in the order in which they are told.
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
-/// Requests that may wait for the thread.
-const WAITING: usize = 1000;
 
 /// A path that a plugin answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,36 +135,9 @@ fn methods(endpoint: &Table) -> mlua::Result<Table> {
     })
 }
 
-type Asked = (AdminCall, oneshot::Sender<AdminAnswer>);
-
-static THREAD: LazyLock<Option<mpsc::Sender<Asked>>> = LazyLock::new(|| {
-    let (sender, mut asked) = mpsc::channel::<Asked>(WAITING);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-    let serve = move || {
-        tokio::task::LocalSet::new().block_on(&runtime, async move {
-            while let Some((call, reply)) = asked.recv().await {
-                tokio::task::spawn_local(async move {
-                    // Who asked may have gone.
-                    let _ = reply.send(answer(call).await);
-                });
-            }
-        });
-    };
-    std::thread::Builder::new().name("lua-admin".to_owned()).spawn(serve).ok()?;
-    Some(sender)
-});
-
 /// Has a plugin answer a request to one of its paths.
 pub async fn administrate(call: AdminCall) -> AdminAnswer {
-    let (reply, answered) = oneshot::channel();
-    let sent = match &*THREAD {
-        Some(thread) => thread.send((call, reply)).await.is_ok(),
-        None => false,
-    };
-    match answered.await {
-        Ok(answer) if sent => answer,
-        _ => failure(),
-    }
+    beside::run(move || answer(call)).await.unwrap_or_else(failure)
 }
 
 fn failure() -> AdminAnswer {

@@ -12,7 +12,7 @@ use crate::{auth, number};
 use entities::{PluginSchema, Scopes};
 use exchange::counters::{Key, Taken, Window};
 use exchange::redis::Taking;
-use exchange::{About, Answer, Exchange, Flow, Phases, Plugin, Services, Step};
+use exchange::{About, Answer, Exchange, Flow, LimitExceeded, Phases, Plugin, Services, Step};
 use headers::{Report, Told};
 use period::Period;
 use shared::{Scope, Shared};
@@ -100,7 +100,26 @@ impl RateLimiting {
         if !self.config.hide_client_headers {
             exchange.state.put(Told(Report::new(&self.limits, taken, now)));
         }
-        if taken.granted { Flow::Next } else { self.refusal().into() }
+        if taken.granted {
+            return Flow::Next;
+        }
+        self.tell(exchange, taken, now);
+        self.refusal().into()
+    }
+
+    /// Tells which limit was reached: of several, the one of the shortest period.
+    fn tell(&self, exchange: &Exchange, taken: &Taken, now: u64) {
+        let reached = |(limit, used): &(&Limit, &u64)| **used >= limit.units();
+        let Some((limit, used)) = self.limits.iter().zip(&taken.used).find(reached) else { return };
+        self.services.notices.limit_exceeded(LimitExceeded {
+            at: now,
+            consumer: exchange.identity.consumer.clone(),
+            ip: exchange.request.client_ip(),
+            service: exchange.service.clone(),
+            rate: *used,
+            limit: limit.limit,
+            window: limit.period.name(),
+        });
     }
 
     /// Counts where nodes count together. Where that place cannot be asked, `fault_tolerant` decides.
@@ -242,6 +261,35 @@ mod tests {
         let mut later = from(&[]);
         later.timeline = testing::at(1_735_689_600);
         assert_eq!(run(&plugin, &mut later).as_deref(), Ok("1"));
+    }
+
+    #[derive(Default)]
+    struct Heard(std::sync::Mutex<Vec<LimitExceeded>>);
+
+    impl exchange::Notices for Heard {
+        fn limit_exceeded(&self, notice: LimitExceeded) {
+            self.0.lock().unwrap().push(notice);
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_with_the_limit_that_was_reached() {
+        let heard = Arc::new(Heard::default());
+        let services = Services { notices: heard.clone(), ..services() };
+        let config = json!({ "second": 1000, "hour": 1.5, "year": 2 });
+        let plugin = plugin_with::<RateLimiting>(config, &About::default(), &services);
+        let consumer = Arc::new(Consumer { id: Uuid::from_u128(7), ..Consumer::default() });
+        for expected in [None, None, Some(429)] {
+            let mut exchange = from(&[]);
+            exchange.authenticate(Some(consumer.clone()), None, None);
+            exchange.service = Some(crate::testing::service());
+            assert_eq!(run(&plugin, &mut exchange).err(), expected);
+        }
+        let heard = heard.0.lock().unwrap();
+        let [told] = heard.as_slice() else { panic!("{heard:?}") };
+        assert_eq!((told.window, told.rate, told.limit), ("hour", 2, 1.5));
+        assert_eq!(told.consumer.as_ref().map(|consumer| consumer.id), Some(Uuid::from_u128(7)));
+        assert!(told.service.is_some() && told.at > 0);
     }
 
     #[test]

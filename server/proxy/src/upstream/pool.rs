@@ -1,11 +1,13 @@
 //! Idle connections to upstreams, per worker: the last one given is the first taken.
 
 use super::connect::UpstreamIo;
+use crate::traffic::WorkerTraffic;
 use foldhash::fast::RandomState;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -51,21 +53,33 @@ pub struct Pool {
     limits: Limits,
     idle: RefCell<HashMap<Key, Vec<Idle>, RandomState>>,
     count: Cell<usize>,
+    traffic: Arc<WorkerTraffic>,
 }
 
 impl Pool {
-    /// An empty pool.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, idle: RefCell::default(), count: Cell::new(0) }
+    /// An empty pool, whose use is counted in these figures.
+    pub fn new(limits: Limits, traffic: Arc<WorkerTraffic>) -> Self {
+        Self { limits, idle: RefCell::default(), count: Cell::new(0), traffic }
+    }
+
+    fn set_count(&self, count: usize) {
+        self.count.set(count);
+        self.traffic.idle(count);
     }
 
     /// Takes the connection that was used last, if one lives. Whatever can be read on an idle connection (its end, or
     /// bytes nobody asked for) makes it unusable.
     pub fn take(&self, key: &Key, context: &mut Context<'_>) -> Option<Connection> {
+        let taken = self.find(key, context);
+        self.traffic.take(taken.is_some());
+        taken
+    }
+
+    fn find(&self, key: &Key, context: &mut Context<'_>) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let stack = idle.get_mut(key)?;
         while let Some(Idle { mut connection, .. }) = stack.pop() {
-            self.count.set(self.count.get() - 1);
+            self.set_count(self.count.get() - 1);
             if is_quiet(&mut connection.io, context) {
                 return Some(connection);
             }
@@ -86,12 +100,12 @@ impl Pool {
                     // The one at the bottom has waited longest.
                     stack.remove(0);
                 } else {
-                    self.count.set(self.count.get() + 1);
+                    self.set_count(self.count.get() + 1);
                 }
                 stack.push(entry);
             }
             None => {
-                self.count.set(self.count.get() + 1);
+                self.set_count(self.count.get() + 1);
                 idle.insert(entry.connection.key.clone(), vec![entry]);
             }
         }
@@ -108,13 +122,14 @@ impl Pool {
             });
             !stack.is_empty()
         });
-        self.count.set(self.idle.borrow().values().map(Vec::len).sum());
+        let count = self.idle.borrow().values().map(Vec::len).sum();
+        self.set_count(count);
     }
 
     /// Closes every connection.
     pub fn clear(&self) {
         self.idle.borrow_mut().clear();
-        self.count.set(0);
+        self.set_count(0);
     }
 
     /// How many connections are idle.

@@ -8,7 +8,7 @@ mod tcp;
 use super::{Calls, Network};
 use bytes::Bytes;
 use datagram::{Local, Udp};
-use exchange::shipping::Destination;
+use exchange::shipping::{Destination, Receiver};
 use file::Lines;
 use http::Http;
 use std::rc::Rc;
@@ -22,6 +22,7 @@ pub(super) enum Carrier {
     Udp(Udp),
     Local(Local),
     File(Lines),
+    Receiver(Arc<dyn Receiver>),
 }
 
 impl Carrier {
@@ -37,6 +38,7 @@ impl Carrier {
             Destination::Udp { host, port } => Self::Udp(Udp::new(network, host, port)),
             Destination::Local { path } => Self::Local(Local::new(path)),
             Destination::File { path, reopen } => Self::File(Lines::new(path, reopen)),
+            Destination::Receiver(recipient) => Self::Receiver(recipient.receiver),
         }
     }
 
@@ -65,6 +67,7 @@ impl Carrier {
                         Self::Http(http) => http.send(first.clone()).await?,
                         Self::Udp(udp) => udp.send(first).await?,
                         Self::Local(local) => local.send(first).await?,
+                        Self::Receiver(receiver) => receiver.receive(first.clone()).await?,
                         Self::File(_) | Self::Tcp(_) => {}
                     }
                     *rest = others;
