@@ -57,7 +57,7 @@ mod tests {
     use super::super::{HttpLog, UdpLog};
     use crate::testing::{Shelf, exchange, plugin_with, services};
     use exchange::log_entry::Mode;
-    use exchange::{Exchange, LogScripts, Plugin, Scripts, Services};
+    use exchange::{Exchange, LogScripts, Plugin, Returning, Scripts, Services};
     use serde_json::{Value, json};
     use std::sync::Arc;
     use uuid::Uuid;
@@ -78,6 +78,9 @@ mod tests {
             all: Vec<(String, String)>,
         ) -> Result<Arc<dyn LogScripts>, String> {
             Ok(Arc::new(Echoes(all)))
+        }
+        fn run(&self, _: &str, _: Vec<Value>) -> Returning {
+            Box::pin(std::future::ready(Ok(Value::Null)))
         }
     }
 
