@@ -1,6 +1,6 @@
 //! One process takes over from another on the same sockets, under load, and nobody notices.
 
-use e2e::{Backend, Gateway, Session, eventually, free_port, get};
+use e2e::{Backend, Gateway, Session, eventually, free_port, get, request};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -58,9 +58,10 @@ impl Load {
 fn anew(address: SocketAddr, stop: &AtomicBool, done: &AtomicU64) -> Vec<String> {
     let mut failed = Vec::new();
     while !stop.load(SeqCst) {
-        match get(address, "/s/x", &[]).status {
-            200 => _ = done.fetch_add(1, SeqCst),
-            status => failed.push(format!("a new connection: {status}")),
+        match request(address, "GET", "/s/x", &[], b"") {
+            Ok(reply) if reply.status == 200 => _ = done.fetch_add(1, SeqCst),
+            Ok(reply) => failed.push(format!("a new connection: {}", reply.status)),
+            Err(error) => failed.push(format!("a new connection: {error}")),
         }
     }
     failed
@@ -193,7 +194,7 @@ fn a_successor_that_cannot_serve_changes_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("kong.conf");
     write(&file, "headers = Via\n");
-    let mut command = Gateway::command(folder.path(), &[]);
+    let mut command = Gateway::command(folder.path(), &[("KONG_PROXY_ERROR_LOG", "errors.log")]);
     command.arg("-c").arg(&file);
     let gateway = Gateway::run(folder.path(), command);
     assert_eq!(gateway.configure(&configuration(backend.address, backend.address)).status, 201);
@@ -204,8 +205,9 @@ fn a_successor_that_cannot_serve_changes_nothing() {
     write(&file, &listen);
     let load = Load::on(gateway.proxy);
     gateway.signal("HUP");
-    soon("one tried", || !children(gateway.pid()).is_empty());
-    soon("and ended", || children(gateway.pid()).is_empty());
+    let log = folder.path().join("errors.log");
+    let tried = || std::fs::read_to_string(&log).is_ok_and(|log| log.contains("does not serve"));
+    soon("one tried and ended", || tried() && children(gateway.pid()).is_empty());
     let before = load.requests();
     soon("it goes on", || load.requests() > before + 100);
     assert_eq!(load.end(), Vec::<String>::new());

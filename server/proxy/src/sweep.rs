@@ -98,6 +98,13 @@ impl Deadline {
         self.deadlines.at.borrow_mut()[self.index as usize] = at;
     }
 
+    /// The limit stays, or is `after` from now where that is earlier.
+    pub fn hasten(&self, after: Duration) {
+        let at = self.deadlines.now.get().saturating_add((after + TICK).as_millis() as u64);
+        let limit = &mut self.deadlines.at.borrow_mut()[self.index as usize];
+        *limit = at.min(*limit);
+    }
+
     /// No limit.
     #[inline]
     pub fn disarm(&self) {

@@ -18,7 +18,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long a node that stops waits for the first request of a client that has connected: it asks in the belief that it is
+/// served.
+pub(crate) const FIRST_REQUEST: Duration = Duration::from_secs(5);
 
 /// Looks at every Exchange when its last byte has gone: the access log.
 pub trait Observer: Send + Sync {

@@ -11,7 +11,7 @@ use crate::real_ip;
 use crate::stream::ClientStream;
 use crate::sweep::Deadline;
 use crate::upstream::wire::Wire;
-use crate::worker::{Ends, ListenerContext, Worker};
+use crate::worker::{Ends, FIRST_REQUEST, ListenerContext, Worker};
 use bytes::{Buf, Bytes, BytesMut};
 use exchange::{Body, Exchange, Headers, Response, Stamp, Timeline, Version};
 use std::cell::RefCell;
@@ -204,8 +204,11 @@ impl<S: ClientStream> H1<S> {
                     unread = true;
                 }
                 Poll::Pending => {
-                    let idle = link.input.is_empty();
-                    if self.deadline.expired() || (idle && self.worker.is_stopping()) {
+                    let ending = self.worker.is_stopping() && link.input.is_empty();
+                    if ending && self.served == 0 {
+                        self.deadline.hasten(FIRST_REQUEST);
+                    }
+                    if self.deadline.expired() || (ending && self.served > 0) {
                         return Poll::Ready(None);
                     }
                     return Poll::Pending;

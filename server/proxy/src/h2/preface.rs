@@ -1,7 +1,7 @@
 //! HTTP/2 by prior knowledge (RFC 9113 §3.3): the first bytes of a cleartext connection tell.
 
 use crate::stream::ClientStream;
-use crate::worker::Worker;
+use crate::worker::{FIRST_REQUEST, Worker};
 use bytes::BytesMut;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -48,7 +48,10 @@ pub async fn listen<S: ClientStream>(io: &mut S, ahead: &mut BytesMut, worker: &
                     }
                 }
                 Poll::Pending => {
-                    if deadline.expired() || (ahead.is_empty() && worker.is_stopping()) {
+                    if ahead.is_empty() && worker.is_stopping() {
+                        deadline.hasten(FIRST_REQUEST);
+                    }
+                    if deadline.expired() {
                         return Poll::Ready(None);
                     }
                     if borrowed && ahead.is_empty() {

@@ -218,18 +218,19 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_wait_for_events_rest() {
-        let epoll = std::thread::Builder::new().name("actix-server acceptor".into());
-        let (tell, told) = std::sync::mpsc::channel::<()>();
-        let thread = epoll.spawn(move || told.recv()).unwrap();
-        let found = || acceptors().unwrap();
-        while found().is_empty() {
-            std::thread::yield_now();
-        }
-        let own: Vec<_> = found().into_iter().filter(|thread| doing(thread).unwrap() == Doing::Working).collect();
-        assert!(!own.is_empty(), "one that waits for something else does not rest");
-        tell.send(()).unwrap();
-        thread.join().unwrap().unwrap();
+    fn who_waits_for_something_else_does_not_rest() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::Builder::new().name("actix-server acceptor".into()).spawn(move || {
+            tell.send(fs::read_link("/proc/thread-self").unwrap()).unwrap();
+            ended.recv()
+        });
+        let number = told.recv().unwrap().file_name().unwrap().to_owned();
+        let path = format!("/proc/self/task/{}", number.to_str().unwrap());
+        assert!(acceptors().unwrap().contains(&path));
+        assert_eq!(doing(&path).unwrap(), Doing::Working);
+        end.send(()).unwrap();
+        thread.unwrap().join().unwrap().unwrap();
         assert_eq!(doing("/proc/self/task/0").unwrap(), Doing::Gone);
     }
 }

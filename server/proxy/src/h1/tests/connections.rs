@@ -170,13 +170,20 @@ async fn a_graceful_stop_finishes_what_is_in_flight_and_ends_what_is_idle() {
     .await;
     let node = node(upstream.port);
     let mut idle = Client::to(node.cleartext).await;
+    let mut fresh = Client::to(node.cleartext).await;
     let mut busy = Client::to(node.cleartext).await;
     idle.get("/").await.answer().await;
     busy.get("/").await;
     until("the request is at the upstream", || upstream.seen.borrow().len() == 2).await;
-    node.stop().await;
-    let answer = busy.answer().await;
-    assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("ok"), "{answer}");
-    assert_eq!(busy.rest().await, (String::new(), false));
-    assert_eq!(idle.rest().await, (String::new(), false));
+    let clients = async {
+        let answer = busy.answer().await;
+        assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("ok"), "{answer}");
+        assert_eq!(busy.rest().await, (String::new(), false));
+        assert_eq!(idle.rest().await, (String::new(), false));
+        // Who came before the end and did not ask yet is served all the same.
+        let answer = fresh.get("/").await.answer().await;
+        assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("ok"), "{answer}");
+        assert_eq!(fresh.rest().await, (String::new(), false));
+    };
+    tokio::join!(node.stop(), clients);
 }
