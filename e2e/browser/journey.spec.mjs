@@ -83,7 +83,7 @@ test('from an empty gateway to a protected API and back', async ({ page }) => {
     await page.getByRole('link', { name: 'Add Plugin' }).click();
     await title(page, 'Add a plugin');
     await accessible(page);
-    await page.getByLabel('Search').fill('key-au');
+    await page.getByRole('searchbox', { name: 'Search', exact: true }).fill('key-au');
     await page.getByRole('link', { name: /^key-auth/ }).click();
     await title(page, 'New plugin key-auth');
     await expect(page.getByLabel('Route', { exact: true })).toHaveValue('orders-v1');
@@ -138,7 +138,7 @@ test('from an empty gateway to a protected API and back', async ({ page }) => {
     await page.getByRole('button', { name: 'Filter', exact: true }).click();
     await expect(page).toHaveURL(/services\?name=ORD$/);
     await expect(page.getByRole('link', { name: 'orders', exact: true })).toBeVisible();
-    await page.getByLabel('Tags').fill('other');
+    await page.getByRole('searchbox', { name: 'Tags' }).fill('other');
     await page.getByRole('button', { name: 'Filter', exact: true }).click();
     await expect(page.getByText('No Services fit this filter.')).toBeVisible();
     await page.goBack();

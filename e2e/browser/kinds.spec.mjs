@@ -12,6 +12,7 @@ const remove = async (page, one) => {
 };
 
 test('every kind has a list and a form without violations', async ({ page }) => {
+  test.setTimeout(900_000);
   await page.goto('');
   await title(page, 'Overview');
   const names = await page.getByRole('navigation', { name: 'Pages' }).getByRole('link').allTextContents();
@@ -20,7 +21,7 @@ test('every kind has a list and a form without violations', async ({ page }) => 
     await goTo(page, name);
     await title(page, name);
     await accessible(page);
-    if (name === 'Plugins') continue;
+    if (['Plugins', 'Requests', 'Changes', 'Configuration'].includes(name)) continue;
     await page.getByRole('link', { name: /^New / }).click();
     await expect(page.getByRole('button', { name: 'Create', exact: true })).toBeVisible();
     await accessible(page);
@@ -143,7 +144,7 @@ test('plugins say where they are used and what comes next', async ({ page, reque
   await page.goto('plugins/create');
   await expect(page.getByRole('heading', { level: 2, name: 'Authentication' })).toBeVisible();
   await expect(page.getByRole('link', { name: /^key-auth.*1 in use/ })).toBeVisible();
-  await page.getByLabel('Search').fill('authentication');
+  await page.getByRole('searchbox', { name: 'Search', exact: true }).fill('authentication');
   await expect(page.getByRole('link', { name: /^rate-limiting/ })).toBeHidden();
   await accessible(page);
   await page.goto(`plugins/${made.id}`);

@@ -34,3 +34,17 @@ export const goTo = (page, name) =>
 
 /** The title of the page one is on. */
 export const title = (page, name) => expect(page.getByRole('heading', { level: 1, name, exact: true })).toBeVisible();
+
+/** Fills a form by its labels and sends it by its main button. */
+export const submit = async (page, button, fields) => {
+  for (const [label, text] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(text);
+  await page.getByRole('button', { name: button, exact: true }).click();
+};
+
+/** No part of the page stands out to the side on a phone. */
+export const narrow = async (page) => {
+  const before = page.viewportSize();
+  await page.setViewportSize({ width: 360, height: 640 });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await page.setViewportSize(before);
+};

@@ -52,6 +52,13 @@ pub struct Admin {
     pub reset_token: Option<String>,
     /// When the reset ends, seconds since 1970.
     pub reset_expires: Option<i64>,
+    /// What its one-time codes are made from, in base32.
+    pub totp_secret: Option<String>,
+    /// Whether a one-time code is asked for beside the password.
+    #[field(default = false)]
+    pub totp_enabled: bool,
+    /// The step of the last code that was used.
+    pub totp_step: Option<i64>,
 }
 
 impl Named for Admin {

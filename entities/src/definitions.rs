@@ -85,6 +85,31 @@ impl Definitions {
         Self { entities, plugins, plugin_records, vaults, vault_records, route_records, flavor, database }
     }
 
+    /// With kinds that plugins bring along.
+    ///
+    /// # Errors
+    /// A sentence, where there is a kind of that name or path already, or where a field points to a kind that there is not.
+    pub fn with_entities(mut self, more: Vec<Entity>) -> Result<Self, String> {
+        for entity in more {
+            let plugin = entity.plugin.unwrap_or_default();
+            let taken = |other: &Entity| other.name == entity.name || other.path() == entity.path();
+            if self.entities.values().any(taken) {
+                return Err(format!("plugin '{plugin}': there is an entity '{}' already", entity.name));
+            }
+            let unknown = entity
+                .references()
+                .find(|(_, target, _)| *target != entity.name && !self.entities.contains_key(target));
+            if let Some((field, target, _)) = unknown {
+                let name = entity.name;
+                return Err(format!(
+                    "plugin '{plugin}': '{field}' of '{name}' points to '{target}', which there is not"
+                ));
+            }
+            self.entities.insert(entity.name, entity);
+        }
+        Ok(self)
+    }
+
     /// The router's flavour.
     pub fn flavor(&self) -> Flavor {
         self.flavor
@@ -401,6 +426,7 @@ fn all(flavor: Flavor) -> Vec<Entity> {
         crate::groups::entity(),
         crate::group_rbac_roles::entity(),
         crate::rbac_user_groups::entity(),
+        crate::rbac_user_tokens::entity(),
         crate::admins::entity(),
         crate::admin_sessions::entity(),
         crate::login_attempts::entity(),

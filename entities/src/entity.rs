@@ -49,6 +49,11 @@ impl Entity {
         Self::new(name, T::record())
     }
 
+    /// A kind that a plugin brings along, with these fields; what is not about fields is set on what this gives.
+    pub fn of_plugin(plugin: &'static str, name: &'static str, record: Record) -> Self {
+        Self { plugin: Some(plugin), ..Self::new(name, record) }
+    }
+
     pub(crate) fn new(name: &'static str, record: Record) -> Self {
         Self {
             name,
@@ -91,6 +96,11 @@ impl Entity {
     /// The fields that are unique by themselves.
     pub fn unique_fields(&self) -> impl Iterator<Item = &Field> {
         self.record.fields().iter().filter(|field| field.is_unique())
+    }
+
+    /// Whether values are transformed before they are stored: secrets hashed, digests made.
+    pub fn transforms(&self) -> bool {
+        self.transform.is_some()
     }
 
     /// Whether it is a credential: belongs to a plugin and to a Consumer.

@@ -19,7 +19,7 @@ pub struct LoginAttempt {
     #[field(is = cascade)]
     pub admin: Foreign<Admin>,
     /// What failed.
-    #[field(one_of("login", "change_password"))]
+    #[field(one_of("login", "change_password", "totp"))]
     pub attempt_type: String,
     /// How often.
     #[field(default = 0)]

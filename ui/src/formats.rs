@@ -51,7 +51,7 @@ impl Format {
 }
 
 /// Without what is not set, and without what only the server writes.
-fn written(entity: &Value) -> Value {
+pub fn written(entity: &Value) -> Value {
     let kept = |(name, value): (&String, &Value)| {
         (!value.is_null() && !MADE.contains(&name.as_str())).then(|| (name.clone(), set(value)))
     };

@@ -3,12 +3,16 @@
 mod api;
 mod app;
 mod components;
+mod difference;
 mod entities;
 mod fields;
 mod form;
 mod formats;
+mod listing;
 mod page;
 mod pages;
+mod permissions;
+mod search;
 mod state;
 
 fn main() {

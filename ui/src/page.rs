@@ -1,6 +1,6 @@
 //! Every page's address, below the base path.
 
-use crate::entities::{EntityKind, by_path};
+use crate::entities::{EntityKind, KINDS, by_segments};
 
 /// What the address means.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,8 +13,51 @@ pub enum Page {
     /// Which plugin to add.
     Catalogue,
     CreatePlugin(String),
+    /// Who is signed in.
+    Profile,
+    /// A log of the Admin API.
+    Audit(Log),
+    /// The whole configuration.
+    Configuration,
+    /// From nothing to a protected API.
+    Wizard,
+    /// An invitation; its token stands in the query.
+    Register,
     NotFound,
 }
+
+/// What the audit log records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    Requests,
+    Objects,
+}
+
+/// Where one is: the Workspace (empty: the default one) and the page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    pub workspace: String,
+    pub page: Page,
+}
+
+impl Place {
+    /// What a path such as `team/services` means. What begins as no page does is a Workspace; those have no such names,
+    /// since pages begin as paths of the Admin API do.
+    pub fn parse(path: &str) -> Self {
+        let path = path.trim_start_matches('/');
+        let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+        match decode(first) {
+            Some(name) if !name.is_empty() && !Page::begins(&name) => {
+                let workspace = if name == DEFAULT { String::new() } else { name };
+                Self { workspace, page: Page::parse(rest) }
+            }
+            _ => Self { workspace: String::new(), page: Page::parse(path) },
+        }
+    }
+}
+
+/// The Workspace that is meant where none is named.
+pub const DEFAULT: &str = "default";
 
 impl Page {
     /// The page at a path such as `services/create`; slashes around it do not matter.
@@ -23,7 +66,16 @@ impl Page {
         let segments = segments.unwrap_or_else(|| vec![String::new()]);
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let Some((first, rest)) = segments.split_first() else { return Self::Overview };
-        let Some(kind) = by_path(first) else { return Self::NotFound };
+        match (*first, rest) {
+            ("userinfo", []) => return Self::Profile,
+            ("audit", ["requests"]) => return Self::Audit(Log::Requests),
+            ("audit", ["objects"]) => return Self::Audit(Log::Objects),
+            ("config", []) => return Self::Configuration,
+            ("register", []) => return Self::Register,
+            ("first-api", []) => return Self::Wizard,
+            _ => {}
+        }
+        let Some((kind, rest)) = by_segments(&segments) else { return Self::NotFound };
         match rest {
             [] if kind.has_list() => Self::List(kind),
             ["create"] if kind.key == "plugins" => Self::Catalogue,
@@ -33,6 +85,12 @@ impl Page {
             [id, "edit"] => Self::Edit(kind, (*id).to_owned()),
             _ => Self::NotFound,
         }
+    }
+
+    /// Whether the path of a page begins with this segment.
+    fn begins(segment: &str) -> bool {
+        ["userinfo", "audit", "config", "register", "first-api"].contains(&segment)
+            || KINDS.iter().any(|kind| kind.path.split('/').next() == Some(segment))
     }
 
     /// Its path, without a slash in front: relative to the base.
@@ -45,6 +103,12 @@ impl Page {
             Self::Edit(kind, id) => format!("{}/{}/edit", kind.path, encode(id)),
             Self::Catalogue => "plugins/create".to_owned(),
             Self::CreatePlugin(name) => format!("plugins/create/{}", encode(name)),
+            Self::Profile => "userinfo".to_owned(),
+            Self::Audit(Log::Requests) => "audit/requests".to_owned(),
+            Self::Audit(Log::Objects) => "audit/objects".to_owned(),
+            Self::Configuration => "config".to_owned(),
+            Self::Register => "register".to_owned(),
+            Self::Wizard => "first-api".to_owned(),
         }
     }
 
@@ -115,11 +179,21 @@ fn decode(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entities::{KINDS, by_key};
+    use crate::entities::by_key;
 
     #[test]
     fn every_page_is_found_by_its_path() {
-        let mut pages = vec![Page::Overview, Page::Catalogue, Page::CreatePlugin("key-auth".to_owned())];
+        let mut pages = vec![
+            Page::Overview,
+            Page::Catalogue,
+            Page::CreatePlugin("key-auth".to_owned()),
+            Page::Profile,
+            Page::Audit(Log::Requests),
+            Page::Audit(Log::Objects),
+            Page::Configuration,
+            Page::Register,
+            Page::Wizard,
+        ];
         for kind in KINDS {
             let odd = "ä /?%".to_owned();
             pages.extend([Page::Detail(kind, odd.clone()), Page::Edit(kind, odd)]);
@@ -128,7 +202,14 @@ mod tests {
         for page in pages {
             assert_eq!(Page::parse(&page.path()), page);
             assert_eq!(Page::parse(&format!("/{}/", page.path())), page);
+            assert_eq!(Place::parse(&page.path()), Place { workspace: String::new(), page: page.clone() });
+            let within = Place::parse(&format!("te%20am/{}", page.path()));
+            assert_eq!(within, Place { workspace: "te am".to_owned(), page });
         }
+        assert_eq!(Place::parse("default/services"), Place::parse("services"));
+        assert_eq!(Place::parse("team"), Place { workspace: "team".to_owned(), page: Page::Overview });
+        assert_eq!(Place::parse("rbac/nothing").page, Page::NotFound);
+        assert_eq!(Place::parse("%").page, Page::NotFound);
         assert_eq!(Page::parse("services/create"), Page::Create(by_key("services").expect("a kind")));
         for path in
             ["nothing", "targets", "services/a/b", "services/a/edit/c", "%", "services/%zz", "plugins/create/a/b"]

@@ -12,8 +12,17 @@ use uuid::Uuid;
 
 /// Members that never get into the log, whatever the settings say: hashes and digests of secrets of the gateway itself, and
 /// private keys.
-const ALWAYS: [&str; 7] =
-    ["user_token", "user_token_ident", "register_token", "reset_token", "old_password", "digest", "session_id"];
+const ALWAYS: [&str; 9] = [
+    "user_token",
+    "user_token_ident",
+    "token_ident",
+    "totp_secret",
+    "register_token",
+    "reset_token",
+    "old_password",
+    "digest",
+    "session_id",
+];
 
 /// What is left out of the log (`audit_log_payload_exclude`).
 #[derive(Clone, Debug, Default)]
@@ -34,6 +43,11 @@ impl Exclusion {
         }
         exclusion.names.extend(ALWAYS.map(str::to_owned));
         exclusion
+    }
+
+    /// What is left out where nothing is set.
+    pub fn standard() -> Exclusion {
+        Exclusion::new(["token", "secret", "password"])
     }
 
     /// Takes out what is excluded; tells the names.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 /// The kinds that decisions depend on, and what else the same people manage.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 12] = [
     "admins",
     "event_hooks",
     "group_rbac_roles",
@@ -19,29 +19,41 @@ const KINDS: [&str; 11] = [
     "rbac_roles",
     "rbac_user_groups",
     "rbac_user_roles",
+    "rbac_user_tokens",
     "rbac_users",
     "workspaces",
 ];
 /// How many changes are looked through before everything is taken as changed.
 const CATCH_UP: usize = 1000;
 
+/// Whose a token is: a user's own, or one of those that it keeps beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bearer {
+    /// The user with this id.
+    User(Uuid),
+    /// The token with this id.
+    Token(Uuid),
+}
+
 /// Users, roles and permissions at one moment. Subjects are compiled when they are first asked for.
 #[derive(Debug)]
 pub struct Policy {
     view: Arc<View>,
     by_ident: HashMap<String, Vec<Arc<Record>>, foldhash::fast::RandomState>,
-    subjects: RwLock<HashMap<Uuid, Arc<Subject>, foldhash::fast::RandomState>>,
+    subjects: RwLock<HashMap<Bearer, Arc<Subject>, foldhash::fast::RandomState>>,
 }
 
 impl Policy {
     /// What a view says.
     pub fn of(view: Arc<View>) -> Policy {
         let mut by_ident: HashMap<String, Vec<Arc<Record>>, _> = HashMap::default();
-        for user in view.all("rbac_users") {
-            if let (true, Some(ident)) = (is_enabled(user), user.text("user_token_ident")) {
-                by_ident.entry(ident.to_owned()).or_default().push(user.clone());
+        let mut note = |record: &Arc<Record>, field: &str| {
+            if let Some(ident) = record.text(field) {
+                by_ident.entry(ident.to_owned()).or_default().push(record.clone());
             }
-        }
+        };
+        view.all("rbac_users").filter(|user| is_enabled(user)).for_each(|user| note(user, "user_token_ident"));
+        view.all("rbac_user_tokens").for_each(|token| note(token, "token_ident"));
         Policy { view, by_ident, subjects: RwLock::default() }
     }
 
@@ -51,27 +63,58 @@ impl Policy {
         &self.view
     }
 
-    /// The enabled users whose tokens begin like this, with the hashes of their tokens. Admins without the right to a token
-    /// are not among them.
-    pub fn candidates(&self, ident: &str) -> Vec<(Uuid, String)> {
+    /// The tokens that begin like this and count at `now` (seconds since 1970), with their hashes: those of enabled users, and
+    /// of admins with the right to a token.
+    pub fn candidates(&self, ident: &str, now: i64) -> Vec<(Bearer, String)> {
         let found = self.by_ident.get(ident).into_iter().flatten();
         found
-            .filter(|user| {
-                let mut admins = self.view.children("admins", "rbac_user", &user.id);
-                admins.all(|admin| admin.value.get("rbac_token_enabled") != Some(&serde_json::Value::Bool(false)))
+            .filter_map(|record| match record.entity {
+                "rbac_user_tokens" => {
+                    let user = self.view.get("rbac_users", &record.reference("user")?)?;
+                    let counts = self.has_tokens(user) && lasts(record, now);
+                    counts.then_some((Bearer::Token(record.id.uuid()?), record.text("token")?.to_owned()))
+                }
+                _ => {
+                    let counts = self.has_tokens(record);
+                    counts.then_some((Bearer::User(record.id.uuid()?), record.text("user_token")?.to_owned()))
+                }
             })
-            .filter_map(|user| Some((user.id.uuid()?, user.text("user_token")?.to_owned())))
             .collect()
+    }
+
+    /// Whether tokens of a user count.
+    fn has_tokens(&self, user: &Record) -> bool {
+        let mut admins = self.view.children("admins", "rbac_user", &user.id);
+        is_enabled(user)
+            && admins.all(|admin| admin.value.get("rbac_token_enabled") != Some(&serde_json::Value::Bool(false)))
     }
 
     /// An enabled user with its permissions.
     pub fn subject(&self, user: Uuid) -> Option<Arc<Subject>> {
-        if let Some(known) = self.subjects.read().unwrap_or_else(PoisonError::into_inner).get(&user) {
+        self.compiled(Bearer::User(user), || {
+            let record = self.view.get("rbac_users", &Id::Uuid(user)).filter(|user| is_enabled(user))?;
+            Subject::of(record, &self.view)
+        })
+    }
+
+    /// Who has a token, with what it may do by it.
+    pub fn bearer(&self, bearer: Bearer) -> Option<Arc<Subject>> {
+        match bearer {
+            Bearer::User(user) => self.subject(user),
+            Bearer::Token(token) => self.compiled(bearer, || {
+                let record = self.view.get("rbac_user_tokens", &Id::Uuid(token))?;
+                let user = self.subject(record.reference("user")?.uuid()?)?;
+                Some(user.with_token(record, &self.view))
+            }),
+        }
+    }
+
+    fn compiled(&self, bearer: Bearer, compile: impl FnOnce() -> Option<Subject>) -> Option<Arc<Subject>> {
+        if let Some(known) = self.subjects.read().unwrap_or_else(PoisonError::into_inner).get(&bearer) {
             return Some(known.clone());
         }
-        let record = self.view.get("rbac_users", &Id::Uuid(user)).filter(|user| is_enabled(user))?;
-        let subject = Arc::new(Subject::of(record, &self.view)?);
-        self.subjects.write().unwrap_or_else(PoisonError::into_inner).insert(user, subject.clone());
+        let subject = Arc::new(compile()?);
+        self.subjects.write().unwrap_or_else(PoisonError::into_inner).insert(bearer, subject.clone());
         Some(subject)
     }
 
@@ -83,6 +126,11 @@ impl Policy {
             Id::Text(_) => None,
         })
     }
+}
+
+/// Whether a token's time has not run out.
+fn lasts(token: &Record, now: i64) -> bool {
+    token.value.get("expires_at").and_then(serde_json::Value::as_i64).is_none_or(|end| now < end)
 }
 
 fn is_enabled(user: &Record) -> bool {

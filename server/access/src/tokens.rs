@@ -1,9 +1,9 @@
 //! RBAC tokens: found by a short digest, proven by a slow hash, which is worked out once.
 
+use crate::policy::Bearer;
 use aws_lc_rs::{digest, hmac, rand};
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
-use uuid::Uuid;
 
 /// How many proven tokens are remembered.
 const REMEMBERED: usize = 10_000;
@@ -20,7 +20,7 @@ pub fn ident(token: &str) -> String {
 #[derive(Debug)]
 pub struct Tokens {
     key: hmac::Key,
-    proven: RwLock<HashMap<[u8; 32], Uuid, foldhash::fast::RandomState>>,
+    proven: RwLock<HashMap<[u8; 32], Bearer, foldhash::fast::RandomState>>,
 }
 
 impl Tokens {
@@ -41,33 +41,34 @@ impl Tokens {
         mark
     }
 
-    /// The user among `candidates` (with the hashes of their tokens) whose token this is known to be.
-    pub fn known<'h>(&self, token: &str, candidates: impl IntoIterator<Item = (Uuid, &'h str)>) -> Option<Uuid> {
+    /// The one among `candidates` (with the hashes of their tokens) whose token this is known to be.
+    pub fn known<'h>(&self, token: &str, candidates: impl IntoIterator<Item = (Bearer, &'h str)>) -> Option<Bearer> {
         let proven = self.proven.read().unwrap_or_else(PoisonError::into_inner);
         candidates
             .into_iter()
-            .find(|(user, hash)| proven.get(&self.mark(token, hash)) == Some(user))
-            .map(|(user, _)| user)
+            .find(|(bearer, hash)| proven.get(&self.mark(token, hash)) == Some(bearer))
+            .map(|(bearer, _)| bearer)
     }
 
     /// Remembers that a token was proven with its slow hash ([`crate::verify`]).
-    pub fn remember(&self, token: &str, user: Uuid, hash: &str) {
+    pub fn remember(&self, token: &str, bearer: Bearer, hash: &str) {
         let mut proven = self.proven.write().unwrap_or_else(PoisonError::into_inner);
         if proven.len() >= REMEMBERED {
             proven.clear();
         }
-        proven.insert(self.mark(token, hash), user);
+        proven.insert(self.mark(token, hash), bearer);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use uuid::Uuid;
 
     #[test]
     fn a_proven_token_is_known_until_its_hash_changes() {
         let tokens = Tokens::new().expect("random bits");
-        let (ann, bob) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let (ann, bob) = (Bearer::User(Uuid::from_u128(1)), Bearer::Token(Uuid::from_u128(1)));
         let (old, new, bobs) = ("h1".to_owned(), "h2".to_owned(), "h3".to_owned());
         assert_eq!(tokens.known("t", [(ann, old.as_str())]), None);
         tokens.remember("t", ann, &old);

@@ -49,17 +49,26 @@ pub(crate) async fn get(shared: Arc<Shared>) -> Result<Answer, Answer> {
 }
 
 /// What a request asks to be loaded.
-struct Request {
-    document: Value,
+pub(crate) struct Request {
+    pub(crate) document: Value,
     /// The hash that comes with the document; absent when it is that of the body.
     hash: String,
-    flatten: bool,
+    pub(crate) flatten: bool,
 }
 
 /// How a request's body ends before anything is loaded.
-enum Early {
+pub(crate) enum Early {
     Answer(Answer),
     Invalid { invalid: Invalid, flatten: bool },
+}
+
+impl From<Early> for Answer {
+    fn from(early: Early) -> Answer {
+        match early {
+            Early::Answer(answer) => answer,
+            Early::Invalid { invalid, flatten } => errors::invalid_configuration(&invalid, flatten),
+        }
+    }
 }
 
 /// `POST /config`
@@ -90,8 +99,7 @@ pub(crate) async fn post(
     });
     let (records, hash, flatten, answer) = match prepared.await {
         Ok(Ok(prepared)) => prepared,
-        Ok(Err(Early::Answer(answer))) => return Err(answer),
-        Ok(Err(Early::Invalid { invalid, flatten })) => return Err(errors::invalid_configuration(&invalid, flatten)),
+        Ok(Err(early)) => return Err(early.into()),
         Err(_) => return Err(errors::unexpected()),
     };
     let batch = Batch { author: "declarative configuration".into(), ..Batch::replace_all(records) };
@@ -110,7 +118,8 @@ pub(crate) async fn post(
     }
 }
 
-fn read(headers: &HeaderMap, query: &[Argument], bytes: &Bytes, current: &str) -> Result<Request, Early> {
+/// Reads a body that holds a configuration. `current`: the hash of the one at work.
+pub(crate) fn read(headers: &HeaderMap, query: &[Argument], bytes: &Bytes, current: &str) -> Result<Request, Early> {
     let parsed = body::parse(headers, bytes).map_err(Early::Answer)?;
     let mut options = Options::default();
     options.query(query);

@@ -275,6 +275,25 @@ pub(crate) fn invalid_configuration(invalid: &Invalid, flatten: bool) -> Answer 
     Answer::json(400, &invalid.body(flatten))
 }
 
+/// What a write that others make for themselves says where it is refused: `code`, `name`, `message`, `fields`.
+pub fn explained(error: &store::Error) -> Map<String, Value> {
+    members(store(error))
+}
+
+/// The same of a value that is not valid.
+pub fn explained_fault(fault: entities::Fault) -> Map<String, Value> {
+    members(crate::write::fault(fault))
+}
+
+/// The same of what cannot be done.
+pub fn unsupported(message: String) -> Map<String, Value> {
+    members(Code::Unsupported.answer(message, None))
+}
+
+fn members(answer: Answer) -> Map<String, Value> {
+    serde_json::from_slice(&answer.body).unwrap_or_default()
+}
+
 /// What the store says.
 pub(crate) fn store(error: &store::Error) -> Answer {
     match error {

@@ -7,6 +7,7 @@ use crate::state::Eventually;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// A path that someone else answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct ExtensionCall {
     pub query: Vec<(String, Value)>,
     /// The members of the body. Those of a form are texts.
     pub body: Map<String, Value>,
+    /// The workspace that the path begins with, else the default one.
+    pub workspace: Uuid,
 }
 
 /// What it is answered with.
@@ -67,6 +70,7 @@ pub(crate) async fn answer(
     extension: &Arc<dyn Extension>,
     path: &'static str,
     asked: &Asked<'_>,
+    workspace: Uuid,
     body: Body,
 ) -> Answer {
     let (body, _) = body.into_members();
@@ -77,6 +81,7 @@ pub(crate) async fn answer(
         parameters: asked.parameters.iter().map(text).collect(),
         query: asked.query.clone(),
         body,
+        workspace,
     };
     let ExtensionAnswer { status, content_type, body } = extension.answer(call).await;
     match content_type {

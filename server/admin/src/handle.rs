@@ -6,6 +6,7 @@ use crate::enterprise::{self, Gate, Pass, Trace};
 use crate::errors;
 use crate::extension;
 use crate::paths::{Endpoint, Methods, Paths};
+use crate::plan;
 use crate::request::{Asked, Target};
 use crate::resource::Key;
 use crate::respond::Answer;
@@ -86,7 +87,7 @@ async fn answer(
             .with("Access-Control-Allow-Methods", allow)
             .with("Access-Control-Allow-Headers", headers.unwrap_or("Content-Type")));
     }
-    let is_config = *asked.endpoint == Endpoint::Config;
+    let is_config = matches!(asked.endpoint, Endpoint::Config | Endpoint::ConfigPlan);
     let mut bytes = web::Bytes::new();
     let mut sent = Body::None;
     // What is taken from users and groups is named in the body.
@@ -104,6 +105,9 @@ async fn answer(
         if !is_config {
             sent = body::parse(request.headers(), &bytes)?;
         }
+    }
+    if *asked.endpoint == Endpoint::ConfigPlan {
+        return plan::post(asked.scope(&shared), request.headers().clone(), asked.query.clone(), bytes).await;
     }
     if is_config {
         return match asked.method {
@@ -173,7 +177,7 @@ impl Call<'_> {
             Endpoint::NestedEntity { parent, kind, field } => self.nested_entity(parent, kind, field, body).await,
             Endpoint::Foreign { kind, field, target } => self.foreign(kind, field, target, body).await,
             Endpoint::Extension { index, path } => match shared.extensions.get(index) {
-                Some(extension) => Ok(extension::answer(extension, path, asked, body).await),
+                Some(extension) => Ok(extension::answer(extension, path, asked, shared.workspace, body).await),
                 None => Err(errors::not_found()),
             },
             Endpoint::UpstreamHealth { kind } => {
@@ -191,7 +195,9 @@ impl Call<'_> {
                 shared.set_health(&upstream, &target, address.then(|| parameter(2)), healthy)
             }
             // Answered before.
-            Endpoint::Config | Endpoint::Desk(_) | Endpoint::Wasm | Endpoint::Disabled => Err(errors::not_found()),
+            Endpoint::Config | Endpoint::ConfigPlan | Endpoint::Desk(_) | Endpoint::Wasm | Endpoint::Disabled => {
+                Err(errors::not_found())
+            }
         }
     }
 

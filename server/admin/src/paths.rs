@@ -28,6 +28,7 @@ pub(crate) enum Endpoint {
     Timers,
     Metrics,
     Config,
+    ConfigPlan,
     Cache,
     CacheKey,
     LogLevel,
@@ -156,6 +157,7 @@ impl Paths {
         for name in ["plugins", "vaults", "{db_entity_name}"] {
             paths.add(&format!("/schemas/{name}/validate"), Endpoint::SchemaValidate, POST);
         }
+        paths.hide("/config/plan", Endpoint::ConfigPlan, POST);
         paths.hide("/openapi.json", Endpoint::OpenApi, READ);
         paths.hide("/robots.txt", Endpoint::Robots, READ);
         for parent in ["", "/routes/{routes}", "/services/{services}"] {

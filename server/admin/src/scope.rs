@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::SystemTime;
-use store::{Batch, Filter, Id, Operation, Precondition, Query, Record};
+use store::{Batch, Filter, Id, Operation, Precondition, Query, Record, Revision};
 use uuid::Uuid;
 
 /// Records per step of reading a whole kind.
@@ -144,7 +144,7 @@ impl Scope<'_> {
         if self.gate().is_some() {
             self.guard(&mut operations).await?;
         }
-        self.commit(operations, preconditions).await
+        self.commit(operations, preconditions).await.map(drop)
     }
 
     /// Who is let in, on a node with a database.
@@ -152,12 +152,12 @@ impl Scope<'_> {
         self.shared.gate.as_deref()
     }
 
-    /// Applies operations that were decided on, all or none.
+    /// Applies operations that were decided on, all or none. Tells the revision they made.
     pub(crate) async fn commit(
         &self,
         operations: Vec<Operation>,
         preconditions: Vec<Precondition>,
-    ) -> Result<(), store::Error> {
+    ) -> Result<Revision, store::Error> {
         let kinds: Vec<_> = operations.iter().filter_map(Operation::entity).collect();
         let batch =
             Batch { operations, preconditions, author: self.author.to_owned(), request_id: self.request_id.to_owned() };
@@ -166,6 +166,6 @@ impl Scope<'_> {
         if let Some(gate) = self.gate() {
             gate.recorder.changed(revision, self.pass, self.request_id).await;
         }
-        Ok(())
+        Ok(revision)
     }
 }

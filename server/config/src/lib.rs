@@ -37,4 +37,4 @@ pub use suite::Suite;
 pub use units::{size, time};
 pub use value::Value;
 pub use values::{Entry, Values};
-pub use vault::Environment as EnvironmentVault;
+pub use vault::{Environment as EnvironmentVault, Reference as VaultReference};

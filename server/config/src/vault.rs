@@ -41,7 +41,7 @@ impl Environment {
             "env" => self.prefix.clone(),
             prefix => named(prefix).ok_or_else(missing)?,
         };
-        let prefix = parsed.prefix.as_deref().unwrap_or(&begin);
+        let prefix = parsed.option("prefix").unwrap_or(&begin);
         let mut name = format!("{prefix}{}", parsed.resource).replace('-', "_").to_uppercase();
         if parsed.version == Some(2) {
             name.push_str("_PREVIOUS");
@@ -76,16 +76,26 @@ fn subfield(value: &str, key: &str) -> Result<String, String> {
 
 /// A reference in parts.
 #[derive(Debug, PartialEq, Eq)]
-struct Reference {
-    vault: String,
-    resource: String,
-    key: Option<String>,
-    prefix: Option<String>,
-    version: Option<u64>,
+pub struct Reference {
+    /// Name of a vault, or the prefix of a Vault entity.
+    pub vault: String,
+    /// What is asked for.
+    pub resource: String,
+    /// Member of a JSON object that is there.
+    pub key: Option<String>,
+    /// What the vault's configuration is to say instead, by name.
+    pub options: Vec<(String, String)>,
+    /// Which version of the secret.
+    pub version: Option<u64>,
 }
 
 impl Reference {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn option(&self, name: &str) -> Option<&str> {
+        self.options.iter().find(|(option, _)| option == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Takes a reference apart. Errors are Kong's.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let inner = text
             .strip_prefix("{vault://")
             .and_then(|t| t.strip_suffix('}'))
@@ -113,13 +123,13 @@ impl Reference {
             None | Some("") => None,
             Some(digits) => Some(digits.parse().map_err(|_| format!("reference url has invalid version [{text}]"))?),
         };
-        let prefix = query
+        let options = query
             .into_iter()
             .flat_map(|q| q.split('&'))
             .filter_map(|pair| pair.split_once('='))
-            .find(|(name, _)| *name == "prefix")
-            .map(|(_, value)| decode(value));
-        Ok(Self { vault: vault.to_owned(), resource, key, prefix, version })
+            .map(|(name, value)| (decode(name), decode(value)))
+            .collect();
+        Ok(Self { vault: vault.to_owned(), resource, key, options, version })
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{Body, Headers};
 use smallvec::SmallVec;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,6 +72,8 @@ pub struct TlsSession {
     pub cipher: &'static str,
     /// The client's certificate chain, DER, leaf first; empty where it sent none.
     pub client_certificates: Vec<Arc<[u8]>>,
+    /// What a plugin says of the client's certificate: `SUCCESS`, `NONE` or `FAILED:` and why.
+    pub client_verify: Option<Box<str>>,
 }
 
 /// A request. Everything a plugin may read of it; `headers` and `body` are also what is sent on.
@@ -239,4 +242,16 @@ pub struct Instead {
     pub verify: Option<bool>,
     /// How many intermediate authorities may stand above it.
     pub verify_depth: Option<u32>,
+    /// The authorities that may vouch for it, DER, instead of the Service's or the node's.
+    pub authorities: Option<Vec<Vec<u8>>>,
+    /// PEM of the client certificate, with its chain, and of its key.
+    pub client: Option<(Arc<str>, Arc<str>)>,
 }
+
+/// Says where else to: a host and a port, or why that is not known.
+type Elsewhere = dyn Fn(&mut crate::Exchange) -> Result<(Vec<u8>, u16), String>;
+
+/// Kept in [`Exchange::state`](crate::Exchange::state) by a plugin that says where a request goes after a try that
+/// failed: host and port, or why it goes nowhere else.
+#[derive(Clone)]
+pub struct Retarget(pub Rc<Elsewhere>);

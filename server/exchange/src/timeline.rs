@@ -1,6 +1,8 @@
 //! When things happened to an Exchange. Spans, latency headers, log fields and metrics are rendered from it after the
 //! last byte, so an unsampled request costs a few clock reads and no allocation.
 
+use crate::trace::SpanId;
+use serde_json::{Map, Value};
 use smallvec::SmallVec;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
@@ -102,6 +104,29 @@ pub struct PluginCall {
     pub end: u32,
 }
 
+/// A span of a plugin's own, finished.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Section {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its id.
+    pub id: SpanId,
+    /// The span that contains it; the request's own where there is none.
+    pub parent: Option<SpanId>,
+    /// OTLP's number of its kind: 1 internal, 2 server, 3 client, 4 producer, 5 consumer.
+    pub kind: u8,
+    /// ns since 1970.
+    pub start: u64,
+    /// ns since 1970.
+    pub end: u64,
+    /// What is known of it: texts, numbers, booleans and lists of those.
+    pub attributes: Map<String, Value>,
+    /// What happened during it: name, ns since 1970, what is known of it.
+    pub events: Vec<(Box<str>, u64, Map<String, Value>)>,
+    /// OTLP's number of its status: 0 nothing is said, 1 well, 2 badly.
+    pub status: u8,
+}
+
 /// Monotonic stamps in µs after the first byte of the request was read.
 #[derive(Clone, Debug)]
 pub struct Timeline {
@@ -119,6 +144,8 @@ pub struct Timeline {
     pub calls: SmallVec<[PluginCall; 0]>,
     /// Look-ups of names, where `detail` is on.
     pub looks: SmallVec<[Look; 0]>,
+    /// Spans that plugins made, where the request is traced.
+    pub sections: Vec<Section>,
 }
 
 impl Default for Timeline {
@@ -139,6 +166,7 @@ impl Timeline {
             detail: false,
             calls: SmallVec::new(),
             looks: SmallVec::new(),
+            sections: Vec::new(),
         }
     }
 

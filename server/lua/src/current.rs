@@ -229,6 +229,13 @@ impl Call {
     }
 }
 
+impl Call {
+    /// Whether it is held to a bound of instructions: what a configuration's Lua is, and the operator's is not.
+    pub fn is_bound(&self) -> bool {
+        crate::settings::get().trust != crate::settings::Trust::On && self.budget.get() <= crate::worker::BUDGET
+    }
+}
+
 /// Puts the call before this one back, also where Lua panics.
 struct Restore(Option<Rc<Call>>);
 

@@ -1,9 +1,9 @@
-//! `kong.db`: records of the configuration, read.
+//! `kong.db`: records of the configuration, read and written.
 
-use crate::current::{phase, read};
+use crate::current::{call, phase, read};
 use crate::error;
 use crate::phase::{Phase, Phases};
-use crate::value::{self, Null, failed};
+use crate::value::{self, Null, failed, one};
 use mlua::{Lua, MultiValue, Table, Value};
 use serde_json::{Map, Value as Json};
 use std::future::Future;
@@ -21,6 +21,35 @@ pub struct Rows {
     pub rows: Vec<Map<String, Json>>,
     /// Where the next page begins, when there is one.
     pub next: Option<String>,
+}
+
+/// Which record a write is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// The one with this primary key.
+    Id(String),
+    /// The one with this value of a unique field.
+    Field(String, String),
+}
+
+/// A write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A new record.
+    Insert(Map<String, Json>),
+    /// A record that is there, with these fields changed.
+    Update(Key, Map<String, Json>),
+    /// The record of that key, made or replaced.
+    Upsert(Key, Map<String, Json>),
+    /// A record less; nothing happens where it is not there.
+    Delete(Key),
+}
+
+/// Why a write was refused.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Refusal {
+    /// What Kong calls `err_t`: `code`, `name`, `message`, `fields`.
+    pub details: Map<String, Json>,
 }
 
 /// Records of the configuration. `ws` counts for entities that belong to a workspace.
@@ -45,6 +74,18 @@ pub trait Database: Send + Sync {
         size: usize,
         after: Option<&str>,
     ) -> Reading<Rows>;
+
+    /// Writes for a plugin (`author`). Gives the record as it is now; none where it was deleted.
+    fn write(
+        &self,
+        entity: &'static str,
+        ws: Uuid,
+        author: &'static str,
+        change: Change,
+    ) -> Reading<Result<Option<Map<String, Json>>, Refusal>>;
+
+    /// How the engine is called in messages: `postgres`, `off`.
+    fn strategy(&self) -> &'static str;
 }
 
 static DATABASE: OnceLock<Arc<dyn Database>> = OnceLock::new();
@@ -95,7 +136,8 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
     let raw = lua.create_table()?;
     raw.set(
         "has",
-        lua.create_function(|_, name: String| Ok(DATABASE.get().is_some_and(|db| db.entity(&name).is_some())))?,
+        // While plugins are loaded there is no database yet: whatever they name may be there later.
+        lua.create_function(|_, name: String| Ok(DATABASE.get().is_none_or(|db| db.entity(&name).is_some())))?,
     )?;
     raw.set(
         "select",
@@ -115,6 +157,7 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
         })?,
     )?;
     raw.set("page", lua.create_async_function(page)?)?;
+    raw.set("write", lua.create_async_function(write)?)?;
     Ok(raw)
 }
 
@@ -135,6 +178,53 @@ async fn page(lua: Lua, (entity, owner, id, size, after): PageOf) -> mlua::Resul
             }
             let next = next.map_or(Ok(Value::Nil), |next| lua.create_string(next).map(Value::String))?;
             Ok(MultiValue::from_iter([Value::Table(list), Value::Nil, Value::Nil, next]))
+        }
+        Err(error) => failed(&lua, error),
+    }
+}
+
+type Writing = (String, String, Option<String>, Value, Value);
+
+/// The members of a record that Lua gives; `ngx.null` is null.
+fn members(lua: &Lua, given: &Value) -> mlua::Result<Map<String, Json>> {
+    match given {
+        Value::Table(_) => match value::to_json(lua, given)? {
+            Json::Object(members) => Ok(members),
+            _ => Err(error::of("entity must be a table of fields")),
+        },
+        _ => Err(error::of("entity must be a table")),
+    }
+}
+
+/// `row`, or `nil, err, err_t`. `write(entity, what, field, key, record)`
+async fn write(lua: Lua, (entity, what, field, given, record): Writing) -> mlua::Result<MultiValue> {
+    let call = call()?;
+    // What the sandbox runs reads only.
+    if call.is_bound() {
+        return Err(error::of(format!("kong.db.{entity}:{what} cannot be called in the sandbox")));
+    }
+    let (database, ws) = ready()?;
+    let entity = known(database, &entity)?;
+    let key = |given: &Value| match field {
+        Some(field) => value::text(given).map(|value| Key::Field(field, value)),
+        None => key(given).map(Key::Id),
+    };
+    let change = match what.as_str() {
+        "insert" => Change::Insert(members(&lua, &record)?),
+        "update" => Change::Update(key(&given)?, members(&lua, &record)?),
+        "upsert" => Change::Upsert(key(&given)?, members(&lua, &record)?),
+        _ => Change::Delete(key(&given)?),
+    };
+    match database.write(entity, ws, call.plugin, change).await {
+        Ok(Ok(Some(record))) => one(&lua, value::from_json(&lua, &record.into(), Null::Absent)?),
+        Ok(Ok(None)) => one(&lua, true),
+        Ok(Err(Refusal { mut details })) => {
+            let strategy = database.strategy();
+            let message = details.get("message").and_then(Json::as_str).unwrap_or_default();
+            let text = lua.create_string(format!("[{strategy}] {message}"))?;
+            details.insert("strategy".to_owned(), strategy.into());
+            let details = value::from_json(&lua, &details.into(), Null::Absent)?;
+            Ok(MultiValue::from_iter([Value::Nil, Value::String(text), details]))
         }
         Err(error) => failed(&lua, error),
     }

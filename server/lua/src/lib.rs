@@ -8,6 +8,7 @@
 mod current;
 mod database;
 mod error;
+mod events;
 mod folder;
 mod function;
 mod modules;
@@ -16,32 +17,43 @@ mod pdk;
 mod phase;
 mod runner;
 mod script;
+mod secrets;
 mod settings;
 mod socket;
 mod timer;
+mod tls;
 mod value;
 mod worker;
 
 #[cfg(test)]
 mod tests;
 
-pub use database::{Database, Reading, Rows, set_database};
-pub use folder::{FolderError, begin};
+pub use database::{Change, Database, Key, Reading, Refusal, Rows, set_database};
+pub use folder::{AdminAnswer, AdminCall, AdminPath, FolderError, administrate, begin, configured};
 pub use function::{Function, Place, Post, Pre};
+pub use pdk::{Connections, set_connections};
 pub use script::Chunks;
-pub use settings::{Settings, Trust};
+pub use secrets::{Secrets, set_secrets};
+pub use settings::{Settings, Trust, admin_paths, set_configuration};
 pub use socket::{Network, Resolving, set_network};
 
+use entities::Entity;
 use exchange::{PluginType, Registry};
 
 /// Names of the plugins that run Lua of configurations.
 pub const NAMES: [&str; 2] = [<Pre as Place>::NAME, <Post as Place>::NAME];
 
-/// Adds the plugins that run Lua, those in folders too; `settings` hold for the process.
+/// Whether a plugin is one in a folder.
+pub fn is_folder(name: &str) -> bool {
+    settings::get().folders.iter().any(|folder| folder == name)
+}
+
+/// Adds the plugins that run Lua, those in folders too; `settings` hold for the process. Gives the kinds of entities
+/// that plugins in folders bring along.
 ///
 /// # Errors
 /// Where a plugin in a folder cannot be loaded: a sentence that names it.
-pub fn register(registry: &mut Registry, settings: Settings) -> Result<(), FolderError> {
+pub fn register(registry: &mut Registry, settings: Settings) -> Result<Vec<Entity>, FolderError> {
     let folders = settings.folders.clone();
     settings::set(settings);
     registry.add(PluginType::of::<Function<Pre>>());
@@ -49,5 +61,7 @@ pub fn register(registry: &mut Registry, settings: Settings) -> Result<(), Folde
     for name in &folders {
         registry.add(folder::plugin_type(name)?);
     }
-    Ok(())
+    let admin_paths = folder::admin_paths(&folders)?;
+    settings::set_admin_paths(admin_paths);
+    folder::entities(&folders)
 }

@@ -110,8 +110,18 @@ impl Phases {
     pub const LOG: Self = Self::Only(of(&[Log]));
     /// Where a value can be given to the log.
     pub const SERIALIZED: Self = Self::Only(of(&[Rewrite, Access, HeaderFilter, Response, BodyFilter, Log]));
+    /// In the handshake, once the server name is known.
+    pub const CERTIFICATE: Self = Self::Only(of(&[Phase::Certificate]));
+    /// In the handshake's first message.
+    pub const CLIENT_HELLO: Self = Self::Only(of(&[Phase::ClientHello]));
+    /// Where the client's certificate is known.
+    pub const CLIENT_CHAIN: Self = Self::Only(of(&[Rewrite, Access, Response, Balancer, Log]));
+    /// Where what is said of it can be changed.
+    pub const CLIENT_VERIFY: Self = Self::Only(of(&[Rewrite, Access, Response, Balancer]));
+    /// In streams, and at each try.
+    pub const STREAM: Self = Self::Only(of(&[Preread, Balancer]));
     /// Where Lua may wait for someone.
-    pub const WAITING: Self = Self::Only(of(&[Rewrite, Access, Phase::Timer]));
+    pub const WAITING: Self = Self::Only(of(&[Rewrite, Access, AdminApi, Phase::Timer]));
 
     /// Whether a phase is allowed.
     pub fn has(self, phase: Phase) -> bool {

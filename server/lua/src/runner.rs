@@ -108,7 +108,18 @@ impl Runner {
             Ok((functions, call)) => {
                 exchange.state.put(call.remembered.clone());
                 let outcome = current::run(&call, exchange, || all(&functions, &call));
-                end(&call, outcome)
+                match outcome {
+                    // Nobody is there any more who could be told: the response goes out as it is.
+                    Err(error) if phase == Phase::HeaderFilter && !call.ended.get() => {
+                        log(&call, &error);
+                        Flow::Next
+                    }
+                    outcome => end(&call, outcome),
+                }
+            }
+            Err(error) if phase == Phase::HeaderFilter => {
+                tracing::error!("{}: {}", self.plugin, error::text(&error));
+                Flow::Next
             }
             Err(error) => self.failed(&error).into(),
         }

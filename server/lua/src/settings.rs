@@ -1,5 +1,6 @@
 //! What the node tells Lua of itself.
 
+use crate::folder::AdminPath;
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -54,6 +55,31 @@ impl Default for Settings {
 
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
 static DEFAULT: LazyLock<Settings> = LazyLock::new(Settings::default);
+
+static CONFIGURATION: OnceLock<Value> = OnceLock::new();
+
+/// `kong.configuration` of a running node, an object; without it, it is that of the settings. Sets it once for the
+/// process; later calls change nothing.
+pub fn set_configuration(configuration: Value) {
+    let _ = CONFIGURATION.set(configuration);
+}
+
+/// `kong.configuration`
+pub fn configuration() -> &'static Value {
+    CONFIGURATION.get().unwrap_or_else(|| &get().configuration)
+}
+
+static ADMIN_PATHS: OnceLock<Vec<AdminPath>> = OnceLock::new();
+
+/// Sets them once for the process; later calls change nothing.
+pub fn set_admin_paths(paths: Vec<AdminPath>) {
+    let _ = ADMIN_PATHS.set(paths);
+}
+
+/// The paths of the Admin API that plugins in folders answer.
+pub fn admin_paths() -> &'static [AdminPath] {
+    ADMIN_PATHS.get().map_or(&[], Vec::as_slice)
+}
 
 /// Sets them once for the process; later calls change nothing.
 pub fn set(settings: Settings) {

@@ -5,9 +5,31 @@ use mlua::{IntoLua, Lua, MultiValue, Table, Value};
 use serde_json::{Map, Number, Value as Json};
 
 /// The deepest table that is encoded.
-const DEPTH: usize = 1000;
-/// Lists with more holes than entries (times two) and an index beyond this are refused.
-const SPARSE: usize = 10;
+pub const DEPTH: usize = 1000;
+
+/// How tables become JSON; lua-cjson's where nothing else is said.
+#[derive(Clone, Copy)]
+pub struct Rules {
+    /// Whether an empty table is an object.
+    pub empty_as_object: bool,
+    /// Whether a list with too many holes is an object, instead of an error.
+    pub sparse_as_object: bool,
+    /// How many times more places than entries are too many; 0 for no limit.
+    pub sparse_ratio: usize,
+    /// Lists up to here may have any holes.
+    pub sparse_safe: usize,
+    /// The deepest table.
+    pub depth: usize,
+    /// Digits of a number that count, at most 16.
+    pub digits: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let (sparse_ratio, sparse_safe) = (2, 10);
+        Self { empty_as_object: true, sparse_as_object: false, sparse_ratio, sparse_safe, depth: DEPTH, digits: 16 }
+    }
+}
 
 /// Registry name of the metatable that makes an empty table a list.
 pub const ARRAY: &str = "silverback.array_mt";
@@ -51,34 +73,43 @@ pub fn from_json(lua: &Lua, json: &Json, null: Null) -> mlua::Result<Value> {
 
 /// JSON of a Lua value. Errors are lua-cjson's.
 pub fn to_json(lua: &Lua, value: &Value) -> mlua::Result<Json> {
-    encode(lua, value, 0)
+    encode(lua, value, 0, Rules::default())
 }
 
-fn encode(lua: &Lua, value: &Value, depth: usize) -> mlua::Result<Json> {
+/// The same by other rules.
+pub fn to_json_by(lua: &Lua, value: &Value, rules: Rules) -> mlua::Result<Json> {
+    encode(lua, value, 0, rules)
+}
+
+fn encode(lua: &Lua, value: &Value, depth: usize, rules: Rules) -> mlua::Result<Json> {
     Ok(match value {
         Value::Nil => Json::Null,
         value if *value == Value::NULL => Json::Null,
         Value::Boolean(value) => Json::Bool(*value),
         Value::Integer(number) => Json::Number((*number).into()),
-        Value::Number(number) => Json::Number(number_of(*number)?),
+        Value::Number(number) => Json::Number(number_of(*number, rules.digits)?),
         Value::String(text) => Json::String(text.to_string_lossy().to_string()),
-        Value::Table(table) if depth < DEPTH => table_of(lua, table, depth)?,
-        Value::Table(_) => return Err(error::of("Cannot serialise, excessive depth (1001)")),
+        Value::Table(table) if depth < rules.depth => table_of(lua, table, depth, rules)?,
+        Value::Table(_) => {
+            return Err(error::of(format!("Cannot serialise, excessive depth ({})", rules.depth + 1)));
+        }
         other => return Err(error::of(format!("Cannot serialise {}: type not supported", other.type_name()))),
     })
 }
 
-/// A JSON number; whole ones without a fraction.
-fn number_of(number: f64) -> mlua::Result<Number> {
+/// A JSON number of so many digits; whole ones without a fraction.
+fn number_of(number: f64, digits: usize) -> mlua::Result<Number> {
     const WHOLE: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() < WHOLE {
         #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
         return Ok((number as i64).into());
     }
-    Number::from_f64(number).ok_or_else(|| error::of("Cannot serialise number: must not be NaN or Infinity"))
+    // As `%.16g` writes it: what a calculation leaves in the seventeenth digit is not said.
+    let rounded = format!("{number:.*e}", digits.saturating_sub(1)).parse().unwrap_or(number);
+    Number::from_f64(rounded).ok_or_else(|| error::of("Cannot serialise number: must not be NaN or Infinity"))
 }
 
-fn table_of(lua: &Lua, table: &Table, depth: usize) -> mlua::Result<Json> {
+fn table_of(lua: &Lua, table: &Table, depth: usize, rules: Rules) -> mlua::Result<Json> {
     let mut largest = 0;
     let mut count = 0;
     let mut list = true;
@@ -93,15 +124,17 @@ fn table_of(lua: &Lua, table: &Table, depth: usize) -> mlua::Result<Json> {
     if count == 0 {
         let array: Table = lua.named_registry_value(ARRAY)?;
         let is_list = table.metatable().is_some_and(|metatable| metatable == array);
-        return Ok(if is_list { Json::Array(Vec::new()) } else { Json::Object(Map::new()) });
+        return Ok(if is_list || !rules.empty_as_object { Json::Array(Vec::new()) } else { Json::Object(Map::new()) });
     }
-    if list {
-        if largest > SPARSE && largest > count * 2 {
-            return Err(error::of("Cannot serialise table: excessively sparse array"));
-        }
+    let ratio = rules.sparse_ratio;
+    let sparse = list && ratio > 0 && largest > rules.sparse_safe && largest > count * ratio;
+    if sparse && !rules.sparse_as_object {
+        return Err(error::of("Cannot serialise table: excessively sparse array"));
+    }
+    if list && !sparse {
         let mut items = Vec::with_capacity(largest);
         for index in 1..=largest {
-            items.push(encode(lua, &table.raw_get(index)?, depth + 1)?);
+            items.push(encode(lua, &table.raw_get(index)?, depth + 1, rules)?);
         }
         return Ok(Json::Array(items));
     }
@@ -116,7 +149,7 @@ fn table_of(lua: &Lua, table: &Table, depth: usize) -> mlua::Result<Json> {
                 return Err(error::of(format!("Cannot serialise {kind}: table key must be a number or string")));
             }
         };
-        members.insert(name, encode(lua, &value, depth + 1)?);
+        members.insert(name, encode(lua, &value, depth + 1, rules)?);
     }
     Ok(Json::Object(members))
 }

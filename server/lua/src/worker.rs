@@ -160,10 +160,10 @@ impl Worker {
         globals.set("ngx", ngx::table(&lua)?)?;
         lua.load(include_str!("lua/prelude.lua")).set_name("=prelude").exec()?;
         lua.load(include_str!("lua/db.lua")).set_name("=kong.db").exec()?;
+        lua.load(include_str!("lua/tracing.lua")).set_name("=kong.tracing").exec()?;
+        lua.load(include_str!("lua/events.lua")).set_name("=kong.events").exec()?;
         globals.get::<Function>("_seal")?.call::<()>(())?;
-        if trusted {
-            modules::searchers(&lua)?;
-        }
+        modules::searchers(&lua, trusted)?;
         let base = match settings.trust {
             Trust::On => globals,
             Trust::Off | Trust::Sandbox => sandbox(&lua)?,

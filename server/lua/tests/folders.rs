@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::rustls::ClientConfig;
 use uuid::Uuid;
 
-const GOOD: [&str; 4] = ["security-headers", "full", "ticker", "caller"];
+const GOOD: [&str; 6] = ["security-headers", "full", "ticker", "caller", "kit", "libraries"];
 
 fn settings(folders: &[&str]) -> Settings {
     Settings {
@@ -124,6 +124,31 @@ fn phases_run_with_the_configuration() {
 }
 
 #[test]
+fn libraries_are_there() {
+    let plugin = plugin("libraries", json!({}));
+    let certified = rcgen::KeyPair::generate().and_then(|key| {
+        let mut params = rcgen::CertificateParams::new(["library.test".to_owned()])?;
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "library.test");
+        Ok(params.self_signed(&key)?.pem() + &key.serialize_pem())
+    });
+    let pem = certified.expect("a certificate");
+    within(async {
+        let mut exchange = request("/");
+        exchange.request.body = Body::Buffered(Bytes::from(pem));
+        let (status, said) = answered(&*plugin, &mut exchange).await.expect("an answer");
+        assert_eq!((status, said["wrong"].as_str()), (200, Some("")), "{said}");
+        assert!(said["checked"].as_u64() > Some(30), "{said}");
+        let wanted = exchange.forward.instead.take().expect("TLS of its own");
+        assert_eq!(wanted.authorities.map(|all| all.len()), Some(1));
+        let (certificate, key) = wanted.client.expect("a client certificate");
+        assert!(certificate.contains("BEGIN CERTIFICATE") && key.contains("PRIVATE KEY"));
+        let retarget = exchange.state.get::<exchange::Retarget>().cloned().expect("a callback");
+        assert_eq!((retarget.0)(&mut exchange), Ok((b"other.test".to_vec(), 81)));
+    });
+}
+
+#[test]
 fn schemas_complete_and_refuse() {
     let full = stored("full", json!({})).expect("defaults are enough");
     assert_eq!(
@@ -167,11 +192,39 @@ fn what_is_broken_is_named() {
         ("missing", "missing plugin is enabled but not installed"),
         ("broken-schema", "plugin 'broken-schema': schema.lua: config: field 'a': there is no type 'strin'"),
         ("broken-handler", "its PRIORITY field is not a valid integer number, got: \"high\""),
-        ("with-daos", "plugin 'with-daos' has daos.lua"),
+        ("broken-daos", "plugin 'broken-daos': daos.lua: 'broken_entries' must have a 'primary_key'"),
     ] {
         let error = register(&mut Registry::default(), settings(&[name])).expect_err("refused").to_string();
         assert!(error.contains(expected), "{name}: {error}");
     }
+}
+
+#[test]
+fn plugins_bring_entities_along() {
+    loaded();
+    let mut registry = Registry::default();
+    let entities = register(&mut registry, settings(&["ledger"])).expect("a plugin that is whole");
+    let [entity] = entities.as_slice() else { panic!("one entity") };
+    assert_eq!((entity.name, entity.path(), entity.nested_path()), ("ledger_entries", "ledger-entries", "ledger"));
+    assert_eq!((entity.endpoint_key, entity.workspaceable, entity.plugin), (Some("label"), true, Some("ledger")));
+    let definitions = definitions(&registry).with_entities(entities.clone()).expect("a name that is free");
+    let insert = |value: Value| {
+        let Value::Object(value) = value else { unreachable!() };
+        definitions.process_insert("ledger_entries", value, 7.0)
+    };
+    let made = insert(json!({ "label": "a" })).expect("defaults are enough");
+    assert_eq!((&made["amount"], &made["created_at"], &made["consumer"]), (&json!(1), &json!(7), &Value::Null));
+    for (value, expected) in [
+        (json!({ "label": "a\tb" }), "no tabs"),
+        (json!({}), "required field missing"),
+        (json!({ "label": "a", "amount": 1001 }), "value should be between 0 and 1000"),
+        (json!({ "label": "a", "more": 1 }), "unknown field"),
+    ] {
+        let refused = insert(value.clone()).expect_err("refused").to_string();
+        assert!(refused.contains(expected), "{value}: {refused}");
+    }
+    let taken = definitions.with_entities(entities).expect_err("the name is taken");
+    assert_eq!(taken, "plugin 'ledger': there is an entity 'ledger_entries' already");
 }
 
 #[test]

@@ -13,6 +13,9 @@ pub(crate) fn kconfig(settings: &Settings) -> String {
         ("ADMIN_API_SSL_PORT", port(settings.api_ssl_port)),
         ("KONG_VERSION", settings.version.clone()),
         ("KONG_EDITION", "community".to_owned()),
+        ("ADMIN_GUI_AUTH", settings.sign_in.clone().unwrap_or_else(|| "off".to_owned())),
+        ("ADMIN_GUI_AUTH_HEADER", settings.auth_header.clone()),
+        ("RBAC_AUTH_HEADER", settings.token_header.clone()),
         ("ANONYMOUS_REPORTS", settings.anonymous_reports.to_string()),
     ];
     let lines: Vec<String> = values.iter().map(|(name, value)| format!("  '{name}': '{}'", escape(value))).collect();

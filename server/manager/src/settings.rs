@@ -34,6 +34,12 @@ pub struct Settings {
     pub reach: Reach,
     /// Instead of [`CONTENT_SECURITY_POLICY`].
     pub content_security_policy: Option<String>,
+    /// `admin_gui_auth`, where it can be used.
+    pub sign_in: Option<String>,
+    /// `admin_gui_auth_header`
+    pub auth_header: String,
+    /// `rbac_auth_header`
+    pub token_header: String,
     /// `anonymous_reports`, as in `kconfig.js`.
     pub anonymous_reports: bool,
     /// The version that users of the Admin API see.

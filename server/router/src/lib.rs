@@ -16,6 +16,7 @@ mod pattern;
 mod request;
 mod route;
 mod router;
+mod turn;
 
 pub use pattern::Pattern;
 pub use request::{Request, header_name_matches};
@@ -23,3 +24,4 @@ pub use route::{
     CidrPort, Flavor, NetProtocol, PathHandling, Protocol, RouteDefinition, Subsystem, UnknownName, split_host,
 };
 pub use router::{BuildError, Captures, Match, Router};
+pub use turn::offer_turn;

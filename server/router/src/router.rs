@@ -9,6 +9,7 @@ use crate::path;
 use crate::pattern::Pattern;
 use crate::request::Request;
 use crate::route::{Flavor, PathHandling, RouteDefinition, Subsystem};
+use crate::turn::offer_turn;
 
 /// A Route that cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +82,7 @@ impl Router {
         let mut compiler = Compiler::new(flavor);
         let (mut http, mut stream, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for (number, route) in routes.iter().enumerate() {
+            offer_turn(number);
             match compiler.compile(number, route) {
                 Ok(candidates) if route.subsystem() == Subsystem::Http => http.extend(candidates),
                 Ok(candidates) => stream.extend(candidates),

@@ -147,7 +147,11 @@ impl Builder {
         if let Some(router) = before.router_of(routes) {
             return Some(router);
         }
-        let definitions: Vec<_> = routes.iter().map(|route| route.entity.definition()).collect();
+        let definition = |(number, route): (usize, &Arc<CompiledRoute>)| {
+            router::offer_turn(number);
+            route.entity.definition()
+        };
+        let definitions: Vec<_> = routes.iter().enumerate().map(definition).collect();
         match router::Router::build(self.flavor, &definitions) {
             Ok(router) => Some(Arc::new(router)),
             Err(found) => {

@@ -7,6 +7,7 @@ use crate::service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols
 use crate::upstream_tls::{self, UpstreamTls};
 use entities::{Route, Service, Target, Upstream};
 use exchange::Scheme;
+use router::offer_turn;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +26,8 @@ pub(crate) fn compile_services(
     errors: &mut Vec<BuildError>,
 ) -> Arc<Services> {
     let mut services = Services::with_capacity(view.count("services"));
-    for record in view.all("services") {
+    for (number, record) in view.all("services").enumerate() {
+        offer_turn(number);
         if let Some(kept) = before.service(record) {
             services.insert(id(record), kept);
             continue;
@@ -52,7 +54,8 @@ pub(crate) fn compile_routes(
     let known = before.routes();
     let same_plugins = before.has_same(&["plugins"]);
     let mut routes = Vec::with_capacity(view.count("routes"));
-    for record in view.all("routes") {
+    for (number, record) in view.all("routes").enumerate() {
+        offer_turn(number);
         let kept = known.get(&id(record)).filter(|_| before.has(record)).copied();
         let entity = match kept
             .map_or_else(|| Route::deserialize(&record.value).map(Arc::new), |kept| Ok(kept.entity.clone()))

@@ -103,9 +103,13 @@ impl CompiledService {
     pub fn instead(&self, wanted: &Instead, trust: &Trust) -> Result<Self, String> {
         let [connect_timeout, write_timeout, read_timeout] =
             wanted.timeouts.unwrap_or([self.connect_timeout, self.write_timeout, self.read_timeout]);
-        let tls = match (wanted.verify, wanted.verify_depth) {
-            (None, None) => self.tls.clone(),
-            (verify, depth) => Some(trust.instead(self.tls.as_deref(), verify, depth)?),
+        let otherwise = wanted.verify.is_some()
+            || wanted.verify_depth.is_some()
+            || wanted.authorities.is_some()
+            || wanted.client.is_some();
+        let tls = match otherwise {
+            false => self.tls.clone(),
+            true => Some(trust.instead(self.tls.as_deref(), wanted)?),
         };
         Ok(Self {
             entity: self.entity.clone(),

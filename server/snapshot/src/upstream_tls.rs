@@ -3,6 +3,7 @@
 use crate::certificates::certified_key;
 use crate::verifier::{Anybody, Authorities};
 use entities::{Service, Upstream};
+use exchange::Instead;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
@@ -98,22 +99,23 @@ impl Trust {
     ///
     /// # Errors
     /// Where the client certificate is of no use.
-    pub fn instead(
-        &self,
-        service: Option<&UpstreamTls>,
-        verify: Option<bool>,
-        depth: Option<u32>,
-    ) -> Result<Arc<UpstreamTls>, String> {
+    pub fn instead(&self, service: Option<&UpstreamTls>, wanted: &Instead) -> Result<Arc<UpstreamTls>, String> {
         let mut content = match service {
             Some(tls) => tls.content.clone(),
             None => Content { client: self.client.clone(), ..Content::default() },
         };
         let verified = content.verify;
-        content.verify = verify.unwrap_or(verified);
+        content.verify = wanted.verify.unwrap_or(verified);
         content.depth = match content.verify {
-            true => depth.unwrap_or(if verified { content.depth } else { self.depth }),
+            true => wanted.verify_depth.unwrap_or(if verified { content.depth } else { self.depth }),
             false => 0,
         };
+        if let Some(authorities) = wanted.authorities.as_ref().filter(|_| content.verify) {
+            content.authorities = Some(authorities.clone());
+        }
+        if let Some(client) = &wanted.client {
+            content.client = Some(client.clone());
+        }
         self.speaking(content)
     }
 

@@ -4,6 +4,7 @@ mod check;
 mod configuration;
 mod health;
 mod migrations;
+mod plugin_test;
 mod prefix;
 mod signal;
 mod start;
@@ -54,6 +55,9 @@ enum Command {
     /// Set a database up, and bring it up to date.
     #[command(subcommand)]
     Migrations(migrations::MigrationsCommand),
+    /// Plugins in folders.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Tell whether the gateway of a prefix runs.
     Health(SettingsArguments),
     /// Tell the version.
@@ -122,6 +126,17 @@ enum ConfigCommand {
     },
 }
 
+#[derive(Subcommand)]
+enum PluginCommand {
+    /// Run the cases of a plugin against a gateway of its own.
+    Test {
+        /// The plugin's folder: …/kong/plugins/<name>.
+        folder: PathBuf,
+        /// YAML or JSON; else cases.yaml, cases.yml or cases.json of that folder.
+        cases: Option<PathBuf>,
+    },
+}
+
 /// Why a command failed; printed as `Error: <text>`.
 #[derive(Debug)]
 pub struct Failure(pub String);
@@ -146,6 +161,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Config(ConfigCommand::DbImport { file, settings }) => configuration::db_import(file, &settings),
         Command::Config(ConfigCommand::DbExport { file, settings }) => configuration::db_export(&file, &settings),
         Command::Config(ConfigCommand::Init { file }) => configuration::init(&file),
+        Command::Plugin(PluginCommand::Test { folder, cases }) => plugin_test::test(&folder, cases),
         Command::Health(settings) => health::health(&settings),
         Command::Version { all } => version::version(all),
         Command::Quit { settings, timeout, wait } => signal::quit(&settings, timeout, wait),

@@ -65,12 +65,12 @@ impl Offer {
         let scripts: Arc<dyn Scripts> = Arc::new(lua::Chunks { node_id: Uuid::nil() });
         observability::registry(&mut registry, &scripts);
         let lua_settings = super::lua::settings(settings, |name| registry.get(name).is_some());
-        lua::register(&mut registry, lua_settings).map_err(|error| error.to_string())?;
+        let own = lua::register(&mut registry, lua_settings).map_err(|error| error.to_string())?;
         registry.retain(|name| settings.node.plugins.contains(name));
         let schemas: PluginSchemas = registry.iter().map(|plugin| plugin.schema.clone()).collect();
         let vaults: VaultSchemas = [VaultSchema::env()].into_iter().collect();
         let database = settings.storage.database != config::Database::Off;
-        let definitions = Definitions::new(schemas, vaults, flavor(settings), database);
+        let definitions = Definitions::new(schemas, vaults, flavor(settings), database).with_entities(own)?;
         Ok(Self { registry: Arc::new(registry), kinds: Arc::new(Kinds::new(Arc::new(definitions))) })
     }
 }
@@ -127,9 +127,12 @@ pub struct Core {
     pub people: Option<People>,
     /// The log level, and for how long.
     pub log_level: LogLevel,
+    vault: Arc<Vault>,
     builder: Builder,
     // What the Snapshot in use was compiled from, where there is a database.
     followed: Mutex<Option<Arc<View>>>,
+    // Snapshots that were in use: taking one apart takes longer than a worker has, which would be the last to hold it.
+    retired: Mutex<Vec<Arc<Snapshot>>>,
 }
 
 impl Core {
@@ -167,14 +170,10 @@ impl Core {
             }
         };
         lua::set_database(Arc::new(match &storage {
-            Storage::Memory(memory) => {
-                LuaDatabase { store: memory.clone(), definitions: definitions.clone(), handle: None }
+            Storage::Memory(memory) => LuaDatabase { store: memory.clone(), kinds: kinds.clone(), handle: None },
+            Storage::Database(Database { store, background, .. }) => {
+                LuaDatabase { store: store.clone(), kinds: kinds.clone(), handle: Some(background.handle().clone()) }
             }
-            Storage::Database(Database { store, background, .. }) => LuaDatabase {
-                store: store.clone(),
-                definitions: definitions.clone(),
-                handle: Some(background.handle().clone()),
-            },
         }));
         let responses = Arc::new(ResponseCache::new(settings.storage.mem_cache_size / 2));
         let acme = {
@@ -184,6 +183,22 @@ impl Core {
             };
             Arc::new(Issuance::new(redis.clone(), outbound.clone(), store, kept))
         };
+        let vault = Arc::new(Vault::new(settings.vault.clone()));
+        lua::set_secrets(vault.clone());
+        let traffic: Arc<Traffic> = Arc::default();
+        lua::set_connections({
+            let traffic = traffic.clone();
+            Box::new(move || {
+                let now = traffic.now();
+                lua::Connections {
+                    accepted: now.accepted,
+                    active: now.active,
+                    requests: now.requests,
+                    writing: now.writing,
+                    waiting: now.waiting,
+                }
+            })
+        });
         let services = Services {
             records,
             challenges: acme.clone(),
@@ -198,8 +213,8 @@ impl Core {
             tracing: super::tracing::defaults(&settings.tracing),
             ..Services::alone(node_id)
         };
-        let builder = Builder::new(definitions, registry.clone(), services, flavor, trust.clone())
-            .with_secrets(Arc::new(Vault(settings.vault.clone())));
+        let builder =
+            Builder::new(definitions, registry.clone(), services, flavor, trust.clone()).with_secrets(vault.clone());
         Ok(Self {
             builder: match &people {
                 Some(people) => builder.with_directory(Arc::new(people.clone())),
@@ -209,10 +224,12 @@ impl Core {
             log_level: LogLevel::of_now(),
             storage,
             followed: Mutex::default(),
+            retired: Mutex::default(),
             published: Published::new(ArcSwap::from_pointee(Snapshot::empty(flavor))),
             targets: Targets::new(resolver.clone(), trust),
             prefix: settings.prefix.clone(),
-            traffic: Arc::default(),
+            traffic,
+            vault,
             hash: ArcSwap::from_pointee(declarative::EMPTY_HASH.into()),
             node_id,
             kinds,
@@ -260,10 +277,10 @@ impl Core {
         })?;
         if let Some((snapshot, staged)) = accepted {
             if let Some(view) = &given {
-                self.acme.follow(view);
+                self.follow(view);
             }
             self.targets.publish(&snapshot);
-            self.published.store(snapshot);
+            self.put_in_use(snapshot);
             self.hash.store(Arc::new(hash));
             // A disk that is full is a log line: the configuration before stays there.
             match staged.map(|staged| staged.and_then(keep::Staged::commit)) {
@@ -298,11 +315,39 @@ impl Core {
     /// Compiles a state and publishes it.
     pub(super) fn publish(&self, view: &View) -> Result<(), LoadError> {
         let snapshot = self.compile(view)?;
-        self.acme.follow(view);
+        self.follow(view);
         self.targets.publish(&snapshot);
         tracing::debug!(generation = snapshot.generation, revision = view.revision(), "a configuration is in use");
-        self.published.store(snapshot);
+        self.put_in_use(snapshot);
         Ok(())
+    }
+
+    fn put_in_use(&self, snapshot: Arc<Snapshot>) {
+        let before = self.published.swap(snapshot);
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner).push(before);
+        self.release();
+    }
+
+    /// Whether there are Snapshots that [`Core::release`] could take apart.
+    pub(super) fn is_holding(&self) -> bool {
+        !self.retired.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Takes apart what no request sees any more; may take long.
+    pub(super) fn release(&self) {
+        let mut held = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let (unseen, seen) = held.drain(..).partition::<Vec<_>, _>(|snapshot| Arc::strong_count(snapshot) == 1);
+        *held = seen;
+        // Nobody waits for the lock while they go.
+        drop(held);
+        drop(unseen);
+    }
+
+    /// Tells those who follow configurations beside requests.
+    fn follow(&self, view: &View) {
+        self.acme.follow(view);
+        self.vault.follow(view);
+        super::lua::configured(view, self.kinds.definitions(), &self.vault);
     }
 
     /// The state of the database that was last published, if any was.

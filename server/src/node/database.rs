@@ -58,7 +58,7 @@ impl Database {
             poll: settings.storage.update_frequency,
             ..store_sql::Settings::new(place)
         };
-        let blueprint = Arc::new(Blueprint::of(kinds.catalog().clone()));
+        let blueprint = Arc::new(Blueprint::of(kinds.catalog().clone(), kinds.definitions()));
         let open = || Sql::open(background.handle(), opening.clone(), blueprint.clone());
         let transient = |error: &OpenError| matches!(error, OpenError::Unavailable { .. });
         let store = Arc::new(insist(open, transient, patience.database).await?);
@@ -154,12 +154,13 @@ pub(super) fn attend(core: &Core, cleanup: Duration) {
 pub fn migrations(settings: &Settings, kinds: &Kinds, lock: Duration) -> Result<(Commands, Background), String> {
     let place = place(settings)?;
     let background = start_background()?;
-    let blueprint = Blueprint::of(kinds.catalog().clone());
+    let blueprint = Blueprint::of(kinds.catalog().clone(), kinds.definitions());
     Ok((Commands::new(background.handle(), place, &blueprint, lock), background))
 }
 
 fn start_background() -> Result<Background, String> {
-    Background::start().map_err(|error| format!("a thread for the database cannot be started: {error}"))
+    Background::start(super::priority::give_way)
+        .map_err(|error| format!("a thread for the database cannot be started: {error}"))
 }
 
 /// Where the database of these settings is. The file of SQLite is made here, for its owner alone: it holds secrets.

@@ -2,8 +2,9 @@
 
 use super::core::Core;
 use access::{Complexity, Exclusion, SessionSettings, SigningKey};
-use admin::{Attempts, AuditSettings, Collisions, Gate, GateSettings};
+use admin::{Attempts, AuditSettings, Collisions, Gate, GateSettings, HealthEvent};
 use config::{RbacLevel, RouteValidation, Settings, SignIn};
+use proxy::targets::{HealthChange, HealthListener};
 use std::sync::Arc;
 
 /// The gate of a node; none without a database.
@@ -32,6 +33,7 @@ pub async fn open(settings: &Settings, core: &Core) -> Result<Option<Arc<Gate>>,
         complexity,
         invitation_expiry: manager.invitation_expiry,
         manager_urls: manager.urls.clone(),
+        exclusion: Exclusion::new(settings.audit.payload_exclude.iter().map(String::as_str)),
         audit: audit(settings)?,
         collisions: match &settings.rbac.route_validation {
             RouteValidation::Smart => Collisions::Smart,
@@ -43,7 +45,21 @@ pub async fn open(settings: &Settings, core: &Core) -> Result<Option<Arc<Gate>>,
         http: core.outbound.clone(),
     };
     let gate = Gate::open(given, core.kinds.clone(), core.store()).await.map_err(|error| error.to_string())?;
-    Ok(Some(Arc::new(gate)))
+    let gate = Arc::new(gate);
+    if settings.event_hooks {
+        core.targets.listen(Arc::new(Told(gate.clone())));
+    }
+    Ok(Some(gate))
+}
+
+/// Has event hooks told of the health of Targets.
+struct Told(Arc<Gate>);
+
+impl HealthListener for Told {
+    fn changed(&self, change: HealthChange) {
+        let HealthChange { upstream, hostname, address, healthy } = change;
+        self.0.health_changed(HealthEvent { upstream, hostname: hostname.to_string(), address, healthy });
+    }
 }
 
 fn audit(settings: &Settings) -> Result<Option<AuditSettings>, String> {
@@ -63,7 +79,6 @@ fn audit(settings: &Settings) -> Result<Option<AuditSettings>, String> {
         ignore_methods: given.ignore_methods.clone(),
         ignore_paths: given.ignore_paths.clone(),
         ignore_tables: given.ignore_tables.clone(),
-        exclusion: Exclusion::new(given.payload_exclude.iter().map(String::as_str)),
         ttl: given.record_ttl,
         key,
     }))

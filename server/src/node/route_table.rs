@@ -9,6 +9,7 @@
 use super::Panic;
 use super::core::{Core, LoadError};
 use super::health_checkers::HealthCheckers;
+use super::priority::give_way;
 use crate::supervise::Life;
 use actix::{Actor, AsyncContext, AtomicResponse, Context, Handler, Message, WrapFuture};
 use snapshot::COMPILED;
@@ -35,6 +36,15 @@ impl Actor for RouteTable {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
+        context.run_interval(RELEASE, |actor, _| {
+            if actor.core.is_holding() {
+                let core = actor.core.clone();
+                drop(actix_rt::task::spawn_blocking(move || {
+                    give_way();
+                    core.release();
+                }));
+            }
+        });
         if let Some(database) = self.core.database() {
             let (core, health_checkers) = (self.core.clone(), self.health_checkers.clone());
             // Ends with the actor, and begins again with its successor.
@@ -43,6 +53,8 @@ impl Actor for RouteTable {
     }
 }
 
+/// How often configurations that no request sees any more are looked for.
+const RELEASE: Duration = Duration::from_secs(1);
 /// The shortest pause between two looks at the change log: a burst of writes leads to few compilations, and a single one
 /// waits for nothing.
 const REST: Duration = Duration::from_millis(20);
@@ -100,7 +112,11 @@ pub(super) async fn follow(core: &Arc<Core>) -> Result<bool, LoadError> {
         None => store.view_of(&COMPILED).await?,
     };
     let (compiling, view) = (core.clone(), newest.clone());
-    let published = actix_rt::task::spawn_blocking(move || compiling.publish(&view)).await;
+    let published = actix_rt::task::spawn_blocking(move || {
+        give_way();
+        compiling.publish(&view)
+    })
+    .await;
     published.unwrap_or_else(|error| {
         tracing::error!(%error, "compiling a configuration failed; the one in use stays");
         Err(LoadError::Panicked)
@@ -172,10 +188,13 @@ impl Handler<Replace> for RouteTable {
         let hash = replace.hash;
         let (core, health_checkers) = (self.core.clone(), self.health_checkers.clone());
         let compiling = self.core.clone();
-        let built = actix_rt::task::spawn_blocking(move || match batch {
-            Some(batch) => compiling.replace(batch, hash),
-            // An actor before this one took it, and died with it.
-            None => Err(LoadError::Panicked),
+        let built = actix_rt::task::spawn_blocking(move || {
+            give_way();
+            match batch {
+                Some(batch) => compiling.replace(batch, hash),
+                // An actor before this one took it, and died with it.
+                None => Err(LoadError::Panicked),
+            }
         });
         let done = async move {
             match built.await {

@@ -99,6 +99,7 @@ impl Node {
         let admin_sockets = bind(&translate::listeners(&settings.listeners.admin, settings)?)?;
         let status_sockets = bind(&translate::listeners(&settings.listeners.status, settings)?)?;
         let manager_sockets = bind(&translate::listeners(&settings.listeners.manager, settings)?)?;
+        ::lua::set_configuration(loaded.configuration(Vec::new()).into());
         let core = Arc::new(match settings.storage.database {
             config::Database::Off => Core::new(settings, node_id)?,
             _ => {
@@ -358,6 +359,8 @@ fn serve_http(
     let explain = |error: std::io::Error| StartError(format!("cannot listen on {place}: {error}"));
     let ssl = bound.listener().ssl;
     let server = HttpServer::new(move || {
+        // Runs on each of the server's threads.
+        super::priority::give_way();
         let (api, state, log) = (api.clone(), state.clone(), log.clone());
         let app = App::new().wrap_fn(move |request, service| {
             let observation = Observation::of(&request, log.clone());

@@ -233,6 +233,9 @@ pub fn manager(settings: &Settings) -> manager::Settings {
         api_ssl_port: port(true),
         reach: if loopback { manager::Reach::Loopback } else { manager::Reach::Anyone },
         content_security_policy: None,
+        sign_in: (settings.manager.sign_in == Some(config::SignIn::Basic)).then(|| "basic-auth".to_owned()),
+        auth_header: settings.manager.auth_header.clone(),
+        token_header: settings.rbac.token_header.clone(),
         anonymous_reports: false,
         version: schema::KONG_VERSION.into(),
     }

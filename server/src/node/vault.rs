@@ -1,17 +1,66 @@
 //! Where references to secrets lead.
 
-use config::EnvironmentVault;
-use serde_json::Value;
+use arc_swap::ArcSwap;
+use config::{EnvironmentVault, VaultReference};
+use serde_json::{Map, Value, json};
 use snapshot::Secrets;
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::View;
 
 /// The environment of the process, by the name `env` or the prefixes of Vault entities.
-pub struct Vault(pub EnvironmentVault);
+pub struct Vault {
+    /// The variables.
+    pub environment: EnvironmentVault,
+    /// What variables begin with, by the prefix of a Vault entity: those of the configuration in use.
+    entities: ArcSwap<HashMap<String, String>>,
+}
+
+impl Vault {
+    /// Over an environment; there are no Vault entities yet.
+    pub fn new(environment: EnvironmentVault) -> Self {
+        Self { environment, entities: ArcSwap::default() }
+    }
+
+    /// Takes over the Vault entities of a configuration.
+    pub fn follow(&self, view: &View) {
+        let begin =
+            |config: Option<&Value>| config.and_then(|config| config["prefix"].as_str()).unwrap_or_default().to_owned();
+        let entities: HashMap<String, String> = view
+            .all("vaults")
+            .filter_map(|vault| Some((vault.text("prefix")?.to_owned(), begin(vault.value.get("config")))))
+            .collect();
+        self.entities.store(Arc::new(entities));
+    }
+}
 
 impl Secrets for Vault {
     fn resolve(&self, reference: &str, vault: &dyn Fn(&str) -> Option<Value>) -> Result<String, String> {
-        self.0.resolve(reference, |prefix| {
+        self.environment.resolve(reference, |prefix| {
             let config = vault(prefix)?;
             Some(config["prefix"].as_str().unwrap_or_default().to_owned())
         })
+    }
+}
+
+impl lua::Secrets for Vault {
+    fn get(&self, reference: &str) -> Result<String, String> {
+        let entities = self.entities.load();
+        self.environment.resolve(reference, |prefix| entities.get(prefix).cloned())
+    }
+
+    fn parse(&self, reference: &str) -> Result<Map<String, Value>, String> {
+        let parsed = VaultReference::parse(reference)?;
+        let mut parts = Map::new();
+        parts.insert("name".to_owned(), parsed.vault.into());
+        parts.insert("resource".to_owned(), parsed.resource.into());
+        parts.insert("key".to_owned(), json!(parsed.key));
+        parts.insert("version".to_owned(), json!(parsed.version));
+        if !parsed.options.is_empty() {
+            let options: Map<String, Value> =
+                parsed.options.into_iter().map(|(name, value)| (name, value.into())).collect();
+            parts.insert("config".to_owned(), options.into());
+        }
+        Ok(parts)
     }
 }

@@ -50,7 +50,7 @@ pub struct Change {
 
 /// The newest changes, oldest first.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub struct Log {
     entries: VecDeque<Change>,
     capacity: usize,
     // Every change after this revision is in `entries`.
@@ -58,11 +58,13 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn new(capacity: usize) -> Log {
-        Log { entries: VecDeque::new(), capacity: capacity.max(1), complete_after: 0 }
+    /// A log of at most `capacity` entries that begins after a revision.
+    pub fn beginning_after(revision: Revision, capacity: usize) -> Log {
+        Log { entries: VecDeque::new(), capacity: capacity.max(1), complete_after: revision }
     }
 
-    pub(crate) fn push(&mut self, change: Change) {
+    /// Appends the newest change; the oldest makes room for it.
+    pub fn push(&mut self, change: Change) {
         self.entries.push_back(change);
         while self.entries.len() > self.capacity {
             if let Some(dropped) = self.entries.pop_front() {
@@ -72,7 +74,7 @@ impl Log {
     }
 
     /// Changes after `revision`: whole batches, at least one, and no further batch once `limit` entries are reached.
-    pub(crate) fn after(&self, revision: Revision, limit: usize) -> Result<Vec<Change>, Error> {
+    pub fn after(&self, revision: Revision, limit: usize) -> Result<Vec<Change>, Error> {
         if revision < self.complete_after {
             return Err(Error::Forgotten { oldest: self.complete_after });
         }
@@ -85,5 +87,24 @@ impl Log {
             found.push(change.clone());
         }
         Ok(found)
+    }
+
+    /// Changes up to `revision`: whole batches, the newest first, at least one, and no further batch once `limit` entries are
+    /// reached.
+    pub(crate) fn until(&self, revision: Revision, limit: usize) -> Vec<Change> {
+        let end = self.entries.partition_point(|change| change.revision <= revision);
+        let mut found: Vec<Change> = Vec::new();
+        let mut end = end;
+        while end > 0 && (found.is_empty() || found.len() < limit) {
+            let newest = self.entries[end - 1].revision;
+            let start = self.entries.partition_point(|change| change.revision < newest);
+            // A batch of which only a part is left is forgotten.
+            if newest <= self.complete_after {
+                break;
+            }
+            found.extend(self.entries.range(start..end).cloned());
+            end = start;
+        }
+        found
     }
 }

@@ -70,6 +70,35 @@ pub async fn check<S: Store>(make: impl Fn(Arc<Catalog>) -> S) {
     holds_preconditions(&make(catalog())).await;
     keeps_workspaces_apart(&make(catalog())).await;
     notes_and_counts(&make(catalog())).await;
+    tells_what_happened_backwards(&make(catalog())).await;
+}
+
+async fn tells_what_happened_backwards<S: Store>(store: &S) {
+    assert!(store.history(u64::MAX, 10).await.expect("reads").is_empty());
+    let inserts = |ids: [u128; 2]| ids.map(|id| Operation::Insert(parent(id, &format!("p{id}")))).to_vec();
+    let mut revisions = Vec::new();
+    for ids in [[1, 2], [3, 4], [5, 6]] {
+        revisions.push(store.apply(batch(inserts(ids))).await.expect("inserts"));
+    }
+    let [first, second, third] = revisions[..] else { panic!("three revisions") };
+    for (until, limit, wanted) in [
+        (u64::MAX, 10, vec![(third, 5), (third, 6), (second, 3), (second, 4), (first, 1), (first, 2)]),
+        (third, 3, vec![(third, 5), (third, 6), (second, 3), (second, 4)]),
+        (second, 1, vec![(second, 3), (second, 4)]),
+        (second, 0, vec![(second, 3), (second, 4)]),
+        (first - 1, 10, vec![]),
+    ] {
+        let found = store.history(until, limit).await.expect("reads");
+        let found: Vec<_> = found
+            .iter()
+            .filter_map(|change| match &change.kind {
+                ChangeKind::Record { id, .. } => Some((change.revision, id.clone())),
+                ChangeKind::Replaced { .. } => None,
+            })
+            .collect();
+        let wanted: Vec<_> = wanted.into_iter().map(|(revision, number)| (revision, id(number))).collect();
+        assert_eq!(found, wanted, "until {until}, {limit}");
+    }
 }
 
 async fn notes_and_counts<S: Store>(store: &S) {

@@ -94,6 +94,11 @@ pub trait Store: Send + Sync + 'static {
     /// The changes after a revision, oldest first, in whole batches; about `limit` of them.
     fn changes(&self, after: Revision, limit: usize) -> Pending<'_, Vec<Change>>;
 
+    /// The changes up to a revision, this one included, in whole batches, the newest batch first and the entries of each in
+    /// their order: at least one batch where there is any, and no further one once `limit` entries are reached. What the log
+    /// has forgotten is left out.
+    fn history(&self, until: Revision, limit: usize) -> Pending<'_, Vec<Change>>;
+
     /// Applies a batch: all of it, or nothing and an error.
     fn apply(&self, batch: Batch) -> Pending<'_, Revision>;
 

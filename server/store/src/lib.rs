@@ -16,7 +16,7 @@ mod view;
 
 pub use batch::{Batch, Operation, Precondition};
 pub use catalog::{Catalog, OnDelete, Reference, Rules, Unique};
-pub use changes::{Change, ChangeKind};
+pub use changes::{Change, ChangeKind, Log};
 pub use engine::{Filter, Page, Pending, Query, Store, TagFilter};
 pub use error::Error;
 pub use memory::Memory;

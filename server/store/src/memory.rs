@@ -37,7 +37,7 @@ impl Memory {
     pub fn with_log(catalog: Arc<Catalog>, entries: usize) -> Memory {
         Memory {
             current: Mutex::new(Arc::new(View::empty(catalog.clone()))),
-            writing: Mutex::new(Log::new(entries)),
+            writing: Mutex::new(Log::beginning_after(0, entries)),
             revision: watch::Sender::new(0),
             catalog,
         }
@@ -238,6 +238,10 @@ impl Store for Memory {
 
     fn changes(&self, after: Revision, limit: usize) -> Pending<'_, Vec<Change>> {
         Box::pin(async move { lock(&self.writing).after(after, limit) })
+    }
+
+    fn history(&self, until: Revision, limit: usize) -> Pending<'_, Vec<Change>> {
+        Box::pin(async move { Ok(lock(&self.writing).until(until, limit)) })
     }
 
     fn apply(&self, batch: Batch) -> Pending<'_, Revision> {

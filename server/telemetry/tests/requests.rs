@@ -4,7 +4,7 @@ mod common;
 
 use common::{Collector, attributes, mark, request, tree, tried};
 use exchange::timeline::{Look, PluginCall};
-use exchange::{Exchange, Stamp, Tracer, TryError};
+use exchange::{Exchange, Section, SpanId, Stamp, Tracer, TryError};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,17 @@ fn eventful(exchange: &mut Exchange) {
     ] {
         timeline.calls.push(PluginCall { plugin, phase, start, end });
     }
+    timeline.sections.push(Section {
+        name: "measured".into(),
+        id: SpanId([7; 8]),
+        parent: None,
+        kind: 3,
+        start: 1_700_000_000_000_050_000,
+        end: 1_700_000_000_000_060_000,
+        attributes: [("of".to_owned(), json!(["a", 1])), ("left out".to_owned(), json!({}))].into_iter().collect(),
+        events: vec![("seen".into(), 1_700_000_000_000_055_000, serde_json::Map::new())],
+        status: 1,
+    });
     timeline.looks.push(Look {
         name: "upstream.test".into(),
         port: 443,
@@ -83,6 +94,7 @@ fn a_request_is_one_tree() {
             "  kong.rewrite.plugin.correlation-id 12-20 kind=1",
             "  kong.access.plugin.key-auth 41-60 kind=1",
             "  kong.header_filter.plugin.cors 902-905 kind=1",
+            "  measured 50-60 kind=3",
             "  kong.dns 100-200 kind=3",
             "  kong.balancer 200-310 kind=3 error",
             "    silverback.connect 200-300 kind=1 error",
@@ -123,6 +135,11 @@ fn a_request_is_one_tree() {
         assert_eq!(found.get(name).map(String::as_str), Some(expected), "{name}");
     }
     let named = |name: &str| spans.iter().filter(|span| span.name == name).collect::<Vec<_>>();
+    let measured = named("measured")[0];
+    assert_eq!(
+        (measured.span_id.as_slice(), measured.attributes.len(), measured.events.len()),
+        ([7; 8].as_slice(), 1, 1)
+    );
     let dns = attributes(&named("kong.dns")[0].attributes);
     assert_eq!((dns["dns.record.domain"].as_str(), dns["dns.record.ip"].as_str()), ("upstream.test", "10.0.0.1"));
     let tries = named("kong.balancer");
@@ -147,10 +164,11 @@ fn only_the_kinds_asked_for_are_made() {
     let collector = Collector::start(Vec::new());
     let exporter = exporter(&collector);
     for (kinds, expected) in [
-        (Kinds::REQUEST, &["kong"][..]),
-        (Kinds::ROUTER, &["kong", "kong.router"]),
-        (Kinds::PLUGIN_ACCESS, &["kong", "kong.access.plugin.key-auth"]),
-        (Kinds::DNS_QUERY.and(Kinds::DB_QUERY), &["kong", "kong.dns"]),
+        // What a plugin measured itself is always there.
+        (Kinds::REQUEST, &["kong", "measured"][..]),
+        (Kinds::ROUTER, &["kong", "kong.router", "measured"]),
+        (Kinds::PLUGIN_ACCESS, &["kong", "kong.access.plugin.key-auth", "measured"]),
+        (Kinds::DNS_QUERY.and(Kinds::DB_QUERY), &["kong", "measured", "kong.dns"]),
     ] {
         let tracer = RequestTracer::new(kinds, Rate::new(1.0), exporter.queue());
         let mut exchange = request(&[]);

@@ -7,32 +7,34 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Headers, Request, RequestInit, Response};
 
 use super::failure::{Answer, Failure};
+use crate::state::root;
+
+/// Names and values of headers.
+pub type Sent = Vec<(String, String)>;
 
 /// How long an answer may take, in ms.
 const PATIENCE: u32 = 30_000;
 
 /// Where the Admin API is, without a slash at the end: `admin_gui_api_url`, otherwise `api` below the manager's path.
 pub fn base() -> String {
-    let window = web_sys::window();
-    let known = window.as_ref().and_then(|window| Reflect::get(window, &"K_CONFIG".into()).ok());
-    let url = known
-        .and_then(|known| Reflect::get(&known, &"ADMIN_API_URL".into()).ok())
-        .and_then(|url| url.as_string())
-        .filter(|url| !url.is_empty());
-    match url {
+    match setting("ADMIN_API_URL") {
         Some(url) if url.contains("://") || url.starts_with('/') => url.trim_end_matches('/').to_owned(),
         // Kong takes host and port too: over the scheme of this page.
         Some(url) => format!("//{}", url.trim_end_matches('/')),
-        None => {
-            let here = window.and_then(|window| window.document()).and_then(|document| document.base_uri().ok());
-            format!("{}api", here.flatten().unwrap_or_default())
-        }
+        None => format!("{}api", root()),
     }
 }
 
+/// What the gateway told this page, by its name in `kconfig.js`; none when it is not set.
+pub fn setting(name: &str) -> Option<String> {
+    let window = web_sys::window()?;
+    let known = Reflect::get(&window, &"K_CONFIG".into()).ok()?;
+    Reflect::get(&known, &name.into()).ok()?.as_string().filter(|value| !value.is_empty())
+}
+
 /// Asks; `path` without a slash in front.
-pub async fn request(method: &str, path: &str, body: Option<&Value>) -> Answer {
-    let (status, text) = exchange(method, path, body).await.map_err(|_| Failure::unreachable())?;
+pub async fn request(method: &str, path: &str, body: Option<&Value>, sent: &Sent) -> Answer {
+    let (status, text) = exchange(method, path, body, sent).await.map_err(|_| Failure::unreachable())?;
     let body: Option<Value> = if text.is_empty() { Some(Value::Null) } else { serde_json::from_str(&text).ok() };
     match (status, body) {
         (200..=299, Some(body)) => Ok(body),
@@ -44,8 +46,11 @@ pub async fn request(method: &str, path: &str, body: Option<&Value>) -> Answer {
     }
 }
 
-async fn exchange(method: &str, path: &str, body: Option<&Value>) -> Result<(u16, String), JsValue> {
+async fn exchange(method: &str, path: &str, body: Option<&Value>, sent: &Sent) -> Result<(u16, String), JsValue> {
     let headers = Headers::new()?;
+    for (name, value) in sent {
+        headers.set(name, value)?;
+    }
     headers.set("accept", "application/json")?;
     let options = RequestInit::new();
     options.set_method(method);

@@ -4,6 +4,6 @@ mod client;
 mod failure;
 mod load;
 
-pub use client::{base, request};
+pub use client::{Sent, base, request, setting};
 pub use failure::{Answer, Failure};
 pub use load::{Load, load};

@@ -3,8 +3,9 @@
 use leptos::prelude::*;
 use serde_json::Value;
 
+use super::badge;
 use crate::entities::by_key;
-use crate::form::plain;
+use crate::form::{plain, when};
 use crate::page::Page;
 use crate::state::gateway;
 
@@ -25,12 +26,20 @@ pub fn cell(column: &str, value: &Value) -> AnyView {
     match (column, value) {
         (_, Value::Null) => view! { <span class="muted" aria-label="not set">"–"</span> }.into_any(),
         ("enabled", Value::Bool(on)) => {
-            let (class, text) = if *on { ("badge good", "Enabled") } else { ("badge off", "Disabled") };
-            view! { <span class=class>{text}</span> }.into_any()
+            if *on {
+                badge("good", "Enabled")
+            } else {
+                badge("off", "Disabled")
+            }
+        }
+        ("status", Value::Number(_)) => super::invitation::standing(value),
+        (_, Value::Number(seconds)) if column.ends_with("_at") => {
+            let time = when(&seconds.to_string()).unwrap_or_default();
+            view! { <time>{time}</time> }.into_any()
         }
         ("tags", Value::Array(tags)) => {
-            let badge = |tag: &Value| view! { <span class="badge">{plain(tag)}</span> };
-            view! { <span class="badges">{tags.iter().map(badge).collect_view()}</span> }.into_any()
+            let tags: Vec<AnyView> = tags.iter().map(|tag| badge("", plain(tag))).collect();
+            view! { <span class="badges">{tags}</span> }.into_any()
         }
         (_, Value::Object(reference)) if reference.len() == 1 && value["id"].is_string() => {
             let kind = match column {

@@ -83,7 +83,8 @@ pub fn EntityForm(
             let answer = gateway.send(method, &path, Some(&Value::Object(body))).await;
             busy.try_set(false);
             match answer {
-                Ok(entity) => {
+                Ok(answer) => {
+                    let entity = kind.taken_from(answer);
                     toasts.say(format!("{} {} {done}.", kind.one, kind.name_of(&entity)));
                     place_of.go(&Page::Detail(kind, kind.address_of(&entity)).href());
                 }
@@ -125,7 +126,8 @@ pub fn EntityForm(
 fn sections(form: Form, kind: &'static EntityKind, fields: &[Field]) -> AnyView {
     let root = Path::default();
     let needed = |field: &Field| field.required && field.default.is_none() && !matches!(field.kind, Kind::Record(_));
-    let is_first = |field: &&Field| kind.first.contains(&field.name.as_str()) || needed(field);
+    let is_first =
+        |field: &&Field| kind.first.contains(&field.name.as_str()) || field.name == "consumer_group" || needed(field);
     let mut first: Vec<&Field> = fields.iter().filter(is_first).collect();
     first.sort_by_key(|field| kind.first.iter().position(|name| *name == field.name).unwrap_or(usize::MAX));
     // An expression takes the place of hosts, paths and methods.

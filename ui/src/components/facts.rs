@@ -39,3 +39,10 @@ pub fn facts(rows: Vec<Row>) -> AnyView {
     }
     .into_any()
 }
+
+/// Names with their texts; those without a text are left out.
+pub fn facts_list(list: Vec<(&'static str, String)>) -> AnyView {
+    let line = |(name, text): (&'static str, String)| view! { <div><dt>{name}</dt><dd>{text}</dd></div> }.into_any();
+    let lines: Vec<AnyView> = list.into_iter().filter(|(_, text)| !text.is_empty()).map(line).collect();
+    view! { <dl class="facts">{lines}</dl> }.into_any()
+}

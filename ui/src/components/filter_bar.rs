@@ -4,21 +4,45 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::entities::EntityKind;
+use crate::form::label;
 use crate::page::Page;
+use crate::pages::changed;
 use crate::state::location;
 
 #[component]
 pub fn FilterBar(kind: &'static EntityKind) -> impl IntoView {
     let place = location();
     let (name, tags) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
+    let (field, value) = (NodeRef::<html::Select>::new(), NodeRef::<html::Input>::new());
     let search = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let text = |node: NodeRef<html::Input>| node.get_untracked().map(|input| input.value()).unwrap_or_default();
         let tags: Vec<String> =
             text(tags).split(',').map(|tag| tag.trim().to_owned()).filter(|t| !t.is_empty()).collect();
-        place.go(&Page::List(kind).with(&[("name", text(name).trim()), ("tags", &tags.join(","))]));
+        let (name, tags, value) = (text(name), tags.join(","), text(value));
+        let field = field.get_untracked().map(|select| select.value()).unwrap_or_default();
+        // Without a value a field narrows nothing.
+        let field = if value.trim().is_empty() { "" } else { &field };
+        let with = [("name", name.trim()), ("tags", &tags), ("field", field), ("value", value.trim()), ("offset", "")];
+        place.go(&Page::List(kind).with(&changed(&place.query.get_untracked(), &with)));
     };
-    let narrowed = move || !(place.value("name").is_empty() && place.value("tags").is_empty());
+    let narrowed = move || ["name", "tags", "value"].iter().any(|name| !place.value(name).is_empty());
+    let fields: Vec<&'static str> = kind.columns.iter().copied().filter(|column| *column != "tags").collect();
+    let by_field = (!fields.is_empty()).then(|| {
+        let option = |name: &'static str| {
+            view! { <option value=name selected=move || place.value("field") == name>{label(name)}</option> }
+        };
+        view! {
+            <div>
+                <label for="filter-field">"Field"</label>
+                <select id="filter-field" node_ref=field>{fields.into_iter().map(option).collect_view()}</select>
+            </div>
+            <div>
+                <label for="filter-value">"Contains"</label>
+                <input id="filter-value" type="search" node_ref=value prop:value=move || place.value("value")/>
+            </div>
+        }
+    });
     view! {
         <form class="filters" role="search" aria-label=format!("Filter {}", kind.many) on:submit=search>
             <div>
@@ -35,6 +59,7 @@ pub fn FilterBar(kind: &'static EntityKind) -> impl IntoView {
                     prop:value=move || place.value("tags")
                 />
             </div>
+            {by_field}
             <button type="submit">"Filter"</button>
             {move || narrowed().then(|| view! { <a class="button quiet" href=Page::List(kind).href()>"Show all"</a> })}
         </form>

@@ -3,14 +3,13 @@
 use leptos::prelude::*;
 use serde_json::Value;
 
+use super::copy;
 use crate::api::base;
 use crate::entities::EntityKind;
 use crate::formats::Format;
-use crate::state::toasts;
 
 /// A choice of formats, closed at first: the text may hold secrets.
 pub fn formats(kind: &'static EntityKind, entity: &Value) -> AnyView {
-    let toasts = toasts();
     let entity = entity.clone();
     let format = RwSignal::new(Format::Json);
     let text = Memo::new(move |_| format.get().of(kind, &entity, &format!("{}/", base())));
@@ -20,19 +19,12 @@ pub fn formats(kind: &'static EntityKind, entity: &Value) -> AnyView {
             <button type="button" aria-pressed=pressed on:click=move |_| format.set(one)>{one.label()}</button>
         }
     });
-    let copy = move |_| {
-        if let Some(window) = web_sys::window() {
-            // The browser may refuse; the text stands there all the same.
-            let _ = window.navigator().clipboard().write_text(&text.get_untracked());
-            toasts.say("Copied.");
-        }
-    };
     view! {
         <details class="group">
             <summary>"As text"</summary>
             <div class="choices" role="group" aria-label="Format">
                 {choice.into_iter().collect_view()}
-                <button type="button" class="quiet" on:click=copy>"Copy"</button>
+                {copy("text", move || text.get_untracked())}
             </div>
             <pre tabindex="0" aria-label=move || format.get().label()><code>{move || text.get()}</code></pre>
         </details>

@@ -4,11 +4,12 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_json::Value;
 
-use super::{empty, loaded};
+use super::{badge, button, column, empty, grid, loaded, row};
 use crate::api::load;
 use crate::entities::by_key;
 use crate::form::plain;
 use crate::page::{Page, encode};
+use crate::permissions::Action;
 use crate::state::{gateway, toasts};
 
 /// A section: what the balancer thinks of each Target, and a way to tell it better.
@@ -28,24 +29,9 @@ pub fn health(upstream: &str) -> AnyView {
         if rows.is_empty() {
             return empty("Without Targets the Upstream's name is looked up in DNS.".to_owned(), ().into_any());
         }
-        let rows = rows.iter().map(|target| row(&id, target)).collect_view();
-        view! {
-            <div class="scroll" tabindex="0" role="region" aria-label="Health of the Targets">
-                <table>
-                    <caption class="unseen">"Health of the Targets"</caption>
-                    <thead>
-                        <tr>
-                            <th scope="col">"Target"</th>
-                            <th scope="col">"Health"</th>
-                            <th scope="col">"Addresses"</th>
-                            <th scope="col">"Tell the balancer"</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
-        }
-        .into_any()
+        let rows = rows.iter().map(|target| line(&id, target)).collect();
+        let head = ["Target", "Health", "Addresses", "Tell the balancer"].map(column).into();
+        grid("Health of the Targets".to_owned(), "Health of the Targets".to_owned(), head, rows)
     };
     view! {
         <section aria-labelledby="upstream-health">
@@ -59,49 +45,44 @@ pub fn health(upstream: &str) -> AnyView {
     .into_any()
 }
 
-/// Class of the badge and words for what the Admin API says.
+/// Sort of the badge and words for what the Admin API says.
 fn words(health: &str) -> (&'static str, String) {
     match health {
-        "HEALTHY" => ("badge good", "Healthy".to_owned()),
-        "UNHEALTHY" => ("badge bad", "Unhealthy".to_owned()),
-        "DNS_ERROR" => ("badge bad", "Name not found".to_owned()),
-        "HEALTHCHECKS_OFF" => ("badge off", "Not checked".to_owned()),
-        other => ("badge off", other.to_owned()),
+        "HEALTHY" => ("good", "Healthy".to_owned()),
+        "UNHEALTHY" => ("bad", "Unhealthy".to_owned()),
+        "DNS_ERROR" => ("bad", "Name not found".to_owned()),
+        "HEALTHCHECKS_OFF" => ("off", "Not checked".to_owned()),
+        other => ("off", other.to_owned()),
     }
 }
 
-fn row(upstream: &str, target: &Value) -> AnyView {
+fn line(upstream: &str, target: &Value) -> AnyView {
     let name = plain(&target["target"]);
     let health = target["health"].as_str().unwrap_or_default().to_owned();
-    let (class, text) = words(&health);
+    let (sort, text) = words(&health);
     let addresses = target["data"]["addresses"].as_array().cloned().unwrap_or_default();
     let addresses = addresses.iter().map(|address| {
         let place = format!("{}:{}", plain(&address["ip"]), plain(&address["port"]));
         let (_, text) = words(address["health"].as_str().unwrap_or_default());
-        view! { <span class="value">{format!("{place} {text}")}</span> }
+        view! { <span class="value">{format!("{place} {text}")}</span> }.into_any()
     });
     let link = by_key("targets").map(|kind| Page::Detail(kind, kind.address_of(target)).href());
-    let checked = matches!(health.as_str(), "HEALTHY" | "UNHEALTHY");
     let path = format!("upstreams/{}/targets/{}", encode(upstream), encode(target["id"].as_str().unwrap_or_default()));
-    let tell = checked.then(|| {
-        let (word, text) = if health == "HEALTHY" { ("unhealthy", "Mark unhealthy") } else { ("healthy", "Mark healthy") };
-        view! { <button type="button" aria-label=format!("{text}: {name}") on:click=mark(format!("{path}/{word}"))>{text}</button> }
+    let checked = matches!(health.as_str(), "HEALTHY" | "UNHEALTHY");
+    let tell = (checked && gateway().may(Action::Update, &path)).then(|| {
+        let (word, text) =
+            if health == "HEALTHY" { ("unhealthy", "Mark unhealthy") } else { ("healthy", "Mark healthy") };
+        button("", text, Some(format!("{text}: {name}")), mark(format!("{path}/{word}")))
     });
-    view! {
-        <tr>
-            <th scope="row"><a href=link>{name}</a></th>
-            <td><span class=class>{text}</span></td>
-            <td>{addresses.collect_view()}</td>
-            <td>{tell}</td>
-        </tr>
-    }
-    .into_any()
+    let about = view! { <a href=link>{name}</a> }.into_any();
+    let addresses: Vec<AnyView> = addresses.collect();
+    row(about, vec![badge(sort, text), addresses.into_any(), tell.into_any()])
 }
 
 /// Tells the balancer.
-fn mark(path: String) -> impl Fn(leptos::ev::MouseEvent) {
+fn mark(path: String) -> impl Fn() {
     let (gateway, toasts) = (gateway(), toasts());
-    move |_| {
+    move || {
         let path = path.clone();
         spawn_local(async move {
             match gateway.send("PUT", &path, None).await {

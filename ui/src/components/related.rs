@@ -7,6 +7,7 @@ use super::{empty, loaded, table};
 use crate::api::load;
 use crate::entities::{EntityKind, Related, by_key};
 use crate::page::{Page, encode};
+use crate::permissions::Action;
 use crate::state::gateway;
 
 /// How many are shown here; the list has the others.
@@ -22,14 +23,16 @@ pub fn together(parent: &'static EntityKind, id: &str) -> AnyView {
         .filter(|of| of.together == Some(title))
         .filter_map(|of| Some((of, by_key(of.kind)?)))
         .collect();
-    let links: Vec<(String, String)> = list
+    let links: Vec<(String, String, String)> = list
         .iter()
-        .map(|(of, kind)| (Page::Create(kind).with(&[(of.field, id)]), format!("Add {}", kind.one)))
+        .map(|(of, kind)| {
+            let path = format!("{}/{}/{}", parent.path, encode(id), of.path);
+            (path, Page::Create(kind).with(&[(of.field, id)]), format!("Add {}", kind.one))
+        })
         .collect();
     let buttons = move || {
-        let links = links.clone();
-        (!gateway.is_read_only())
-            .then(|| links.into_iter().map(|(to, text)| view! { <a class="button" href=to>{text}</a> }).collect_view())
+        let links = links.clone().into_iter().filter(|(path, ..)| gateway.may(Action::Create, path));
+        links.map(|(_, to, text)| view! { <a class="button" href=to>{text}</a> }).collect_view()
     };
     let paths: Vec<String> =
         list.iter().map(|(of, _)| format!("{}/{}/{}?size={SHOWN}", parent.path, encode(id), of.path)).collect();
@@ -82,9 +85,16 @@ pub fn related(parent: &'static EntityKind, id: &str, of: &'static Related) -> A
     });
     let to = if kind.key == "plugins" { Page::Catalogue } else { Page::Create(kind) };
     let add = to.with(&[(of.field, id)]);
+    // A new one is made at the top, or below its parent where it has no other place.
+    let place = match &kind.below {
+        Some(_) => format!("{}/{}/{}", parent.path, encode(id), of.path),
+        None => kind.path.to_owned(),
+    };
     let button = move || {
         let add = add.clone();
-        (!gateway.is_read_only()).then(|| view! { <a class="button" href=add>{format!("Add {}", kind.one)}</a> })
+        gateway
+            .may(Action::Create, &place)
+            .then(|| view! { <a class="button" href=add>{format!("Add {}", kind.one)}</a> })
     };
     let title = format!("{}-{}", parent.key, of.path);
     let show = move |page: Value| {

@@ -1,14 +1,18 @@
 //! Navigation, top bar, and room for the page.
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
 use super::banner::Banner;
+use super::palette::Palette;
+use super::switcher::Switcher;
 use super::toaster::Toaster;
 use crate::entities::{EntityKind, Group, KINDS};
-use crate::page::Page;
-use crate::state::{Theme, ThemeState, location};
+use crate::page::{Log, Page};
+use crate::permissions::Action;
+use crate::state::{Gateway, Theme, ThemeState, gateway, location, toasts};
 
 #[component]
 pub fn Shell(children: Children) -> impl IntoView {
@@ -26,7 +30,20 @@ pub fn Shell(children: Children) -> impl IntoView {
             let _ = main.focus();
         }
     };
-    let part = |group: Group| KINDS.into_iter().filter(move |kind| kind.group == group).map(entry).collect_view();
+    let gateway = gateway();
+    let operations = move || {
+        let list = [
+            (Page::Audit(Log::Requests), "Requests", "audit/requests", gateway.has_database()),
+            (Page::Audit(Log::Objects), "Changes", "audit/objects", gateway.has_database()),
+            (Page::Configuration, "Configuration", "config", true),
+        ];
+        let seen = list.into_iter().filter(|(_, _, path, there)| *there && gateway.may(Action::Read, path));
+        seen.map(|(page, text, ..)| {
+            let own = page.clone();
+            view! { <li>{link(page, text, move |page| *page == own)}</li> }
+        })
+        .collect_view()
+    };
     view! {
         <button type="button" class="skip" on:click=skip>"Skip to the page"</button>
         <div class="frame" class:open=move || open.get()>
@@ -43,18 +60,20 @@ pub fn Shell(children: Children) -> impl IntoView {
                         "Menu"
                     </button>
                 </div>
+                <Palette/>
                 <nav id="navigation" aria-label="Pages">
+                    <Switcher/>
                     <ul>
                         <li>{link(Page::Overview, "Overview", |page| *page == Page::Overview)}</li>
                     </ul>
+                    {part(gateway, Group::Gateway, "navigation-gateway", "Gateway")}
+                    {part(gateway, Group::Security, "navigation-security", "Security")}
+                    {part(gateway, Group::Access, "navigation-access", "Access")}
                     <div>
-                        <p id="navigation-gateway">"Gateway"</p>
-                        <ul aria-labelledby="navigation-gateway">{part(Group::Gateway)}</ul>
+                        <p id="navigation-operations">"Operations"</p>
+                        <ul aria-labelledby="navigation-operations">{operations}</ul>
                     </div>
-                    <div>
-                        <p id="navigation-security">"Security"</p>
-                        <ul aria-labelledby="navigation-security">{part(Group::Security)}</ul>
-                    </div>
+                    <Person/>
                     <ThemeSwitch/>
                 </nav>
             </header>
@@ -67,11 +86,63 @@ pub fn Shell(children: Children) -> impl IntoView {
     }
 }
 
+/// Kinds of a group that one may look at.
+fn part(gateway: Gateway, group: Group, id: &'static str, title: &'static str) -> AnyView {
+    let there = move |kind: &EntityKind| {
+        kind.group == group
+            && (group != Group::Access || gateway.has_database())
+            && gateway.may(Action::Read, kind.path)
+    };
+    // Drawn anew only when one may look at something else than before.
+    let kinds = Memo::new(move |_| KINDS.into_iter().filter(|kind| there(kind)).collect::<Vec<_>>());
+    (move || {
+        let kinds = kinds.get();
+        (!kinds.is_empty()).then(|| {
+            view! {
+                <div>
+                    <p id=id>{title}</p>
+                    <ul aria-labelledby=id>{kinds.into_iter().map(entry).collect_view()}</ul>
+                </div>
+            }
+        })
+    })
+    .into_any()
+}
+
+/// Who is signed in, and the way out.
+#[component]
+fn Person() -> impl IntoView {
+    let (session, place, toasts) = (gateway().session, location(), toasts());
+    let leave = move |_| {
+        if place.may_leave() {
+            spawn_local(async move {
+                if let Err(failure) = session.sign_out(false).await {
+                    toasts.say(failure.sentence());
+                }
+            });
+        }
+    };
+    move || {
+        session.called().map(|name| {
+            let profile = session.info.with(Option::is_some).then(|| {
+                view! { <ul><li>{link(Page::Profile, "Profile", |page| *page == Page::Profile)}</li></ul> }
+            });
+            view! {
+                <div class="person">
+                    <p>{name}</p>
+                    {profile}
+                    <button type="button" on:click=leave>"Sign out"</button>
+                </div>
+            }
+        })
+    }
+}
+
 fn entry(kind: &'static EntityKind) -> AnyView {
     let here = move |page: &Page| match page {
         Page::List(of) | Page::Create(of) | Page::Detail(of, _) | Page::Edit(of, _) => *of == kind,
         Page::Catalogue | Page::CreatePlugin(_) => kind.key == "plugins",
-        Page::Overview | Page::NotFound => false,
+        _ => false,
     };
     view! { <li>{link(Page::List(kind), kind.many, here)}</li> }.into_any()
 }
@@ -94,7 +165,7 @@ fn ThemeSwitch() -> impl IntoView {
         view! { <option value=one.word() selected=move || theme.get() == one>{text}</option> }
     });
     view! {
-        <div class="theme">
+        <div class="choice">
             <label for="theme">"Colours"</label>
             <select id="theme" on:change=move |event| theme.set(Theme::named(&event_target_value(&event)))>
                 {options.into_iter().collect_view()}

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use serde_json::Value;
 
-use super::cell;
+use super::{cell, column, grid, row};
 use crate::entities::EntityKind;
 use crate::form::label;
 use crate::page::Page;
@@ -11,25 +11,12 @@ use crate::page::Page;
 /// One row each; the first cell is the link to it. `without`: a column that says the same in every row.
 pub fn table(kind: &'static EntityKind, rows: &[Value], caption: String, without: &str) -> AnyView {
     let columns: Vec<&'static str> = kind.columns.iter().copied().filter(|column| *column != without).collect();
-    let head = columns.iter().map(|column| view! { <th scope="col">{label(column)}</th> }).collect_view();
-    let row = |entity: &Value| {
-        let address = kind.address_of(entity);
-        let cells = columns.iter().map(|column| view! { <td>{cell(column, &entity[*column])}</td> }).collect_view();
-        view! {
-            <tr>
-                <th scope="row"><a href=Page::Detail(kind, address).href()>{kind.name_of(entity)}</a></th>
-                {cells}
-            </tr>
-        }
+    let first = column(if kind.names.is_empty() { "ID" } else { "Name" });
+    let head = std::iter::once(first).chain(columns.iter().map(|name| column(label(name)))).collect();
+    let row_of = |entity: &Value| {
+        let to = Page::Detail(kind, kind.address_of(entity)).href();
+        let cells = columns.iter().map(|column| cell(column, &entity[*column])).collect();
+        row(view! { <a href=to>{kind.name_of(entity)}</a> }.into_any(), cells)
     };
-    view! {
-        <div class="scroll" tabindex="0" role="region" aria-label=caption.clone()>
-            <table>
-                <caption class="unseen">{caption.clone()}</caption>
-                <thead><tr><th scope="col">{if kind.names.is_empty() { "ID" } else { "Name" }}</th>{head}</tr></thead>
-                <tbody>{rows.iter().map(row).collect_view()}</tbody>
-            </table>
-        </div>
-    }
-    .into_any()
+    grid(caption.clone(), caption, head, rows.iter().map(row_of).collect())
 }

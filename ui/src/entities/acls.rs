@@ -12,5 +12,6 @@ pub const ACLS: EntityKind = EntityKind {
     related: &[],
     cascades: "",
     below: Some(Below { parent: "consumers", field: "consumer", path: "acls", only: false }),
+    only: &[],
     group: Group::None,
 };

@@ -12,5 +12,6 @@ pub const BASICAUTH_CREDENTIALS: EntityKind = EntityKind {
     related: &[],
     cascades: "",
     below: Some(Below { parent: "consumers", field: "consumer", path: "basic-auth", only: false }),
+    only: &[],
     group: Group::None,
 };

@@ -12,5 +12,6 @@ pub const CA_CERTIFICATES: EntityKind = EntityKind {
     related: &[],
     cascades: "",
     below: None,
+    only: &[],
     group: Group::Security,
 };

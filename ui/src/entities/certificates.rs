@@ -12,5 +12,6 @@ pub const CERTIFICATES: EntityKind = EntityKind {
     related: &[Related { kind: "snis", path: "snis", field: "certificate", together: None }],
     cascades: "Its SNIs are deleted with it.",
     below: None,
+    only: &[],
     group: Group::Security,
 };

@@ -20,5 +20,6 @@ pub const CONSUMERS: EntityKind = EntityKind {
     ],
     cascades: "Its credentials and plugins are deleted with it.",
     below: None,
+    only: &[],
     group: Group::Gateway,
 };

@@ -12,5 +12,6 @@ pub const HMACAUTH_CREDENTIALS: EntityKind = EntityKind {
     related: &[],
     cascades: "",
     below: Some(Below { parent: "consumers", field: "consumer", path: "hmac-auth", only: false }),
+    only: &[],
     group: Group::None,
 };

@@ -12,5 +12,6 @@ pub const JWT_SECRETS: EntityKind = EntityKind {
     related: &[],
     cascades: "",
     below: Some(Below { parent: "consumers", field: "consumer", path: "jwt", only: false }),
+    only: &[],
     group: Group::None,
 };

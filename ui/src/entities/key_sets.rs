@@ -12,5 +12,6 @@ pub const KEY_SETS: EntityKind = EntityKind {
     related: &[Related { kind: "keys", path: "keys", field: "set", together: None }],
     cascades: "Its Keys are deleted with it.",
     below: None,
+    only: &[],
     group: Group::Security,
 };

@@ -12,5 +12,6 @@ pub const KEYAUTH_CREDENTIALS: EntityKind = EntityKind {
     related: &[],
     cascades: "",
     below: Some(Below { parent: "consumers", field: "consumer", path: "key-auth", only: false }),
+    only: &[],
     group: Group::None,
 };

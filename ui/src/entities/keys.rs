@@ -12,5 +12,6 @@ pub const KEYS: EntityKind = EntityKind {
     related: &[],
     cascades: "",
     below: None,
+    only: &[],
     group: Group::Security,
 };

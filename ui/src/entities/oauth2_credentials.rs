@@ -12,5 +12,6 @@ pub const OAUTH2_CREDENTIALS: EntityKind = EntityKind {
     related: &[],
     cascades: "",
     below: Some(Below { parent: "consumers", field: "consumer", path: "oauth2", only: false }),
+    only: &[],
     group: Group::None,
 };

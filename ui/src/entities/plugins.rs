@@ -12,5 +12,6 @@ pub const PLUGINS: EntityKind = EntityKind {
     related: &[],
     cascades: "",
     below: None,
+    only: &[],
     group: Group::Gateway,
 };

@@ -13,5 +13,6 @@ pub const ROUTES: EntityKind = EntityKind {
     related: &[Related { kind: "plugins", path: "plugins", field: "route", together: None }],
     cascades: "Its plugins are deleted with it.",
     below: None,
+    only: &[],
     group: Group::Gateway,
 };

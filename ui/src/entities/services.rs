@@ -15,5 +15,6 @@ pub const SERVICES: EntityKind = EntityKind {
     ],
     cascades: "Its plugins are deleted with it. A Service that still has Routes is not deleted.",
     below: None,
+    only: &[],
     group: Group::Gateway,
 };

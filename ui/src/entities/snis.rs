@@ -12,5 +12,6 @@ pub const SNIS: EntityKind = EntityKind {
     related: &[],
     cascades: "",
     below: None,
+    only: &[],
     group: Group::Security,
 };

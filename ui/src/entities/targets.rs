@@ -12,5 +12,6 @@ pub const TARGETS: EntityKind = EntityKind {
     related: &[],
     cascades: "",
     below: Some(Below { parent: "upstreams", field: "upstream", path: "targets", only: true }),
+    only: &[],
     group: Group::None,
 };

@@ -12,5 +12,6 @@ pub const UPSTREAMS: EntityKind = EntityKind {
     related: &[Related { kind: "targets", path: "targets", field: "upstream", together: None }],
     cascades: "Its Targets are deleted with it. Services that name it as their host find nobody then.",
     below: None,
+    only: &[],
     group: Group::Gateway,
 };

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Words that are not written like others.
-const NAMES: [(&str, &str); 36] = [
+const NAMES: [(&str, &str); 37] = [
     ("acl", "ACL"),
     ("ai", "AI"),
     ("api", "API"),
@@ -27,6 +27,7 @@ const NAMES: [(&str, &str); 36] = [
     ("ldap", "LDAP"),
     ("llm", "LLM"),
     ("oauth2", "OAuth 2.0"),
+    ("rbac", "RBAC"),
     ("sni", "SNI"),
     ("snis", "SNIs"),
     ("ssl", "SSL"),

@@ -46,7 +46,7 @@ pub async fn copied(
     address: Option<String>,
 ) -> Result<Map<String, Value>, Failure> {
     let Some(address) = address else { return Ok(Map::new()) };
-    let Value::Object(mut members) = gateway.get(&kind.read_path(&address)).await? else { return Ok(Map::new()) };
+    let Value::Object(mut members) = gateway.entity(kind, &address).await? else { return Ok(Map::new()) };
     members.retain(|name, value| !value.is_null() && !OWN.contains(&name.as_str()));
     for name in kind.names.iter().filter(|_| kind.key != "plugins") {
         if let Some(Value::String(text)) = members.get_mut(*name) {

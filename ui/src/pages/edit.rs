@@ -17,9 +17,9 @@ pub fn edit(kind: &'static EntityKind, id: String) -> AnyView {
     let gateway = gateway();
     let wanted = id.clone();
     let state = load(move || {
-        let path = kind.read_path(&wanted);
+        let wanted = wanted.clone();
         async move {
-            let entity = gateway.get(&path).await?;
+            let entity = gateway.entity(kind, &wanted).await?;
             let plugin = entity["name"].as_str().filter(|_| kind.key == "plugins");
             let fields = describe(gateway, kind, plugin).await?;
             Ok((entity, fields))

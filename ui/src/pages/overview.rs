@@ -4,9 +4,10 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use crate::api::{Failure, load};
-use crate::components::{heading, loaded};
+use crate::components::{facts_list, heading, loaded};
 use crate::entities::{EntityKind, by_key};
 use crate::page::{Page, write_query};
+use crate::permissions::Action;
 use crate::state::{Gateway, gateway};
 
 /// Kinds that are counted.
@@ -78,7 +79,7 @@ fn FirstSteps() -> impl IntoView {
     });
     let needed = move || {
         let none = state.with(|s| s.ready().is_some_and(|page| page["data"].as_array().is_some_and(Vec::is_empty)));
-        none && !gateway.is_read_only()
+        none && gateway.may(Action::Create, "services")
     };
     let step = |key: &str, text: &'static str| {
         by_key(key).map(|kind| view! { <li><a href=Page::Create(kind).href()>{text}</a></li> })
@@ -88,6 +89,8 @@ fn FirstSteps() -> impl IntoView {
             view! {
                 <section class="card" aria-labelledby="overview-first">
                     <h2 id="overview-first">"First steps"</h2>
+                    <p><a class="button main" href=Page::Wizard.href()>"Set up an API in one go"</a></p>
+                    <p>"Or step by step:"</p>
                     <ol>
                         {step("services", "Create a Service: where your API is")}
                         {step("routes", "Give it a Route: under which path or host people reach it")}
@@ -100,12 +103,6 @@ fn FirstSteps() -> impl IntoView {
     }
 }
 
-fn facts(list: Vec<(&'static str, String)>) -> AnyView {
-    let line = |(name, text): (&'static str, String)| view! { <div><dt>{name}</dt><dd>{text}</dd></div> };
-    let known = list.into_iter().filter(|(_, text)| !text.is_empty());
-    view! { <dl class="facts">{known.map(line).collect_view()}</dl> }.into_any()
-}
-
 fn node(node: Value) -> AnyView {
     let text = |value: &Value| crate::form::plain(value);
     let configuration = &node["configuration"];
@@ -113,7 +110,7 @@ fn node(node: Value) -> AnyView {
         Value::Array(list) => list.iter().map(text).collect::<Vec<_>>().join(", "),
         other => text(other),
     };
-    facts(vec![
+    facts_list(vec![
         ("Version", text(&node["version"])),
         ("Host name", text(&node["hostname"])),
         ("Node ID", text(&node["node_id"])),
@@ -138,7 +135,7 @@ fn health(status: Value) -> AnyView {
         _ => String::new(),
     };
     let server = |name: &str| crate::form::plain(&status["server"][name]);
-    facts(vec![
+    facts_list(vec![
         ("Database", reachable),
         ("Connections now", server("connections_active")),
         ("Requests since start", server("total_requests")),

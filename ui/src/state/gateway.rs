@@ -4,8 +4,16 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_json::Value;
 
+use super::location::Location;
 use super::names::Names;
-use crate::api::{Answer, Load, request};
+use super::session::{Session, Standing};
+use crate::api::{Answer, Failure, Load, request};
+use crate::entities::EntityKind;
+use crate::page::{DEFAULT, encode};
+use crate::permissions::{Action, allows};
+
+/// Paths of the Admin API that are about whoever asks, not about a Workspace.
+const OWN: [&str; 5] = ["auth", "userinfo", "admins/self/", "admins/register", "admins/password_resets"];
 
 /// Asks the Admin API, and knows whether it answers and takes changes.
 #[derive(Clone, Copy)]
@@ -15,10 +23,12 @@ pub struct Gateway {
     /// The last request had no answer.
     pub unreachable: RwSignal<bool>,
     pub names: Names,
+    pub session: Session,
     /// Counts how often the reader asked to try again.
     pub retries: RwSignal<u32>,
     // Counts what was written, so that what is shown is asked for again.
     writes: RwSignal<u32>,
+    pub place: Location,
 }
 
 /// The one of this page.
@@ -28,58 +38,134 @@ pub fn gateway() -> Gateway {
 
 impl Gateway {
     /// For the whole application.
-    pub fn provide() -> Self {
+    pub fn provide(place: Location) -> Self {
         let gateway = Self {
             node: RwSignal::new(Load::Waiting),
             unreachable: RwSignal::new(false),
             names: Names::new(),
+            session: Session::new(),
             retries: RwSignal::new(0),
             writes: RwSignal::new(0),
+            place,
         };
         provide_context(gateway);
-        gateway.refresh();
+        // Now, and whenever one goes to another Workspace.
+        Effect::new(move |_| {
+            gateway.place.workspace.track();
+            gateway.names.forget();
+            gateway.refresh();
+        });
         gateway
     }
 
-    /// Asks the node about itself, and makes pages that failed ask again.
+    /// Asks who one is and what the node says of itself, and makes pages that failed ask again.
     pub fn refresh(self) {
         spawn_local(async move {
+            self.session.recognise(self).await;
+            if self.session.standing.get_untracked() == Standing::Wanted {
+                return;
+            }
             let answer = self.get("").await;
+            if answer.as_ref().is_err_and(|failure| failure.status == 401) {
+                if self.session.standing.get_untracked() == Standing::Asking {
+                    self.session.standing.set(Standing::Wanted);
+                }
+                return;
+            }
             self.node.set(match answer {
                 Ok(node) => Load::Ready(node),
                 Err(failure) => Load::Failed(failure),
             });
+            if self.session.standing.get_untracked() != Standing::In {
+                self.session.standing.set(Standing::In);
+            }
             self.retries.update(|retries| *retries += 1);
         });
     }
 
-    /// Makes what calls this run again after every write.
-    pub fn track_writes(self) {
-        self.writes.track();
+    /// The Workspace one is in, by its name.
+    pub fn workspace(self) -> String {
+        self.place.workspace.with(|name| if name.is_empty() { DEFAULT.to_owned() } else { name.clone() })
+    }
+
+    /// Whether there are Workspaces, users and an audit log: all where there is a database.
+    pub fn has_database(self) -> bool {
+        self.node.with(|node| node.ready().is_none_or(|node| node["configuration"]["database"] != "off"))
+    }
+
+    /// Whether this would not be refused, as far as one can know beforehand. `path` without Workspace.
+    pub fn may(self, action: Action, path: &str) -> bool {
+        if action != Action::Read && self.is_read_only() {
+            return false;
+        }
+        self.session.info.with(|info| match info {
+            Some(info) => allows(&info["permissions"], &self.workspace(), path, action),
+            None => true,
+        })
+    }
+
+    /// Whether something may be done with an entity of a kind, or, with `Create`, a new one be made.
+    pub fn may_with(self, action: Action, kind: &EntityKind, entity: &Value) -> bool {
+        let id = (action != Action::Create).then(|| entity["id"].as_str().unwrap_or_default());
+        kind.write_path(entity, id).is_none_or(|path| self.may(action, &path))
+    }
+
+    /// Reads an entity of a kind.
+    pub async fn entity(self, kind: &'static EntityKind, address: &str) -> Result<Value, Failure> {
+        self.get(&kind.read_path(address)).await.map(|answer| kind.taken_from(answer))
+    }
+
+    /// A path of the Admin API, within the Workspace one is in.
+    fn within(self, path: &str) -> String {
+        let workspace = self.place.workspace.get_untracked();
+        if workspace.is_empty() || OWN.iter().any(|own| path.starts_with(own)) {
+            path.to_owned()
+        } else {
+            format!("{}/{path}", encode(&workspace))
+        }
+    }
+
+    /// Makes what calls this run again after every write. How many there were.
+    pub fn track_writes(self) -> u32 {
+        self.writes.get()
     }
 
     /// Reads.
     pub async fn get(self, path: &str) -> Answer {
-        let answer = request("GET", path, None).await;
+        let answer = request("GET", &self.within(path), None, &self.session.headers()).await;
         self.notice(&answer);
         answer
     }
 
     /// Writes.
     pub async fn send(self, method: &str, path: &str, body: Option<&Value>) -> Answer {
-        let answer = request(method, path, body).await;
-        self.notice(&answer);
+        let answer = self.send_quietly(method, path, body).await;
         if answer.is_ok() {
-            self.names.forget();
-            self.writes.update(|writes| *writes += 1);
+            self.wrote();
         }
         answer
+    }
+
+    /// Writes one of many; after the last, [`Gateway::wrote`].
+    pub async fn send_quietly(self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let answer = request(method, &self.within(path), body, &self.session.headers()).await;
+        self.notice(&answer);
+        answer
+    }
+
+    /// What is shown is asked for again.
+    pub fn wrote(self) {
+        self.names.forget();
+        self.writes.update(|writes| *writes += 1);
     }
 
     fn notice(self, answer: &Answer) {
         let unreachable = answer.as_ref().is_err_and(|failure| failure.status == 0);
         if self.unreachable.get_untracked() != unreachable {
             self.unreachable.set(unreachable);
+        }
+        if answer.as_ref().is_err_and(|failure| failure.status == 401) {
+            self.session.end();
         }
     }
 

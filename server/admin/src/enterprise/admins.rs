@@ -14,8 +14,17 @@ use std::sync::Arc;
 use store::{Id, Operation, Record};
 
 /// What of an admin is nobody's business.
-const HIDDEN: [&str; 6] =
-    ["password", "register_token", "register_expires", "reset_token", "reset_expires", "rbac_user"];
+const HIDDEN: [&str; 9] = [
+    "password",
+    "register_token",
+    "register_expires",
+    "reset_token",
+    "reset_expires",
+    "rbac_user",
+    "totp_secret",
+    "totp_enabled",
+    "totp_step",
+];
 
 /// How long a reset of a password is open, in seconds.
 const RESET: i64 = 86_400;
@@ -44,7 +53,7 @@ impl Call<'_> {
         self.find("admins", "username", key, false).filter(|admin| self.reaches(admin))
     }
 
-    fn the_admin(&self) -> Result<Arc<Record>, Answer> {
+    pub(super) fn the_admin(&self) -> Result<Arc<Record>, Answer> {
         self.admin_named(self.parameter(0)).ok_or_else(errors::not_found)
     }
 
@@ -52,10 +61,10 @@ impl Call<'_> {
     fn reaches(&self, admin: &Record) -> bool {
         let pass = self.scope.pass;
         let belongs = admin.reference("belong_workspace") == Some(Id::Uuid(self.scope.workspace));
-        belongs || pass.subject.as_deref().is_none_or(|subject| subject.endpoints.everything(None))
+        belongs || pass.subject.as_deref().is_none_or(|subject| subject.everything(None))
     }
 
-    fn user_behind(&self, admin: &Record) -> Result<Arc<Record>, Answer> {
+    pub(super) fn user_behind(&self, admin: &Record) -> Result<Arc<Record>, Answer> {
         let user = admin.reference("rbac_user").and_then(|user| self.view.get("rbac_users", &user).cloned());
         user.ok_or_else(errors::not_found)
     }
@@ -194,7 +203,7 @@ impl Call<'_> {
         let record = self.changed(admin, members)?;
         operations.push(Operation::Update(record.clone()));
         match self.scope.commit(operations, resting).await {
-            Ok(()) => Ok(Answer::json(200, &shown(&record).into())),
+            Ok(_) => Ok(Answer::json(200, &shown(&record).into())),
             Err(store::Error::Unique { .. }) => {
                 Err(errors::plain(409, "user already exists with same username, email, or custom_id"))
             }
@@ -281,7 +290,7 @@ impl Call<'_> {
         let unchanged = store::Precondition::Unchanged(before.clone());
         let operations = [Operation::Update(after)].into_iter().chain(more).collect();
         match self.scope.commit(operations, vec![unchanged]).await {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             Err(store::Error::Precondition(_)) => Err(errors::plain(409, "the admin has changed meanwhile")),
             Err(error) => Err(errors::store(&error)),
         }
@@ -330,7 +339,7 @@ impl Call<'_> {
         self.replace_admin(admin, record, sessions).await
     }
 
-    fn own_admin(&self) -> Result<Arc<Record>, Answer> {
+    pub(super) fn own_admin(&self) -> Result<Arc<Record>, Answer> {
         let admin = self.scope.pass.subject.as_deref().and_then(|subject| subject.admin.as_ref());
         let admin = admin.and_then(|admin| self.view.get("admins", &Id::Uuid(admin.id)).cloned());
         admin.ok_or_else(errors::not_found)

@@ -2,7 +2,7 @@
 
 use super::desk::Call;
 use crate::errors;
-use crate::query::Paging;
+use crate::query::{self, Paging};
 use crate::respond::Answer;
 use crate::scope::now;
 use entities::DEFAULT_WORKSPACE;
@@ -12,6 +12,8 @@ use store::{Filter, Query, Record};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// How many entries an export holds; the header `Link` leads to the next.
+const LINES: usize = 10_000;
 /// Entries per step of reading.
 const STEP: usize = 1000;
 /// Fields that may be filtered by.
@@ -87,9 +89,18 @@ impl Call<'_> {
         Ok(wanted)
     }
 
-    /// A page of the log, the latest entries first. Under the prefix of a workspace: of its entries alone.
+    /// A page of the log, the latest entries first. Under the prefix of a workspace: of its entries alone. With `format=jsonl`
+    /// many more of them, one a line.
     pub(super) async fn audit(&self, entity: &'static str) -> Result<Answer, Answer> {
-        let paging = Paging::read(self.query)?;
+        let mut paging = Paging::read(self.query)?;
+        let lines = match query::first(self.query, "format").map(|format| format.as_str().unwrap_or_default()) {
+            None | Some("json") => false,
+            Some("jsonl") => true,
+            Some(_) => return Err(errors::invalid_option("format", "expected json or jsonl")),
+        };
+        if lines && query::first(self.query, "size").is_none() {
+            paging.size = LINES;
+        }
         let mut wanted = self.wanted()?;
         if self.scope.workspace != DEFAULT_WORKSPACE {
             wanted.fields.push(("workspace", self.scope.workspace.to_string()));
@@ -107,16 +118,38 @@ impl Call<'_> {
         }
         let more = found.len() > paging.size;
         found.truncate(paging.size);
-        let mut body = json!({"data": [], "next": null});
-        if let (true, Some(last)) = (more, found.last()) {
-            let (offset, next) = paging.next(self.path, &last.id, None, true);
+        let next = found.last().filter(|_| more).map(|last| self.next_entries(&paging, &last.id));
+        let data: Vec<Value> = found.iter().map(|entry| shown(entry).into()).collect();
+        if lines {
+            let mut text = String::new();
+            for entry in data {
+                text.push_str(&entry.to_string());
+                text.push('\n');
+            }
+            let answer = Answer::bytes(200, "application/x-ndjson", text);
+            return Ok(match next {
+                Some((_, next)) => answer.with("Link", format!("<{next}>; rel=\"next\"")),
+                None => answer,
+            });
+        }
+        let mut body = json!({"data": [], "next": null, "total": data.len()});
+        if let Some((offset, next)) = next {
             body["offset"] = offset.into();
             body["next"] = next.into();
         }
-        let data: Vec<Value> = found.iter().map(|entry| shown(entry).into()).collect();
-        body["total"] = data.len().into();
         body["data"] = data.into();
         Ok(Answer::json(200, &body))
+    }
+
+    /// Where the entries after this one are, with what was asked for.
+    fn next_entries(&self, paging: &Paging, last: &store::Id) -> (String, String) {
+        let (offset, mut next) = paging.next(self.path, last, None, true);
+        for (name, value) in self.query.iter().filter(|(name, _)| name != "offset") {
+            if let Some(value) = value.as_str() {
+                next.push_str(&format!("&{}={}", query::escape(name), query::escape(value)));
+            }
+        }
+        (offset, next)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::backoff::Backoff;
 use super::desk::Desk;
+use super::health::HealthEvent;
 use super::pass::Pass;
 use super::recorder::Recorder;
 use super::settings::GateSettings;
@@ -17,6 +18,7 @@ use declarative::Kinds;
 use entities::DEFAULT_WORKSPACE;
 use std::sync::Arc;
 use store::{Error, Record, Store};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 /// What a request needs besides being understood.
@@ -62,7 +64,8 @@ pub struct Gate {
     pub(super) tokens: Tokens,
     pub(crate) recorder: Recorder,
     pub(super) backoff: Backoff,
-    policies: Policies,
+    pub(super) health: Option<mpsc::Sender<HealthEvent>>,
+    policies: Arc<Policies>,
 }
 
 impl Gate {
@@ -71,14 +74,15 @@ impl Gate {
     /// # Errors
     /// When the store cannot be read or a setting cannot be used.
     pub async fn open(mut settings: GateSettings, kinds: Arc<Kinds>, store: Arc<dyn Store>) -> Result<Gate, GateError> {
-        let policies = Policies::of(store.clone()).await?;
+        let policies = Arc::new(Policies::of(store.clone()).await?);
         let tokens = Tokens::new().ok_or_else(|| GateError::Setting("the system gives no random bits".to_owned()))?;
         let audit = settings.audit.take();
         let recorder = Recorder::start(&settings, kinds.clone(), store.clone(), audit).map_err(GateError::Setting)?;
         if (settings.endpoints || settings.entities) && !has_way_in(policies.now().await?.as_ref()) {
             return Err(GateError::Nobody);
         }
-        Ok(Gate { settings, kinds, store, tokens, recorder, backoff: Backoff::default(), policies })
+        let health = recorder.hooks().map(|hooks| super::health::watch(hooks.clone(), policies.clone()));
+        Ok(Gate { settings, kinds, store, tokens, recorder, backoff: Backoff::default(), health, policies })
     }
 
     /// Whether someone must be known at all.
@@ -175,13 +179,23 @@ impl Gate {
         pass.session = session;
         // Nothing has such a method.
         let action = action.ok_or_else(errors::method_not_allowed)?;
-        if need == Need::Permission && (self.settings.endpoints || is_management(target)) {
+        if action != Action::Read && subject.by_token && is_beyond_tokens(&subject, target) {
+            return Err(forbidden(&subject, action));
+        }
+        let narrowed = subject.is_narrowed();
+        // A scope counts whatever counts of its user's permissions. Where those on endpoints do not, they do for the past.
+        let counts = self.settings.endpoints || is_management(target) || (narrowed && is_history(target));
+        let entities = self.settings.entities;
+        let all = counts && entities;
+        let subject = if narrowed && !all { Arc::new(subject.counting(counts, entities)) } else { subject };
+        if need == Need::Permission && (counts || narrowed) {
             let others = found.as_ref().and_then(|found| otherwise(found, &self.kinds));
             if !is_allowed(&subject, place, &target.segments, others.as_deref(), action) {
                 return Err(forbidden(&subject, action));
             }
         }
-        pass.endpoints = self.settings.endpoints;
+        pass.endpoints = self.settings.endpoints || narrowed;
+        pass.entities = entities || narrowed;
         pass.subject = Some(subject);
         Ok(pass)
     }
@@ -218,7 +232,11 @@ fn need(method: &str, target: &Target) -> Need {
         ("GET" | "DELETE", [b"auth"])
         | ("POST", [b"admins", b"register"])
         | ("POST" | "PATCH", [b"admins", b"password_resets"]) => Need::Nothing,
-        ("GET" | "HEAD", [b"userinfo"]) | ("PATCH", [b"admins", b"self", b"password" | b"token"]) => Need::Anyone,
+        ("GET" | "HEAD", [b"userinfo"])
+        | ("PATCH", [b"admins", b"self", b"password" | b"token"])
+        | ("GET" | "HEAD" | "POST" | "PATCH" | "DELETE", [b"admins", b"self", b"totp"])
+        | ("GET" | "HEAD" | "POST", [b"admins", b"self", b"tokens"])
+        | ("GET" | "HEAD" | "DELETE", [b"admins", b"self", b"tokens", _]) => Need::Anyone,
         _ => Need::Permission,
     }
 }
@@ -229,6 +247,8 @@ fn place(target: &Target, endpoint: Option<&Endpoint>, action: Action) -> Option
     let Some(first) = target.segments.first() else { return target.workspace };
     let writes = action != Action::Read;
     match first.as_slice() {
+        // What a file would change is a question to one workspace.
+        b"config" if target.segments.get(1).is_some_and(|second| second == b"plan") => target.workspace,
         b"workspaces" if writes => None,
         b"event-hooks" => None,
         b"groups" | b"debug" | b"cache" | b"config" | b"clustering" | b"timers" | b"metrics" => Some(DEFAULT_WORKSPACE),
@@ -247,6 +267,22 @@ fn is_management(target: &Target) -> bool {
     target.segments.first().is_some_and(|first| PATHS.contains(&first.as_slice()))
 }
 
+/// Whether a path tells of the past.
+fn is_history(target: &Target) -> bool {
+    target.segments.first().is_some_and(|first| first == b"revisions")
+}
+
+/// Whether a path changes what a token must not change, lest it outlives or outgrows itself: one's own ways in, tokens, and for
+/// one with a scope everything that says who may do what.
+fn is_beyond_tokens(subject: &Subject, target: &Target) -> bool {
+    let path: Vec<&[u8]> = target.segments.iter().map(Vec::as_slice).collect();
+    match path.as_slice() {
+        [b"admins", b"self", ..] | [b"admins", _, b"tokens", ..] | [b"rbac", b"users", _, b"tokens", ..] => true,
+        [b"rbac" | b"admins" | b"groups", ..] => subject.is_narrowed(),
+        _ => false,
+    }
+}
+
 /// The deepest address of a permission that its role's other permissions are sure to have in mind: the endpoint at its end is
 /// one thing, however many segments it has.
 const PERMISSION: usize = 6;
@@ -259,7 +295,7 @@ fn is_allowed(
     others: Option<&[Vec<u8>]>,
     action: Action,
 ) -> bool {
-    let (verdict, is_named) = subject.endpoints.decision(place, segments, action);
+    let (verdict, is_named) = subject.decision(place, segments, action);
     if !verdict.is_allowed() {
         return false;
     }
@@ -268,7 +304,7 @@ fn is_allowed(
         return false;
     }
     // Who is denied a collection does not reach it below its parents, unless a permission names that very path.
-    is_named || !others.is_some_and(|other| subject.endpoints.forbids(place, other, action))
+    is_named || !others.is_some_and(|other| subject.forbids(place, other, action))
 }
 
 /// The path by which what a request leads to is known at the top. Of an entity whose key the path does not hold, an empty

@@ -1,6 +1,7 @@
 //! Event hooks: what they are, and telling them.
 
 use super::desk::{Call, without};
+use super::health::HealthEvent;
 use super::template::{filled, filled_value};
 use crate::body::Body;
 use crate::errors;
@@ -67,17 +68,29 @@ impl Hooks {
             if let (Some(before), Some(_)) = (before, after) {
                 message["old_entity"] = self.shown(before);
             }
-            if self.is_news(hook, &message) {
-                let (own, hook) = (self.clone(), hook.clone());
-                tokio::spawn(async move { own.deliver(&hook, &message).await });
-            }
+            self.post(hook, message);
+        }
+    }
+
+    /// Tells those that want to know of the health of Targets.
+    pub(super) fn tell_health(self: &Arc<Self>, hooks: &[Arc<Record>], event: &HealthEvent) {
+        let wants = |hook: &&Arc<Record>| {
+            hook.text("source") == Some("balancer") && hook.text("event").is_none_or(|event| event == "health")
+        };
+        hooks.iter().filter(wants).for_each(|hook| self.post(hook, event.message()));
+    }
+
+    fn post(self: &Arc<Self>, hook: &Arc<Record>, message: Value) {
+        if self.is_news(hook, &message) {
+            let (own, hook) = (self.clone(), hook.clone());
+            tokio::spawn(async move { own.deliver(&hook, &message).await });
         }
     }
 
     fn shown(&self, record: &Record) -> Value {
         let mut value = Value::Object(self.kinds.definitions().present(record.entity, &record.value));
         self.exclusion.apply(&mut value);
-        super::recorder::mask(record.entity, &mut value);
+        crate::secrets::mask(record.entity, &mut value);
         value
     }
 

@@ -65,7 +65,8 @@ impl Gate {
             if user.to_lowercase() != name.to_lowercase() {
                 return Err(unknown());
             }
-            let admin = self.sign_in(&user, &password).await?;
+            let code = super::second_factor::code(headers);
+            let admin = self.sign_in(&user, &password, code.as_deref()).await?;
             return self.subject_of(&admin, policy).map(|subject| (subject, None));
         }
         self.by_session(request, name, policy, trace).await
@@ -75,21 +76,22 @@ impl Gate {
         if token.is_empty() {
             return Err(unknown());
         }
-        let candidates = policy.candidates(&access::ident(token));
-        let pairs = || candidates.iter().map(|(user, hash)| (*user, hash.as_str()));
-        let user = match self.tokens.known(token, pairs()) {
-            Some(user) => user,
+        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
+        let candidates = policy.candidates(&access::ident(token), now() as i64);
+        let pairs = || candidates.iter().map(|(bearer, hash)| (*bearer, hash.as_str()));
+        let bearer = match self.tokens.known(token, pairs()) {
+            Some(bearer) => bearer,
             None if candidates.is_empty() => return Err(unknown()),
             None => {
                 let (hashes, secret) = (candidates.clone(), token.to_owned());
                 let proven =
                     actix_web::web::block(move || hashes.into_iter().find(|(_, hash)| access::verify(&secret, hash)));
-                let (user, hash) = proven.await.ok().flatten().ok_or_else(unknown)?;
-                self.tokens.remember(token, user, &hash);
-                user
+                let (bearer, hash) = proven.await.ok().flatten().ok_or_else(unknown)?;
+                self.tokens.remember(token, bearer, &hash);
+                bearer
             }
         };
-        policy.subject(user).ok_or_else(unknown)
+        policy.bearer(bearer).ok_or_else(unknown)
     }
 
     /// The user behind an admin that is approved.

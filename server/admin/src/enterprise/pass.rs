@@ -103,7 +103,7 @@ impl Pass {
     pub(crate) fn forbids(&self, path: &str, action: Action) -> bool {
         let segments = [path.as_bytes().to_vec()];
         let subject = self.subject.as_deref().filter(|_| self.endpoints);
-        subject.is_some_and(|subject| subject.endpoints.forbids(self.place, &segments, action))
+        subject.is_some_and(|subject| subject.forbids(self.place, &segments, action))
     }
 
     /// Whether a permission denies an entity by another of its names than the one in the path.
@@ -111,7 +111,7 @@ impl Pass {
         let Some(subject) = self.subject.as_deref().filter(|_| self.endpoints) else { return false };
         names.iter().any(|name| {
             let segments = [path.as_bytes().to_vec(), name.as_bytes().to_vec()];
-            subject.endpoints.forbids_word(self.place, &segments, self.action)
+            subject.forbids_word(self.place, &segments, self.action)
         })
     }
 
@@ -124,7 +124,7 @@ impl Pass {
     /// Whether the one who asks may give and change permissions for a workspace (`None`: for all of them).
     pub(crate) fn governs(&self, workspace: Option<Uuid>) -> bool {
         self.subject.as_deref().is_none_or(|subject| {
-            subject.endpoints.everything(workspace) && self.manages_roles(workspace.unwrap_or(DEFAULT_WORKSPACE))
+            subject.everything(workspace) && self.manages_roles(workspace.unwrap_or(DEFAULT_WORKSPACE))
         })
     }
 }
@@ -242,7 +242,7 @@ impl Scope<'_> {
     pub(super) fn rights_of_maker(&self, record: &Record) -> Option<Operation> {
         let subject = self.pass.limited()?;
         let id = record.id.to_string();
-        if Action::ALL.into_iter().all(|action| subject.with(&id, record.ws, action)) {
+        if Action::ALL.into_iter().all(|action| subject.user_with(&id, record.ws, action)) {
             return None;
         }
         let role = subject.own_role.as_ref()?;

@@ -129,7 +129,7 @@ impl Call<'_> {
                 None => return Ok(()),
             },
         };
-        match subject.endpoints.forbids_within(workspace, &access::Endpoint::parse(endpoint), actions_of(permission)) {
+        match subject.forbids_within(workspace, &access::Endpoint::parse(endpoint), actions_of(permission)) {
             true => Err(self.forbidden()),
             false => Ok(()),
         }
@@ -188,6 +188,11 @@ impl Call<'_> {
     /// Whether a user is the one who asks.
     pub(super) fn is_self(&self, user: &Id) -> bool {
         self.scope.pass.subject.as_deref().is_some_and(|subject| user.uuid() == Some(subject.id))
+    }
+
+    /// Whether the one who asks came with a token that a user keeps beside its own.
+    pub(super) fn by_token(&self) -> bool {
+        self.scope.pass.subject.as_deref().is_some_and(|subject| subject.by_token)
     }
 
     /// The role of the super admins.

@@ -8,7 +8,8 @@ use super::trace::Trace;
 use crate::body;
 use crate::form;
 use crate::scope::now;
-use access::{Exclusion, Subject, newest_first};
+use crate::secrets::Masks;
+use access::{Subject, newest_first};
 use actix_web::HttpRequest;
 use declarative::Kinds;
 use pcre2::bytes::Regex;
@@ -28,7 +29,7 @@ const INNER: [&str; 5] = ["admin_sessions", "audit_objects", "audit_requests", "
 const LONGEST: usize = 1 << 20;
 
 struct Log {
-    exclusion: Exclusion,
+    masks: Arc<Masks>,
     ignore_methods: Vec<String>,
     ignore_paths: Vec<Regex>,
     ignore_tables: Vec<String>,
@@ -41,6 +42,7 @@ struct Log {
 pub(crate) struct Recorder {
     kinds: Arc<Kinds>,
     store: Arc<dyn Store>,
+    masks: Arc<Masks>,
     log: Option<Arc<Log>>,
     hooks: Option<Arc<Hooks>>,
 }
@@ -60,9 +62,15 @@ impl Recorder {
         store: Arc<dyn Store>,
         audit: Option<AuditSettings>,
     ) -> Result<Recorder, String> {
-        let log = audit.map(|audit| Log::start(audit, store.clone())).transpose()?.map(Arc::new);
+        let masks = Arc::new(Masks::new(kinds.clone(), settings.exclusion.clone()));
+        let log = audit.map(|audit| Log::start(audit, masks.clone(), store.clone())).transpose()?.map(Arc::new);
         let hooks = settings.event_hooks.then(|| Arc::new(Hooks::new(kinds.clone(), settings.http.clone())));
-        Ok(Recorder { kinds, store, log, hooks })
+        Ok(Recorder { kinds, store, masks, log, hooks })
+    }
+
+    /// What shows entities without their secrets.
+    pub(crate) fn masks(&self) -> &Masks {
+        &self.masks
     }
 
     /// Event hooks, where they are told.
@@ -131,7 +139,7 @@ impl Recorder {
             {
                 let (user, name) = who(pass.subject.as_deref());
                 let text =
-                    |record: &Option<Arc<Record>>| record.as_deref().map(|record| log.entity(&self.kinds, record));
+                    |record: &Option<Arc<Record>>| record.as_deref().map(|record| self.masks.shown(record).to_string());
                 let millis = millis();
                 let entry = json!({
                     "request_id": request_id,
@@ -159,13 +167,13 @@ fn who(subject: Option<&Subject>) -> (Option<String>, Option<String>) {
 }
 
 impl Log {
-    fn start(audit: AuditSettings, store: Arc<dyn Store>) -> Result<Log, String> {
+    fn start(audit: AuditSettings, masks: Arc<Masks>, store: Arc<dyn Store>) -> Result<Log, String> {
         let ignore_paths = audit.ignore_paths.iter().map(|path| Regex::new(path)).collect::<Result<_, _>>();
         let ignore_paths = ignore_paths.map_err(|error| format!("audit_log_ignore_paths: {error}"))?;
         let (entries, arriving) = mpsc::channel(WAITING);
         tokio::spawn(write_down(arriving, store));
         Ok(Log {
-            exclusion: audit.exclusion,
+            masks,
             ignore_methods: audit.ignore_methods,
             ignore_paths,
             ignore_tables: audit.ignore_tables,
@@ -184,7 +192,7 @@ impl Log {
         let Ok(body) = body::parse(request.headers(), &trace.body) else { return (None, None) };
         let (members, _) = body.into_members();
         let mut value = Value::Object(members);
-        let removed = self.exclusion.apply(&mut value);
+        let removed = self.masks.exclusion.apply(&mut value);
         let removed = (!removed.is_empty()).then(|| removed.into_iter().collect::<Vec<_>>().join(","));
         (Some(value.to_string()), removed)
     }
@@ -196,17 +204,10 @@ impl Log {
         let plain = |pair: &&str| {
             let name = form::decode(pair.split('=').next().unwrap_or_default().as_bytes());
             let mut probe = Value::Object(Map::from_iter([(String::from_utf8_lossy(&name).into_owned(), Value::Null)]));
-            self.exclusion.apply(&mut probe).is_empty()
+            self.masks.exclusion.apply(&mut probe).is_empty()
         };
         let pairs: Vec<&str> = query.split('&').filter(plain).collect();
         format!("{path}?{}", pairs.join("&"))
-    }
-
-    fn entity(&self, kinds: &Kinds, record: &Record) -> String {
-        let mut value = Value::Object(kinds.definitions().present(record.entity, &record.value));
-        mask(record.entity, &mut value);
-        self.exclusion.apply(&mut value);
-        value.to_string()
     }
 
     async fn write(&self, kinds: &Kinds, entity: &'static str, mut entry: Value, millis: u64) {
@@ -224,27 +225,6 @@ impl Log {
         if self.entries.send(record).await.is_err() {
             tracing::error!("the audit log is not written any more");
         }
-    }
-}
-
-/// Takes out what is secret in an entity by what it is, whatever the settings say.
-pub(super) fn mask(entity: &str, value: &mut Value) {
-    let names: &[&str] = match entity {
-        "admins" => &["password", "reset_expires", "register_expires"],
-        "acme_storage" => &["value"],
-        "basicauth_credentials" => &["password"],
-        "certificates" => &["key", "key_alt"],
-        "hmacauth_credentials" | "jwt_secrets" => &["secret"],
-        "keyauth_credentials" => &["key"],
-        "keys" => &["jwk", "pem"],
-        "oauth2_credentials" => &["client_secret"],
-        "oauth2_tokens" => &["access_token", "refresh_token"],
-        "oauth2_authorization_codes" => &["code"],
-        "sessions" => &["data", "session_id"],
-        _ => &[],
-    };
-    if let Some(members) = value.as_object_mut() {
-        members.retain(|name, _| !names.contains(&name.as_str()));
     }
 }
 

@@ -39,8 +39,6 @@ pub struct AuditSettings {
     pub ignore_paths: Vec<String>,
     /// Kinds of entities left out.
     pub ignore_tables: Vec<String>,
-    /// What is taken out of bodies and entities.
-    pub exclusion: Exclusion,
     /// How long an entry is kept.
     pub ttl: Duration,
     /// What signs entries.
@@ -71,6 +69,8 @@ pub struct GateSettings {
     pub invitation_expiry: Option<Duration>,
     /// Where people reach the manager.
     pub manager_urls: Vec<String>,
+    /// What is taken out of bodies and entities before they are written down or told.
+    pub exclusion: Exclusion,
     /// The audit log, where there is one.
     pub audit: Option<AuditSettings>,
     /// How Routes of different workspaces are kept apart.
@@ -95,6 +95,7 @@ impl Default for GateSettings {
             complexity: Complexity::default(),
             invitation_expiry: Some(Duration::from_secs(259_200)),
             manager_urls: Vec::new(),
+            exclusion: Exclusion::standard(),
             audit: None,
             collisions: Collisions::default(),
             event_hooks: true,

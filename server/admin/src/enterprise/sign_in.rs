@@ -21,13 +21,16 @@ pub(super) fn refused() -> Answer {
 }
 
 impl Gate {
-    /// The admin with this name and password.
-    pub(super) async fn sign_in(&self, name: &str, password: &str) -> Result<Arc<Record>, Answer> {
+    /// The admin with this name and password, and with this one-time code where it has a second factor.
+    pub(super) async fn sign_in(&self, name: &str, password: &str, code: Option<&str>) -> Result<Arc<Record>, Answer> {
         let name = name.to_lowercase();
         if !self.backoff.wait(&name).await {
             return Err(refused());
         }
-        let admin = self.proven(&name, password).await;
+        let admin = match self.proven(&name, password).await {
+            Ok(admin) => self.check_second(&admin, code).await.map(|()| admin),
+            Err(refused) => Err(refused),
+        };
         match &admin {
             Ok(_) => self.backoff.succeeded(&name),
             Err(_) => self.backoff.failed(&name),
@@ -156,7 +159,8 @@ impl Call<'_> {
         if user.to_lowercase() != name.to_lowercase() {
             return Err(refused());
         }
-        let admin = gate.sign_in(&user, &password).await?;
+        let code = super::second_factor::code(headers);
+        let admin = gate.sign_in(&user, &password, code.as_deref()).await?;
         let subject = gate.subject_of(&admin, &self.policy)?;
         let secret = access::random().ok_or_else(errors::unexpected)?;
         #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]

@@ -32,7 +32,7 @@ impl Call<'_> {
         self.find("rbac_users", "name", key, true).filter(|user| !is_admin(user))
     }
 
-    fn the_user(&self) -> Result<Arc<Record>, Answer> {
+    pub(super) fn the_user(&self) -> Result<Arc<Record>, Answer> {
         self.user_named(self.parameter(0)).ok_or_else(errors::not_found)
     }
 
@@ -150,6 +150,7 @@ impl Call<'_> {
             None => {}
             // What a client has read and sends back is no new token.
             Some(Value::String(token)) if Some(token.as_str()) == user.text("user_token") => {}
+            Some(_) if self.is_self(&user.id) && self.by_token() => return Err(self.forbidden()),
             Some(Value::String(token)) => {
                 self.gate.take_token(&self.view, Some(&user.id), &token, &mut record.value).await?;
             }

@@ -13,7 +13,7 @@ use store::{Error, Filter, Id, Operation, Precondition, Record};
 use uuid::Uuid;
 
 /// Names that no workspace may have, besides the first segments of the Admin API's paths.
-const RESERVED: [&str; 59] = [
+const RESERVED: [&str; 60] = [
     "admins",
     "applications",
     "application_instances",
@@ -48,6 +48,7 @@ const RESERVED: [&str; 59] = [
     "rbac_role_entities",
     "rbac_roles",
     "rbac_user_groups",
+    "rbac_user_tokens",
     "rbac_user_roles",
     "rbac_users",
     "routes",
@@ -95,7 +96,7 @@ impl Call<'_> {
 
     fn knows(&self, workspace: &Record) -> bool {
         let Some(subject) = self.scope.pass.subject.as_deref() else { return true };
-        workspace.id.uuid().is_some_and(|id| !self.gate.settings.endpoints || subject.endpoints.any_in(id))
+        workspace.id.uuid().is_some_and(|id| !self.gate.settings.endpoints || subject.any_in(id))
     }
 
     fn named(&self, key: &str) -> Option<Arc<Record>> {
@@ -242,7 +243,7 @@ impl Call<'_> {
         // Children go before what they point to.
         operations.extend(content.iter().rev().map(removal));
         operations.push(Operation::Delete { entity: "workspaces", id: workspace.id.clone() });
-        Ok(self.scope.commit(operations, vec![Precondition::Version(revision)]).await)
+        Ok(self.scope.commit(operations, vec![Precondition::Version(revision)]).await.map(drop))
     }
 
     async fn counts(&self, workspace: Uuid) -> Result<Value, Answer> {

@@ -9,10 +9,20 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use store::Batch;
 
-const SUPER: &str = "the-super-token";
+pub const SUPER: &str = "the-super-token";
 
 /// A node with RBAC on, a super admin, and a user without roles whose token is `nobody`.
-async fn node() -> AdminState {
+pub async fn node() -> AdminState {
+    node_with(GateSettings { endpoints: true, entities: true, passwords: true, ..GateSettings::default() }).await
+}
+
+/// The same with other settings.
+pub async fn node_with(settings: GateSettings) -> AdminState {
+    node_of_gate(settings).await.0
+}
+
+/// The same with its gate.
+pub async fn node_of_gate(settings: GateSettings) -> (AdminState, Arc<Gate>) {
     let (mut parts, node) = parts_of(true);
     let definitions = parts.kinds.definitions().clone();
     let default = json!({"id": entities::DEFAULT_WORKSPACE, "name": "default"});
@@ -23,13 +33,12 @@ async fn node() -> AdminState {
     let view = store::View::empty(parts.kinds.catalog().clone());
     operations.extend(access::seeds(&definitions, &view, Some(SUPER), 1.0).unwrap().operations);
     node.store.commit(Batch { operations, ..Batch::default() }).unwrap();
-    let settings = GateSettings { endpoints: true, entities: true, passwords: true, ..GateSettings::default() };
-    let gate = Gate::open(settings, parts.kinds.clone(), node.store.clone()).await.unwrap();
-    parts.gate = Some(Arc::new(gate));
-    AdminState::new(parts)
+    let gate = Arc::new(Gate::open(settings, parts.kinds.clone(), node.store.clone()).await.unwrap());
+    parts.gate = Some(gate.clone());
+    (AdminState::new(parts), gate)
 }
 
-async fn ask<S>(app: &S, method: &str, path: &str, token: Option<&str>, body: Option<Value>) -> (u16, String)
+pub async fn ask<S>(app: &S, method: &str, path: &str, token: Option<&str>, body: Option<Value>) -> (u16, String)
 where
     S: Service<actix_http::Request, Response = ServiceResponse, Error = actix_web::Error>,
 {
@@ -57,7 +66,14 @@ fn is_free(method: &str, path: &str) -> bool {
 
 /// What only wants to know who asks.
 fn is_own(method: &str, path: &str) -> bool {
-    matches!((method, path), ("GET", "/userinfo") | ("PATCH", "/admins/self/password" | "/admins/self/token"))
+    matches!(
+        (method, path),
+        ("GET" | "HEAD" | "POST" | "PATCH" | "DELETE", "/admins/self/totp")
+            | ("GET" | "HEAD", "/userinfo" | "/admins/self/tokens" | "/admins/self/tokens/{}")
+            | ("PATCH", "/admins/self/password" | "/admins/self/token")
+            | ("POST", "/admins/self/tokens")
+            | ("DELETE", "/admins/self/tokens/{}")
+    )
 }
 
 #[actix_web::test]
@@ -72,7 +88,7 @@ async fn no_path_is_reached_without_a_decision() {
         let concrete = path.replace("{}", "x");
         for method in methods.iter().copied().chain(["HEAD", "OPTIONS"]) {
             let free = is_free(method, &path) || (method == "HEAD" && path == "/status");
-            let own = is_own(method, &path) || (method == "HEAD" && path == "/userinfo");
+            let own = is_own(method, &path);
             for written in [concrete.clone(), format!("/default{concrete}"), format!("/{concrete}/")] {
                 if free && (!written.starts_with("/default") || path != "/status") {
                     continue;
@@ -136,7 +152,7 @@ async fn other_spellings_of_a_path_are_the_same_path() {
 }
 
 /// Makes a role with endpoint permissions in `default` and everything on entities, and a user of it with its name as token.
-async fn user<S>(app: &S, name: &str, permissions: &[(&str, &str, bool)])
+pub async fn user<S>(app: &S, name: &str, permissions: &[(&str, &str, bool)])
 where
     S: Service<actix_http::Request, Response = ServiceResponse, Error = actix_web::Error>,
 {
@@ -155,7 +171,7 @@ where
     assert_eq!(ask(app, "POST", &path, Some(SUPER), Some(json!({"roles": role}))).await.0, 201);
 }
 
-fn id_in(body: &str) -> String {
+pub fn id_in(body: &str) -> String {
     serde_json::from_str::<Value>(body).unwrap()["id"].as_str().unwrap().to_owned()
 }
 

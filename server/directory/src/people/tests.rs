@@ -50,6 +50,9 @@ impl Store for Watched {
     fn changes(&self, after: Revision, limit: usize) -> Pending<'_, Vec<Change>> {
         self.memory.changes(after, limit)
     }
+    fn history(&self, until: Revision, limit: usize) -> Pending<'_, Vec<Change>> {
+        self.memory.history(until, limit)
+    }
     fn apply(&self, batch: Batch) -> Pending<'_, Revision> {
         self.memory.apply(batch)
     }

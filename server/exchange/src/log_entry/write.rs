@@ -128,7 +128,8 @@ object!(Request(exchange: &'e Exchange), |this, map| {
 object!(Tls(tls: &'e crate::TlsSession), |this, map| {
     map.serialize_entry("version", this.tls.version)?;
     map.serialize_entry("cipher", this.tls.cipher)?;
-    map.serialize_entry("client_verify", if this.tls.client_certificates.is_empty() { "NONE" } else { "SUCCESS" })?;
+    let found = if this.tls.client_certificates.is_empty() { "NONE" } else { "SUCCESS" };
+    map.serialize_entry("client_verify", this.tls.client_verify.as_deref().unwrap_or(found))?;
 });
 
 object!(Response(exchange: &'e Exchange), |this, map| {

@@ -59,6 +59,7 @@ impl Calls {
 fn functions(lua: &Lua, plugin: &'static str) -> mlua::Result<Rc<[Function]>> {
     let mut reader = Reader { lua, plugin, functions: Vec::new() };
     reader.plugin()?;
+    reader.daos()?;
     Ok(reader.functions.into())
 }
 
@@ -68,7 +69,8 @@ pub fn read(lua: &Lua, plugin: &'static str) -> mlua::Result<PluginSchema> {
 }
 
 impl Reader<'_> {
-    fn plugin(&mut self) -> mlua::Result<PluginSchema> {
+    /// The plugin's own schema.
+    pub fn plugin(&mut self) -> mlua::Result<PluginSchema> {
         let schema = match super::module(self.lua, self.plugin, "schema")? {
             Some(Value::Table(schema)) => schema,
             Some(other) => return Err(error::of(format!("it must return a table, not a {}", other.type_name()))),

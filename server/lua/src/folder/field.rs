@@ -5,7 +5,7 @@ use super::definition::{Calls, Reader};
 use crate::error;
 use crate::value;
 use mlua::{Function, Table, Value};
-use schema::{Deprecation, Field, Kind, OnDelete, Record, Shorthand, typedefs};
+use schema::{Auto, Deprecation, Field, Kind, OnDelete, Record, Shorthand, typedefs};
 use serde_json::{Map, Value as Json};
 
 /// A text attribute.
@@ -22,7 +22,8 @@ pub fn texts(table: &Table) -> mlua::Result<Vec<String>> {
     table.sequence_values::<Value>().map(|item| value::text(&item?)).collect()
 }
 
-fn flag(table: &Table, name: &str) -> mlua::Result<Option<bool>> {
+/// A boolean attribute.
+pub fn flag(table: &Table, name: &str) -> mlua::Result<Option<bool>> {
     match table.get::<Value>(name)? {
         Value::Nil => Ok(None),
         Value::Boolean(yes) => Ok(Some(yes)),
@@ -248,6 +249,15 @@ impl Reader<'_> {
             if let Some(yes) = flag(attributes, name)? {
                 field = apply(field, yes);
             }
+        }
+        if flag(attributes, "auto")? == Some(true) {
+            let rules = field.rules();
+            field = match (rules.uuid, rules.timestamp) {
+                (true, _) => field.auto(Auto::Uuid),
+                (_, true) if field.name() == "updated_at" => field.auto(Auto::Updated),
+                (_, true) => field.auto(Auto::Created),
+                _ => field.auto(Auto::Token),
+            };
         }
         for (name, apply) in [
             ("len_eq", Field::len_eq as fn(Field, usize) -> Field),

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 /// Phases that a handler may have and that are not run here.
 const NOT_RUN: &[&str] =
-    &["certificate", "preread", "configure", "ws_handshake", "ws_client_frame", "ws_upstream_frame", "ws_close"];
+    &["certificate", "preread", "ws_handshake", "ws_client_frame", "ws_upstream_frame", "ws_close"];
 
 /// What a handler says of itself.
 #[derive(Debug)]
@@ -41,13 +41,6 @@ pub fn plugin_type(name: &str) -> Result<PluginType, FolderError> {
             "{name} plugin is enabled but not installed;\nthere is no kong/plugins/{name}/handler.lua in '{}'",
             super::path()
         )));
-    }
-    for (part, what) in [("daos", "entities of its own"), ("api", "endpoints of its own at the Admin API")] {
-        if super::exists(&worker.lua, &format!("kong.plugins.{name}.{part}")).map_err(failed)? {
-            return Err(FolderError(format!(
-                "plugin '{name}' has {part}.lua: plugins in folders cannot have {what} in this gateway"
-            )));
-        }
     }
     // As long as the process: there are as many as the settings name.
     let name: &'static str = Box::leak(name.to_owned().into_boxed_str());
@@ -120,6 +113,22 @@ fn facts(lua: &Lua, name: &'static str) -> mlua::Result<Facts> {
     Ok(Facts { name, priority, version: Box::leak(version.into_boxed_str()), has })
 }
 
+/// What a handler is called with: its configuration, and where that belongs.
+pub fn told(config: &Json, about: &About) -> Json {
+    let mut config = config.clone();
+    if let Json::Object(members) = &mut config {
+        let more = [
+            ("__plugin_id", json!(about.id)),
+            ("route_id", json!(about.route)),
+            ("service_id", json!(about.service)),
+            ("consumer_id", json!(about.consumer)),
+            ("plugin_instance_name", json!(about.instance_name)),
+        ];
+        members.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    }
+    config
+}
+
 /// A plugin in a folder, configured.
 struct Handler {
     facts: &'static Facts,
@@ -131,17 +140,7 @@ struct Handler {
 
 impl Handler {
     fn new(facts: &'static Facts, config: &Json, about: &About, services: &Services) -> Self {
-        let mut config = config.clone();
-        if let Json::Object(members) = &mut config {
-            let more = [
-                ("__plugin_id", json!(about.id)),
-                ("route_id", json!(about.route)),
-                ("service_id", json!(about.service)),
-                ("consumer_id", json!(about.consumer)),
-                ("plugin_instance_name", json!(about.instance_name)),
-            ];
-            members.extend(more.map(|(name, value)| (name.to_owned(), value)));
-        }
+        let config = told(config, about);
         let mut phases = Phases::default();
         for (phase, as_ours) in [
             // What these say of the response's head is done when there is one.

@@ -1,12 +1,18 @@
 //! Plugins in folders, as they are written for Kong: `kong/plugins/<name>/handler.lua` and `schema.lua`, found through
 //! `lua_package_path`.
 
+mod api;
 mod check;
+mod configure;
+mod daos;
 mod definition;
 mod field;
 mod handler;
 mod worker;
 
+pub use api::{AdminAnswer, AdminCall, AdminPath, administrate, paths as admin_paths};
+pub use configure::configured;
+pub use daos::entities;
 pub use handler::plugin_type;
 pub use worker::{begin, number as worker_number};
 

@@ -40,6 +40,7 @@ pub fn begin(node_id: Uuid) {
                 tracing::error!("[{name}] init_worker failed: {}", error::text(&error));
             }
         }
+        super::configure::follow().await;
     });
 }
 

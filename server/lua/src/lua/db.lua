@@ -1,4 +1,4 @@
--- kong.db: one object for each entity, with the reads of Kong's.
+-- kong.db: one object for each entity, with the methods of Kong's.
 
 local raw = kong._db
 kong._db = nil
@@ -8,6 +8,22 @@ local methods = {}
 
 function methods:select(primary_key)
   return raw.select(self.name, primary_key)
+end
+
+function methods:insert(entity)
+  return raw.write(self.name, "insert", nil, nil, entity)
+end
+
+function methods:update(primary_key, entity)
+  return raw.write(self.name, "update", nil, primary_key, entity)
+end
+
+function methods:upsert(primary_key, entity)
+  return raw.write(self.name, "upsert", nil, primary_key, entity)
+end
+
+function methods:delete(primary_key)
+  return raw.write(self.name, "delete", nil, primary_key)
 end
 
 function methods:page(size, offset)
@@ -54,6 +70,13 @@ local function method_of(name, method)
       return raw.select_by(name, field, value)
     end
   end
+  local what
+  what, field = method:match("^(%a+)_by_(.+)$")
+  if what == "update" or what == "upsert" or what == "delete" then
+    return function(_, value, entity)
+      return raw.write(name, what, field, value, entity)
+    end
+  end
   local owner = method:match("^each_for_(.+)$")
   if owner then
     return function(_, id, size)
@@ -74,7 +97,7 @@ local entities = {}
 kong.db = setmetatable({}, {
   __index = function(_, name)
     if not entities[name] and type(name) == "string" and raw.has(name) then
-      local members = { name = name }
+      local members = { name = name, schema = { name = name } }
       for method, implementation in pairs(methods) do
         members[method] = implementation
       end

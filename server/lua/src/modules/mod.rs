@@ -1,41 +1,81 @@
 //! Libraries that plugins `require`.
 
-use crate::ngx::{decode_base64, encode_base64};
-use crate::value::{self, Null};
-use hmac::{Hmac, Mac};
-use mlua::{Lua, MultiValue, Table, Value};
-use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha512};
+mod cjson;
+mod crypto;
+mod keys;
+mod penlight;
+mod ssl;
 
-/// Modules that are written in Lua.
-const WRITTEN: &[(&str, &str)] = &[
-    ("kong.constants", include_str!("../lua/constants.lua")),
-    ("kong.db.schema", include_str!("../lua/schema.lua")),
-    ("kong.db.schema.typedefs", include_str!("../lua/typedefs.lua")),
-    ("kong.meta", include_str!("../lua/meta.lua")),
-    ("kong.tools.redis.schema", include_str!("../lua/redis_schema.lua")),
-    ("kong.tools.string", include_str!("../lua/tools_string.lua")),
-    ("kong.tools.table", include_str!("../lua/tools_table.lua")),
-    ("resty.http", include_str!("../lua/resty_http.lua")),
+use crate::error;
+use crate::ngx::{decode_base64, encode_base64};
+use crate::value;
+use mlua::{Lua, MultiValue, Table, Value};
+
+/// Modules that are written in Lua, and what each is told beside what they are all made of.
+const WRITTEN: &[(&str, &str, &str)] = &[
+    ("inspect", include_str!("../lua/resty/inspect.lua"), ""),
+    ("kong.constants", include_str!("../lua/constants.lua"), ""),
+    ("kong.db.schema", include_str!("../lua/schema.lua"), ""),
+    ("kong.db.schema.typedefs", include_str!("../lua/typedefs.lua"), ""),
+    ("kong.meta", include_str!("../lua/meta.lua"), ""),
+    ("kong.tools.http", include_str!("../lua/tools.lua"), "kong.tools.http"),
+    ("kong.tools.rand", include_str!("../lua/tools.lua"), "kong.tools.rand"),
+    ("kong.tools.redis.schema", include_str!("../lua/redis_schema.lua"), ""),
+    ("kong.tools.sha256", include_str!("../lua/tools.lua"), "kong.tools.sha256"),
+    ("kong.tools.string", include_str!("../lua/tools_string.lua"), ""),
+    ("kong.tools.table", include_str!("../lua/tools_table.lua"), ""),
+    ("kong.tools.time", include_str!("../lua/tools.lua"), "kong.tools.time"),
+    ("kong.tools.utils", include_str!("../lua/tools.lua"), "kong.tools.utils"),
+    ("kong.tools.uuid", include_str!("../lua/resty/uuid.lua"), ""),
+    ("ngx.re", include_str!("../lua/resty/ngx_re.lua"), ""),
+    ("resty.aes", include_str!("../lua/resty/aes.lua"), ""),
+    ("resty.cookie", include_str!("../lua/resty/cookie.lua"), ""),
+    ("resty.hmac", include_str!("../lua/resty/hmac.lua"), ""),
+    ("resty.http", include_str!("../lua/resty_http.lua"), ""),
+    ("resty.jit-uuid", include_str!("../lua/resty/uuid.lua"), ""),
+    ("resty.jwt", include_str!("../lua/resty/jwt.lua"), ""),
+    ("resty.lock", include_str!("../lua/resty/lock.lua"), ""),
+    ("resty.lrucache", include_str!("../lua/resty/lrucache.lua"), ""),
+    ("resty.lrucache.pureffi", include_str!("../lua/resty/lrucache.lua"), ""),
+    ("resty.md5", include_str!("../lua/resty/digest.lua"), "md5"),
+    ("resty.openssl.cipher", include_str!("../lua/resty/openssl_cipher.lua"), ""),
+    ("resty.openssl.digest", include_str!("../lua/resty/openssl_digest.lua"), ""),
+    ("resty.openssl.hmac", include_str!("../lua/resty/openssl_hmac.lua"), ""),
+    ("resty.openssl.rand", include_str!("../lua/resty/openssl_rand.lua"), ""),
+    ("resty.random", include_str!("../lua/resty/random.lua"), ""),
+    ("resty.redis", include_str!("../lua/resty/redis.lua"), ""),
+    ("resty.sha1", include_str!("../lua/resty/digest.lua"), "sha1"),
+    ("resty.sha224", include_str!("../lua/resty/digest.lua"), "sha224"),
+    ("resty.sha256", include_str!("../lua/resty/digest.lua"), "sha256"),
+    ("resty.sha384", include_str!("../lua/resty/digest.lua"), "sha384"),
+    ("resty.sha512", include_str!("../lua/resty/digest.lua"), "sha512"),
+    ("resty.string", include_str!("../lua/resty/string.lua"), ""),
+    ("table.clone", include_str!("../lua/table.lua"), "clone"),
+    ("table.isarray", include_str!("../lua/table.lua"), "isarray"),
+    ("table.isempty", include_str!("../lua/table.lua"), "isempty"),
+    ("table.nkeys", include_str!("../lua/table.lua"), "nkeys"),
 ];
 
-/// Modules that stand in `package.preload` where Lua is trusted.
+/// Modules of the gateway's own.
 const NAMES: &[&str] = &[
     "cjson",
     "cjson.safe",
-    "ngx.re",
     "ngx.base64",
-    "resty.sha1",
-    "resty.sha256",
-    "resty.sha512",
+    "ngx.ssl",
     "resty.hmac.sha256",
+    "resty.openssl.pkey",
+    "resty.openssl.x509",
+    "resty.openssl.x509.store",
     "table.new",
     "table.clear",
 ];
 
-/// Gives `require` its modules.
-pub fn searchers(lua: &Lua) -> mlua::Result<()> {
+/// Gives `require` its modules, and where Lua is `trusted` those in files.
+pub fn searchers(lua: &Lua, trusted: bool) -> mlua::Result<()> {
     let package: Table = lua.globals().get("package")?;
+    let path = if trusted { crate::folder::path() } else { String::new() };
+    package.set("path", path)?;
+    package.set("cpath", "")?;
     // The library itself could reach into whatever else runs in the state.
     let debug = lua.create_table()?;
     debug.set(
@@ -49,11 +89,15 @@ pub fn searchers(lua: &Lua) -> mlua::Result<()> {
             other => Ok(other),
         })?,
     )?;
+    // There are no hooks, and types have the metatables they have: for Penlight, which puts them aside for a moment.
+    for name in ["gethook", "sethook", "setmetatable"] {
+        debug.set(name, lua.create_function(|_, _: MultiValue| Ok(()))?)?;
+    }
+    package.get::<Table>("loaded")?.set("debug", &debug)?;
     lua.globals().set("debug", debug)?;
-    package.set("path", crate::folder::path())?;
-    package.set("cpath", "")?;
     let preload: Table = package.get("preload")?;
-    for name in NAMES.iter().chain(WRITTEN.iter().map(|(name, _)| name)) {
+    let written = WRITTEN.iter().map(|(name, ..)| name).chain(penlight::MODULES.iter().map(|(name, _)| name));
+    for name in NAMES.iter().chain(written) {
         preload.set(*name, lua.create_function(move |lua, _: MultiValue| module(lua, name))?)?;
     }
     Ok(())
@@ -66,26 +110,22 @@ pub fn module(lua: &Lua, name: &str) -> mlua::Result<Option<Value>> {
     if !known.is_nil() {
         return Ok(Some(known));
     }
+    let kong_table = |member: &str| lua.globals().get::<Table>("kong")?.get::<Table>("table")?.get::<Value>(member);
     let made = match name {
-        "cjson" => Value::Table(cjson(lua, false)?),
-        "cjson.safe" => Value::Table(cjson(lua, true)?),
-        "ngx.re" => lua.globals().get::<Table>("ngx")?.get("re")?,
+        "cjson" => Value::Table(cjson::module(lua, false)?),
+        "cjson.safe" => Value::Table(cjson::module(lua, true)?),
         "ngx.base64" => Value::Table(base64url(lua)?),
-        "resty.sha1" => Value::Table(digest::<Sha1>(lua)?),
-        "resty.sha256" => Value::Table(digest::<Sha256>(lua)?),
-        "resty.sha512" => Value::Table(digest::<Sha512>(lua)?),
+        "ngx.ssl" => Value::Table(ssl::module(lua)?),
         "resty.hmac.sha256" => {
-            Value::Function(lua.create_function(|lua, (key, text): (mlua::LuaString, mlua::LuaString)| {
-                let mac = Hmac::<Sha256>::new_from_slice(&key.as_bytes());
-                let mut mac = mac.map_err(|error| crate::error::of(error.to_string()))?;
-                mac.update(&text.as_bytes());
-                lua.create_string(mac.finalize().into_bytes())
-            })?)
+            crypto::primitives(lua)?.get::<mlua::Function>("hmac")?.bind("sha256").map(Value::Function)?
         }
-        "table.new" => lua.globals().get::<Table>("kong")?.get::<Table>("table")?.get("new")?,
-        "table.clear" => lua.globals().get::<Table>("kong")?.get::<Table>("table")?.get("clear")?,
-        other => match WRITTEN.iter().find(|(known, _)| *known == other) {
-            Some((known, source)) => lua.load(*source).set_name(format!("={known}")).call(())?,
+        "resty.openssl.pkey" => Value::Table(keys::pkey(lua)?),
+        "resty.openssl.x509" => Value::Table(keys::x509(lua)?),
+        "resty.openssl.x509.store" => Value::Table(keys::store(lua)?),
+        "table.new" => kong_table("new")?,
+        "table.clear" => kong_table("clear")?,
+        other => match written(lua, other)? {
+            Some(made) => made,
             None => return Ok(None),
         },
     };
@@ -93,58 +133,19 @@ pub fn module(lua: &Lua, name: &str) -> mlua::Result<Option<Value>> {
     Ok(Some(made))
 }
 
-/// lua-cjson; the safe one returns `nil, err` instead of raising.
-fn cjson(lua: &Lua, safe: bool) -> mlua::Result<Table> {
-    let module = lua.create_table()?;
-    module.set("null", Value::NULL)?;
-    module.set("empty_array", empty_array(lua)?)?;
-    let metatable: Value = lua.named_registry_value(value::ARRAY)?;
-    module.set("empty_array_mt", metatable.clone())?;
-    module.set("array_mt", metatable)?;
-    module.set("_NAME", "cjson")?;
-    module.set("_VERSION", "2.1.0.11")?;
-    module.set(
-        "encode",
-        lua.create_function(move |lua, given: Value| match value::to_json(lua, &given) {
-            // lua-cjson escapes the slash.
-            Ok(json) => value::one(lua, json.to_string().replace('/', "\\/")),
-            Err(error) if safe => value::failed(lua, crate::error::text(&error)),
-            Err(error) => Err(error),
-        })?,
-    )?;
-    module.set(
-        "decode",
-        lua.create_function(move |lua, text: mlua::LuaString| {
-            match serde_json::from_slice::<serde_json::Value>(&text.as_bytes()) {
-                Ok(json) => value::one(lua, value::from_json(lua, &json, Null::Null)?),
-                Err(error) if safe => value::failed(lua, error.to_string()),
-                Err(error) => Err(crate::error::of(error.to_string())),
-            }
-        })?,
-    )?;
-    for name in [
-        "encode_empty_table_as_object",
-        "decode_array_with_array_mt",
-        "encode_sparse_array",
-        "encode_max_depth",
-        "decode_max_depth",
-        "encode_number_precision",
-        "encode_keep_buffer",
-        "encode_invalid_numbers",
-        "decode_invalid_numbers",
-        "encode_escape_forward_slash",
-    ] {
-        module.set(name, lua.create_function(|_, _: MultiValue| Ok(()))?)?;
+fn written(lua: &Lua, name: &str) -> mlua::Result<Option<Value>> {
+    if let Some((known, source, told)) = WRITTEN.iter().find(|(known, ..)| *known == name) {
+        let primitives = crypto::primitives(lua)?;
+        return lua.load(*source).set_name(format!("={known}")).call((primitives, *told)).map(Some);
     }
-    let new = module.clone();
-    module.set("new", lua.create_function(move |_, ()| Ok(new.clone()))?)?;
-    Ok(module)
-}
-
-fn empty_array(lua: &Lua) -> mlua::Result<Table> {
-    let table = lua.create_table()?;
-    table.set_metatable(lua.named_registry_value(value::ARRAY)?)?;
-    Ok(table)
+    let Some((known, source)) = penlight::MODULES.iter().find(|(known, _)| *known == name) else { return Ok(None) };
+    // They ask for each other by name, and for files where they are loaded.
+    if lua.globals().get::<Value>("io")?.is_nil() {
+        return Err(error::of(format!(
+            "module '{name}' is only there beside plugins in folders, or untrusted_lua = on"
+        )));
+    }
+    lua.load(*source).set_name(format!("={known}")).call(name).map(Some)
 }
 
 fn base64url(lua: &Lua) -> mlua::Result<Table> {
@@ -165,26 +166,5 @@ fn base64url(lua: &Lua) -> mlua::Result<Table> {
             }
         })?,
     )?;
-    Ok(module)
-}
-
-/// `new()`, `update(text)`, `final()`, `reset()`.
-fn digest<D: Digest + Clone + 'static>(lua: &Lua) -> mlua::Result<Table> {
-    struct Hasher<D>(D);
-    impl<D: Digest + Clone + 'static> mlua::UserData for Hasher<D> {
-        fn add_methods<M: mlua::UserDataMethods<Self>>(methods: &mut M) {
-            methods.add_method_mut("update", |_, hasher, text: mlua::LuaString| {
-                Digest::update(&mut hasher.0, &*text.as_bytes());
-                Ok(true)
-            });
-            methods.add_method("final", |lua, hasher, ()| lua.create_string(hasher.0.clone().finalize()));
-            methods.add_method_mut("reset", |_, hasher, ()| {
-                hasher.0 = D::new();
-                Ok(true)
-            });
-        }
-    }
-    let module = lua.create_table()?;
-    module.set("new", lua.create_function(|lua, _: MultiValue| lua.create_userdata(Hasher(D::new())))?)?;
     Ok(module)
 }

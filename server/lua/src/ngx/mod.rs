@@ -77,7 +77,7 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
     config.set(
         "prefix",
         lua.create_function(|_, ()| {
-            let configuration = &crate::settings::get().configuration;
+            let configuration = crate::settings::configuration();
             Ok(configuration.get("prefix").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned())
         })?,
     )?;
@@ -147,7 +147,7 @@ fn properties(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
 /// Ends the phase: with an answer where the status is one, else without.
 fn exit(_: &Lua, status: i64) -> mlua::Result<()> {
     let call = call()?;
-    if !matches!(call.phase, Phase::Rewrite | Phase::Access | Phase::HeaderFilter) {
+    if !matches!(call.phase, Phase::Rewrite | Phase::Access | Phase::HeaderFilter | Phase::AdminApi) {
         return Err(error::of(format!("API disabled in the context of {}_by_lua*", call.phase.name())));
     }
     match u16::try_from(status) {
@@ -175,7 +175,7 @@ fn exit(_: &Lua, status: i64) -> mlua::Result<()> {
 /// Text of an answer that Lua writes itself; it is sent when the phase ends.
 fn written(values: &MultiValue, line: bool) -> mlua::Result<()> {
     let call = call()?;
-    if !matches!(call.phase, Phase::Rewrite | Phase::Access) {
+    if !matches!(call.phase, Phase::Rewrite | Phase::Access | Phase::AdminApi) {
         return Err(error::of(format!("API disabled in the context of {}_by_lua*", call.phase.name())));
     }
     fn put(out: &mut Vec<u8>, value: &Value) -> mlua::Result<()> {

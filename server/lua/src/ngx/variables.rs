@@ -108,6 +108,15 @@ fn variable(exchange: &Exchange, name: &str) -> Option<Vec<u8>> {
         "ssl_server_name" => text(request.sni()?),
         "ssl_protocol" => text(request.tls.as_ref()?.version),
         "ssl_cipher" => text(request.tls.as_ref()?.cipher),
+        "ssl_client_verify" => {
+            let tls = request.tls.as_ref()?;
+            let found = if tls.client_certificates.is_empty() { "NONE" } else { "SUCCESS" };
+            text(tls.client_verify.as_deref().unwrap_or(found))
+        }
+        "ssl_client_raw_cert" => {
+            let leaf = request.tls.as_ref()?.client_certificates.first()?;
+            text(crate::tls::pem("CERTIFICATE", leaf).trim_end())
+        }
         "http_cookie" => request.headers.joined("cookie"),
         "nginx_version" => text("1.25.3"),
         "pid" => text(&std::process::id().to_string()),

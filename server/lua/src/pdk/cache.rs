@@ -12,6 +12,19 @@ use std::time::{Duration, Instant};
 
 /// Bytes of all entries of one cache, names included.
 const BOUND: u64 = 64 << 20;
+/// Bytes that all dictionaries of `ngx.shared` share.
+pub(super) const CAPACITY: usize = 64 << 20;
+
+/// Bytes in use by dictionary of `ngx.shared`.
+pub(super) fn sizes() -> std::collections::BTreeMap<String, usize> {
+    let mut sizes = std::collections::BTreeMap::new();
+    for (key, entry) in DICTIONARIES.iter() {
+        if let Some((name, rest)) = key.split_once('\0') {
+            *sizes.entry(name.to_owned()).or_default() += rest.len() + size(&entry.value);
+        }
+    }
+    sizes
+}
 
 #[derive(Clone)]
 pub(crate) struct Entry {

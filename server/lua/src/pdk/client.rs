@@ -56,6 +56,7 @@ pub(super) fn add(lua: &Lua, kong: &Table) -> mlua::Result<()> {
             ))
         })?,
     )?;
+    super::client_tls::add(lua, &client)?;
     kong.set("client", client)
 }
 

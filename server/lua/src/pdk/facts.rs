@@ -37,11 +37,10 @@ pub(super) fn add(lua: &Lua, kong: &Table) -> mlua::Result<()> {
     kong.set("pdk_major_version", 1)?;
     kong.set("pdk_version", "1.0.0")?;
     kong.set("default_workspace", entities::DEFAULT_WORKSPACE.to_string())?;
-    kong.set("configuration", value::from_json(lua, &settings::get().configuration, Null::Absent)?)?;
+    kong.set("configuration", value::from_json(lua, settings::configuration(), Null::Absent)?)?;
     router(lua, kong)?;
     node(lua, kong)?;
     context(lua, kong)?;
-    vault(lua, kong)?;
     let ip = lua.create_table()?;
     ip.set(
         "is_trusted",
@@ -117,30 +116,8 @@ fn node(lua: &Lua, kong: &Table) -> mlua::Result<()> {
     let node = lua.create_table()?;
     node.set("get_id", lua.create_function(|_, ()| Ok(NODE.get().to_string()))?)?;
     node.set("get_hostname", lua.create_function(|_, ()| Ok(hostname()))?)?;
-    node.set(
-        "get_memory_stats",
-        lua.create_function(|lua, _: MultiValue| {
-            let stats = lua.create_table()?;
-            let states = lua.create_table()?;
-            let state = lua.create_table()?;
-            state.set("pid", std::process::id())?;
-            state.set("http_allocated_gc", lua.used_memory())?;
-            states.raw_push(state)?;
-            stats.set("workers_lua_vms", states)?;
-            stats.set("lua_shared_dicts", lua.create_table()?)?;
-            Ok(stats)
-        })?,
-    )?;
+    node.set("get_memory_stats", lua.create_function(super::statistics::memory)?)?;
     kong.set("node", node)?;
-    let nginx = lua.create_table()?;
-    nginx.set("get_subsystem", lua.create_function(|_, ()| Ok("http"))?)?;
-    nginx.set(
-        "get_statistics",
-        lua.create_function(|_, ()| {
-            Err::<(), _>(error::of("kong.nginx.get_statistics is not available in this gateway: see GET /status"))
-        })?,
-    )?;
-    kong.set("nginx", nginx)?;
     let cluster = lua.create_table()?;
     cluster.set("get_id", lua.create_function(|_, ()| Ok(NODE.get().to_string()))?)?;
     kong.set("cluster", cluster)
@@ -163,39 +140,6 @@ fn context(lua: &Lua, kong: &Table) -> mlua::Result<()> {
     )?;
     context.set_metatable(Some(metatable))?;
     kong.set("ctx", context)
-}
-
-/// `{vault://name/resource/key?options}`; only `env` is read here.
-fn vault(lua: &Lua, kong: &Table) -> mlua::Result<()> {
-    let vault = lua.create_table()?;
-    vault.set("is_reference", lua.create_function(|_, text: Value| Ok(reference(&text).is_some()))?)?;
-    vault.set(
-        "get",
-        lua.create_function(|lua, text: Value| {
-            let Some(path) = reference(&text) else {
-                return value::failed(lua, format!("not a reference: {}", value::text(&text)?));
-            };
-            let path = path.split('?').next().unwrap_or_default();
-            let Some(name) = path.strip_prefix("env/").map(|path| path.split('/').next().unwrap_or_default()) else {
-                return value::failed(lua, format!("unable to load value (vault of '{path}' is not available in Lua)"));
-            };
-            let name = name.to_ascii_uppercase().replace('-', "_");
-            match std::env::var(&name) {
-                Ok(secret) => value::one(lua, secret),
-                Err(_) => {
-                    value::failed(lua, format!("could not get value from external vault (no value found ({name}))"))
-                }
-            }
-        })?,
-    )?;
-    kong.set("vault", vault)
-}
-
-fn reference(text: &Value) -> Option<String> {
-    let Value::String(text) = text else { return None };
-    let text = text.to_string_lossy().to_string();
-    let inside = text.strip_prefix("{vault://")?.strip_suffix('}')?;
-    inside.contains('/').then(|| inside.to_owned())
 }
 
 #[cfg(test)]

@@ -2,12 +2,21 @@
 
 mod cache;
 mod client;
+mod client_tls;
 mod facts;
 mod log;
+mod names;
 mod request;
 mod response;
 mod service;
+mod statistics;
+mod tracing;
 mod upstream_response;
+mod upstream_tls;
+mod vault;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use cache::dictionary;
 pub(crate) use facts::{hostname, of_node};
@@ -15,13 +24,15 @@ pub(crate) use log::{level as log_level, put as put_log_value};
 pub(crate) use request::{header_name, header_table, lines, query, query_table, version, whole_body};
 pub(crate) use response::{exit, header_values};
 pub(crate) use service::{UNRESERVED, encode_args, put_query};
+pub use statistics::{Connections, set_connections};
 
+use crate::current::check;
 use crate::error;
-use mlua::{Lua, Table};
+use crate::phase::Phases;
+use mlua::{Lua, MultiValue, Table};
 
 /// Parts of the kit that this gateway does not have.
-const ABSENT: &[&str] =
-    &["tracing", "telemetry", "dns", "cluster_events", "worker_events", "timer", "jwe", "websocket", "enterprise"];
+const ABSENT: &[&str] = &["cluster_events", "jwe", "websocket", "enterprise"];
 
 /// Everything, for a new state.
 pub fn table(lua: &Lua) -> mlua::Result<Table> {
@@ -32,10 +43,25 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
     let service = lua.create_table()?;
     service::add(lua, &service)?;
     upstream_response::add(lua, &service)?;
+    upstream_tls::add(lua, &service)?;
     kong.set("service", service)?;
     facts::add(lua, &kong)?;
     log::add(lua, &kong)?;
     cache::add(lua, &kong)?;
+    vault::add(lua, &kong)?;
+    names::add(lua, &kong)?;
+    statistics::nginx(lua, &kong)?;
+    tracing::add(lua, &kong)?;
+    kong.set("_events", crate::events::table(lua)?)?;
+    kong.set("_log_phase", lua.create_function(|_, ()| check(Phases::LOG))?)?;
+    let telemetry = lua.create_table()?;
+    telemetry.set(
+        "log",
+        lua.create_function(|_, _: MultiValue| {
+            Err::<(), _>(error::of("kong.telemetry.log is not available in this gateway: see the plugin opentelemetry"))
+        })?,
+    )?;
+    kong.set("telemetry", telemetry)?;
     kong.set("_db", crate::database::table(lua)?)?;
     let metatable = lua.create_table()?;
     metatable.set(

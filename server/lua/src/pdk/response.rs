@@ -76,9 +76,6 @@ pub(super) fn add(lua: &Lua, kong: &Table) -> mlua::Result<()> {
 
 /// The phases in which a head can still be changed.
 fn head() -> mlua::Result<()> {
-    if matches!(phase(), Phase::BodyFilter | Phase::Log) {
-        return Err(error::of("headers have already been sent"));
-    }
     check(Phases::HEAD)
 }
 

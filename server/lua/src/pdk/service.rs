@@ -2,14 +2,15 @@
 
 use super::request::{header_name, whole_body};
 use super::response::header_values;
-use crate::current::{check, read, with};
+use crate::current::{Call, call, check, read, run, with};
 use crate::error;
-use crate::phase::Phases;
+use crate::phase::{Phase, Phases};
 use crate::value::{self, failed, one};
 use bytes::Bytes;
-use exchange::{Exchange, Instead, Scheme, form};
+use exchange::{Exchange, Instead, Retarget, Scheme, form};
 use mlua::{Lua, MultiValue, Table, Value};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Methods that `set_method` takes.
@@ -48,18 +49,11 @@ const PATH: &AsciiSet = &percent_encoding::CONTROLS
     .add(b'|');
 /// Bytes that end a request line, or break it.
 const SPACES: &AsciiSet = &percent_encoding::CONTROLS.add(b' ');
-/// Functions of Kong's that need what this gateway decides itself.
-const ABSENT: &[&str] = &["set_target_retry_callback", "set_tls_cert_key", "set_tls_verify_store"];
 
 pub(super) fn add(lua: &Lua, service: &Table) -> mlua::Result<()> {
-    for name in ABSENT {
-        let text = format!("kong.service.{name} is not available in this gateway");
-        service.set(*name, lua.create_function(move |_, _: MultiValue| Err::<(), _>(error::of(text.clone())))?)?;
-    }
     service.set("set_timeouts", lua.create_function(set_timeouts)?)?;
     service.set("set_retries", lua.create_function(set_retries)?)?;
-    service.set("set_tls_verify", lua.create_function(set_tls_verify)?)?;
-    service.set("set_tls_verify_depth", lua.create_function(set_tls_verify_depth)?)?;
+    service.set("set_target_retry_callback", lua.create_function(set_target_retry_callback)?)?;
     service.set("set_upstream", lua.create_function(set_upstream)?)?;
     service.set("set_target", lua.create_function(set_target)?)?;
     let request = lua.create_table()?;
@@ -75,6 +69,13 @@ pub(super) fn add(lua: &Lua, service: &Table) -> mlua::Result<()> {
     request.set("set_headers", lua.create_function(set_headers)?)?;
     request.set("set_raw_body", lua.create_function(set_raw_body)?)?;
     request.set("set_body", lua.create_async_function(set_body)?)?;
+    request.set(
+        "disable_tls",
+        lua.create_function(|_, ()| {
+            check(Phases::STREAM)?;
+            Err::<(), _>(error::of("kong.service.request.disable_tls is not available in this gateway"))
+        })?,
+    )?;
     request.set(
         "enable_buffering",
         lua.create_function(|_, ()| {
@@ -104,12 +105,12 @@ fn set_upstream(lua: &Lua, host: Value) -> mlua::Result<MultiValue> {
 }
 
 /// What the request wants otherwise than its Service says.
-fn instead(change: impl FnOnce(&mut Instead)) -> mlua::Result<()> {
+pub(super) fn instead(change: impl FnOnce(&mut Instead)) -> mlua::Result<()> {
     with(|exchange| change(exchange.forward.instead.get_or_insert_default()))
 }
 
 /// A whole number within bounds.
-fn integer(value: &Value, what: &str, low: u32, high: u32) -> mlua::Result<u32> {
+pub(super) fn integer(value: &Value, what: &str, low: u32, high: u32) -> mlua::Result<u32> {
     let number = match value {
         Value::Integer(_) | Value::Number(_) => value::number(value).filter(|number| number.fract() == 0.0),
         _ => None,
@@ -138,28 +139,28 @@ fn set_retries(_: &Lua, retries: Value) -> mlua::Result<()> {
     instead(|wanted| wanted.retries = Some(retries))
 }
 
-fn set_tls_verify(lua: &Lua, on: Value) -> mlua::Result<MultiValue> {
-    check(Phases::TARGET)?;
-    let Value::Boolean(on) = on else { return Err(error::of("argument must be a boolean")) };
-    instead(|wanted| wanted.verify = Some(on))?;
-    one(lua, true)
+/// Who says where a request goes after a try that failed: `host, port`, or `nil, nil, err`.
+fn set_target_retry_callback(_: &Lua, callback: Value) -> mlua::Result<()> {
+    check(Phases::ACCESS)?;
+    let Value::Function(callback) = callback else { return Err(error::of("retry_callback must be a function")) };
+    let of = call()?;
+    let ask = move |exchange: &mut Exchange| {
+        let call = Call::new((of.plugin, of.id), Phase::Balancer, Some(of.remembered.clone()));
+        call.budget.set(of.budget.get());
+        let given: mlua::Result<(Value, Value, Value)> = run(&call, exchange, || callback.call(()));
+        let (host, port, refused) = given.map_err(|error| error::text(&error))?;
+        if !refused.is_nil() {
+            return Err(value::text(&refused).unwrap_or_default());
+        }
+        let host = text(host, "host").map_err(|error| error::text(&error))?;
+        Ok((host, port_of(&port).map_err(|error| error::text(&error))?))
+    };
+    with(|exchange| exchange.state.put(Retarget(Rc::new(ask))))
 }
 
-fn set_tls_verify_depth(lua: &Lua, depth: Value) -> mlua::Result<MultiValue> {
-    check(Phases::TARGET)?;
-    if !matches!(depth, Value::Integer(_) | Value::Number(_)) {
-        return Err(error::of("argument must be a number"));
-    }
-    let depth = integer(&depth, "depth", 0, 64)?;
-    instead(|wanted| wanted.verify_depth = Some(depth))?;
-    one(lua, true)
-}
-
-fn set_target(_: &Lua, (host, port): (Value, Value)) -> mlua::Result<()> {
-    check(Phases::TARGET)?;
-    let host = text(host, "host")?;
+fn port_of(port: &Value) -> mlua::Result<u16> {
     let number = match port {
-        Value::Integer(_) | Value::Number(_) => value::number(&port).filter(|port| port.fract() == 0.0),
+        Value::Integer(_) | Value::Number(_) => value::number(port).filter(|port| port.fract() == 0.0),
         _ => None,
     };
     let Some(number) = number else { return Err(error::of("port must be an integer")) };
@@ -167,7 +168,13 @@ fn set_target(_: &Lua, (host, port): (Value, Value)) -> mlua::Result<()> {
         return Err(error::of(format!("port must be an integer between 0 and 65535: given {number}")));
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 65535")]
-    let port = number as u16;
+    Ok(number as u16)
+}
+
+fn set_target(_: &Lua, (host, port): (Value, Value)) -> mlua::Result<()> {
+    check(Phases::TARGET)?;
+    let host = text(host, "host")?;
+    let port = port_of(&port)?;
     with(|exchange| {
         exchange.forward.host = host.as_slice().into();
         exchange.forward.port = port;

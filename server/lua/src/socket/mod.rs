@@ -31,7 +31,7 @@ pub fn set_network(network: Arc<dyn Network>) {
     let _ = NETWORK.set(network);
 }
 
-fn network() -> Result<&'static Arc<dyn Network>, String> {
+pub fn network() -> Result<&'static Arc<dyn Network>, String> {
     NETWORK.get().ok_or_else(|| "there is no network".to_owned())
 }
 

@@ -20,7 +20,7 @@ use std::time::Instant;
 use tokio::io::{AsyncReadExt, ReadBuf};
 
 /// What is copied behind a head so that both go out in one plain write; larger pieces go out beside it.
-const COPY_LIMIT: usize = 8 * 1024;
+const COPY_LIMIT: usize = 16 * 1024;
 
 /// What a client may send ahead (pipelining) while its request is worked on, in bytes.
 const AHEAD_LIMIT: usize = 16 * 1024;

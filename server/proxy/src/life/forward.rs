@@ -14,7 +14,7 @@ use crate::upstream::wire::{Blocked, UploadError, Wire, WireError};
 use crate::worker::Worker;
 use balancer::{Active, Outcome};
 use bytes::Bytes;
-use exchange::{Answer, Body, BodyError, Exchange, Scheme, Stamp, Try, TryError};
+use exchange::{Answer, Body, BodyError, Exchange, Retarget, Scheme, Stamp, Try, TryError};
 use snapshot::{CompiledRoute, CompiledService, Snapshot};
 use std::future::poll_fn;
 use std::pin::pin;
@@ -108,6 +108,18 @@ pub(super) async fn send<C: Client>(
             return Err(Failure::Answer { answer, proxied: true });
         }
         retries -= 1;
+        if let Some(retarget) = exchange.state.get::<Retarget>().cloned() {
+            match (retarget.0)(exchange) {
+                Ok((host, port)) => {
+                    (exchange.forward.host, exchange.forward.port) = (host.into(), port);
+                    peers = Peers::find(exchange, service, snapshot, worker, &mut cookie).await.map_err(made)?;
+                }
+                Err(error) => {
+                    tracing::error!("failed to set a new target for the next try: {error}");
+                    return Err(Failure::Answer { answer: Box::new(Answer::page(500)), proxied: true });
+                }
+            }
+        }
     }
 }
 

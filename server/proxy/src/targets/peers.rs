@@ -1,5 +1,6 @@
 //! The peers of one Upstream.
 
+use super::listener::{HealthChange, HealthListener};
 use super::setup::Setup;
 use crate::dns::{DnsError, Found};
 use arc_swap::{ArcSwap, Guard};
@@ -7,7 +8,7 @@ use balancer::{Address, Balancer, Outcome, RecordKind, Resolution, Spec, Target,
 use snapshot::UpstreamTls;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -25,7 +26,11 @@ pub struct Peers {
     changed: watch::Sender<u64>,
     clock: Clock,
     seed: u64,
+    listener: Listener,
 }
+
+/// Who is told of changes of health, once somebody wants to be.
+pub(super) type Listener = Arc<OnceLock<Arc<dyn HealthListener>>>;
 
 struct Name {
     resolution: Resolution,
@@ -55,7 +60,7 @@ const LEAST: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_millis(500);
 
 impl Peers {
-    pub(super) fn new(id: Uuid, setup: Setup, tls: Option<Arc<UpstreamTls>>, clock: Clock) -> Self {
+    pub(super) fn new(id: Uuid, setup: Setup, tls: Option<Arc<UpstreamTls>>, clock: Clock, listener: Listener) -> Self {
         let seed = RandomState::new().hash_one(id);
         let peers = Self {
             id,
@@ -66,6 +71,7 @@ impl Peers {
             changed: watch::Sender::new(0),
             clock,
             seed,
+            listener,
         };
         peers.configure(setup, tls);
         peers
@@ -102,7 +108,7 @@ impl Peers {
         self.announce(change.as_slice());
     }
 
-    /// Logs changes of health, and has probes follow them.
+    /// Logs changes of health, tells of them, and has probes follow them.
     pub(crate) fn announce(&self, changes: &[Transition]) {
         if changes.is_empty() {
             return;
@@ -113,6 +119,17 @@ impl Peers {
                 upstream = %self.setup.load().name, target = %address.hostname, address = %address.socket, from, to,
                 "the health of a target changed"
             );
+            // Between states of the same use there is nothing to tell.
+            if let Some(listener) = self.listener.get()
+                && change.from.available() != change.to.available()
+            {
+                listener.changed(HealthChange {
+                    upstream: self.id,
+                    hostname: address.hostname.clone(),
+                    address: address.socket,
+                    healthy: change.to.available(),
+                });
+            }
         }
         self.changed.send_modify(|count| *count += 1);
     }

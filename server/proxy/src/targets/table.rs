@@ -1,6 +1,7 @@
 //! The Upstreams of a node.
 
-use super::peers::{Clock, Peers};
+use super::listener::HealthListener;
+use super::peers::{Clock, Listener, Peers};
 use super::refresh;
 use super::setup::Setup;
 use crate::dns::Resolver;
@@ -23,6 +24,7 @@ pub struct Targets {
     trust: Arc<Trust>,
     clock: Clock,
     wake: Arc<Notify>,
+    listener: Listener,
 }
 
 type ById = HashMap<Uuid, Arc<Peers>, foldhash::fast::RandomState>;
@@ -55,10 +57,16 @@ impl Targets {
             trust,
             clock: Clock::start(),
             wake: Arc::default(),
+            listener: Listener::default(),
         });
         let wake = targets.wake.clone();
         targets.resolver.runtime().spawn(refresh::run(Arc::downgrade(&targets), wake));
         targets
+    }
+
+    /// Has somebody told of every change of health from now on. Only the first one is.
+    pub fn listen(&self, listener: Arc<dyn HealthListener>) {
+        let _ = self.listener.set(listener);
     }
 
     /// Takes over the Upstreams of a Snapshot. To be called before the Snapshot is put to use. Addresses and health of
@@ -89,7 +97,7 @@ impl Targets {
 
     fn peers(&self, id: Uuid, held: Option<&Arc<Peers>>, setup: Setup, upstream: &CompiledUpstream) -> Arc<Peers> {
         let Some(peers) = held else {
-            return Arc::new(Peers::new(id, setup, upstream.tls.clone(), self.clock));
+            return Arc::new(Peers::new(id, setup, upstream.tls.clone(), self.clock, self.listener.clone()));
         };
         peers.configure(setup, upstream.tls.clone());
         peers.clone()
@@ -159,7 +167,7 @@ impl Targets {
                     peers.configure(setup, None);
                     peers.clone()
                 }
-                None => Arc::new(Peers::new(id, setup, None, self.clock)),
+                None => Arc::new(Peers::new(id, setup, None, self.clock, self.listener.clone())),
             };
             present.insert(id, peers);
         }

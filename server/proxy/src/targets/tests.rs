@@ -87,3 +87,27 @@ async fn health_stays_while_targets_do_and_upstreams_leave_late() {
     targets.publish_setups(Vec::new());
     assert!(targets.get(ID).is_none());
 }
+
+#[tokio::test]
+async fn a_listener_hears_what_goes_out_of_use_and_comes_back() {
+    #[derive(Default)]
+    struct Heard(std::sync::Mutex<Vec<(String, bool)>>);
+    impl HealthListener for Heard {
+        fn changed(&self, change: HealthChange) {
+            assert_eq!(change.upstream, ID);
+            self.0.lock().unwrap().push((change.address.to_string(), change.healthy));
+        }
+    }
+    let targets = targets(&Arc::default());
+    let heard = Arc::new(Heard::default());
+    targets.listen(heard.clone());
+    targets.publish_setups(vec![(ID, setup(&["127.0.0.1:1", "127.0.0.1:2"]))]);
+    let peers = targets.get(ID).unwrap();
+    let picked = peers.balancer().pick(None, &Tried::new()).unwrap().clone();
+    peers.report(&picked, Outcome::TcpFailure);
+    peers.report(&picked, Outcome::TcpFailure);
+    let target = Uuid::from_u128(u128::from(picked.socket.port()) - 1);
+    targets.set_health(ID, target, None, true).unwrap();
+    let socket = picked.socket.to_string();
+    assert_eq!(*heard.0.lock().unwrap(), [(socket.clone(), false), (socket, true)]);
+}

@@ -127,5 +127,6 @@ fn session_of(connection: &ServerConnection) -> TlsSession {
             .iter()
             .map(|certificate| Arc::from(certificate.as_ref()))
             .collect(),
+        client_verify: None,
     }
 }

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 /// What is copied behind the head so that both go out in one plain write.
-const COPY_LIMIT: usize = 8 * 1024;
+const COPY_LIMIT: usize = 16 * 1024;
 
 /// How far the request has gone out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::screen::Screen;
 use super::{Item, Visitor};
+use crate::turn::offer_turn;
 
 /// Under which path of which bucket an item is found.
 pub(super) struct Row {
@@ -76,6 +77,7 @@ impl Forest {
             from += group.len();
         }
         while let Some(Pending { node, from, to, depth }) = pending.pop_front() {
+            offer_turn(node);
             let group = &rows[from..to];
             let (first, last) = (path(&group[0]), path(&group[group.len() - 1]));
             let common = depth + first[depth..].iter().zip(&last[depth..]).take_while(|(a, b)| a == b).count();

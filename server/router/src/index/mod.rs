@@ -14,6 +14,7 @@ use foldhash::fast::RandomState;
 use crate::compile::Candidate;
 use crate::fields::NameKind;
 use crate::keys::{HostKey, Keys};
+use crate::turn::offer_turn;
 use forest::{Forest, Row};
 
 /// A candidate in a list.
@@ -66,6 +67,7 @@ impl Index {
         let mut text = Vec::new();
         let mut rows = Vec::new();
         for (rank, candidate) in candidates.iter_mut().enumerate() {
+            offer_turn(rank);
             let methods = &candidate.keys.methods;
             let methods = if methods.is_empty() { ALL_METHODS } else { index.mask(methods) };
             candidate.settle(methods & OTHER_METHODS == 0 || methods == ALL_METHODS);

@@ -13,12 +13,13 @@ pub struct Background {
 }
 
 impl Background {
-    /// Starts the thread.
-    pub fn start() -> io::Result<Background> {
+    /// Starts the thread; `begin` is the first it does.
+    pub fn start(begin: impl FnOnce() + Send + 'static) -> io::Result<Background> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("background".into()).spawn(move || {
+            begin();
             // Ends by a message or with the sender: both mean stop.
             let _ = runtime.block_on(stopped);
         })?;

@@ -52,12 +52,15 @@ pub struct Blueprint {
 impl Blueprint {
     /// Tables with the columns that the definitions of entities give: scalars, references and unique fields typed, all
     /// others JSON. They do not depend on the router's flavour or on the plugins that are enabled, so changing those needs
-    /// no migration.
-    pub fn of(catalog: Arc<Catalog>) -> Blueprint {
+    /// no migration; only kinds that a plugin brings along are taken from the node's own `given`.
+    pub fn of(catalog: Arc<Catalog>, given: &Definitions) -> Blueprint {
         let flavors = [Flavor::TraditionalCompatible, Flavor::Traditional, Flavor::Expressions];
         let definitions =
             flavors.map(|flavor| Definitions::new(PluginSchemas::default(), VaultSchemas::default(), flavor, true));
-        let known = |entity: &str| definitions.iter().filter_map(|all| all.entity(entity)).collect::<Vec<_>>();
+        let known = |entity: &str| {
+            let known: Vec<_> = definitions.iter().filter_map(|all| all.entity(entity)).collect();
+            if known.is_empty() { given.entity(entity).into_iter().collect() } else { known }
+        };
         Blueprint::with(
             catalog,
             |entity| known(entity).into_iter().map(|entity| entity.record.clone()).collect(),

@@ -5,8 +5,9 @@
 //! connection belongs to the reactor that opened it; calls may come from any thread. [`Commands`] is what
 //! `silverback migrations …` does.
 //!
-//! Every write transaction begins by bumping the one row of the revision table. That row's lock puts writers in a line,
-//! across nodes, so revisions are in the order of commits and what a writer has checked stays true until it commits.
+//! Every write transaction bumps the one row of the revision table: first of all on PostgreSQL, where that row's lock puts
+//! writers in a line across nodes, and last on SQLite, whose transactions begin with such a lock. So revisions are in the
+//! order of commits, and what a writer has checked stays true until it commits.
 
 mod background;
 mod blueprint;
@@ -15,12 +16,15 @@ mod commands;
 mod connect;
 mod count;
 mod failure;
+mod later;
 mod link;
 mod listen;
 mod log;
 mod note;
 mod open;
+mod probe;
 mod read;
+mod recent;
 mod sql;
 mod statement;
 mod write;

@@ -1,9 +1,10 @@
 //! The change log's table.
 
 use crate::codec;
+use crate::later::Later;
 use migration::{CHANGES, REVISION, WORKSPACE};
-use sea_orm::sea_query::{Expr, ExprTrait, Order, Query};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult};
+use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SimpleExpr, UpdateStatement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,13 +18,25 @@ const COLUMNS: [&str; 10] =
 
 /// Bumps the revision and so takes the place at the head of the line of writers.
 pub(crate) async fn bump(transaction: &DatabaseTransaction) -> Result<Revision, DbErr> {
-    let statement = Query::update()
+    made(transaction.query_one(&next()).await?)
+}
+
+/// Bumps the revision after everything else, where the transaction itself keeps others from writing.
+pub(crate) async fn bumped(mut later: Later, transaction: &DatabaseTransaction) -> Result<Revision, DbErr> {
+    later.push(transaction.get_database_backend().build(&next()));
+    made(later.answer(transaction).await?)
+}
+
+fn next() -> UpdateStatement {
+    Query::update()
         .table(REVISION)
         .value("revision", Expr::col("revision").add(1_i64))
         .and_where(Expr::col("id").eq(1_i64))
         .returning_col("revision")
-        .take();
-    let row = transaction.query_one(&statement).await?;
+        .take()
+}
+
+fn made(row: Option<QueryResult>) -> Result<Revision, DbErr> {
     let revision: i64 = row.ok_or_else(lost)?.try_get_by_index(0)?;
     Ok(revision.unsigned_abs())
 }
@@ -41,15 +54,40 @@ pub(crate) async fn revision<C: ConnectionTrait>(db: &C) -> Result<(Revision, Re
     Ok((revision.unsigned_abs(), forgotten.unsigned_abs()))
 }
 
-/// Appends what a batch did.
-pub(crate) async fn append(
-    transaction: &DatabaseTransaction,
-    revision: Revision,
+/// The time as the log keeps it: to the microsecond.
+pub(crate) fn now() -> SystemTime {
+    let past = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::from_micros(past.as_micros() as u64)
+}
+
+/// What the log got of a batch.
+pub(crate) fn entries(revision: Revision, at: SystemTime, batch: &Batch, done: Vec<ChangeKind>) -> Vec<Change> {
+    let (author, request_id): (Arc<str>, Arc<str>) = (batch.author.as_str().into(), batch.request_id.as_str().into());
+    let entry = |kind| Change { revision, at, author: author.clone(), request_id: request_id.clone(), kind };
+    done.into_iter().map(entry).collect()
+}
+
+/// Has what a batch did appended. `revision`: `None` where [`bumped`] follows.
+pub(crate) fn append(
+    later: &mut Later,
+    backend: DbBackend,
+    revision: Option<Revision>,
+    at: SystemTime,
     batch: &Batch,
     done: &[ChangeKind],
-) -> Result<(), DbErr> {
-    let backend = transaction.get_database_backend();
-    let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |past| past.as_micros() as i64);
+) {
+    let at = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |past| past.as_micros() as i64);
+    let revision = || match revision {
+        Some(revision) => codec::Cell::Integer(revision as i64).expression(backend),
+        None => {
+            let next = Query::select()
+                .expr(Expr::col("revision").add(1_i64))
+                .from(REVISION)
+                .and_where(Expr::col("id").eq(1_i64))
+                .take();
+            SimpleExpr::SubQuery(None, Box::new(next.into()))
+        }
+    };
     let text = |text: &str| codec::Cell::Text(codec::escape(text).into_owned());
     let state = |record: &Option<Arc<Record>>, ws: Option<Uuid>| match record {
         Some(record) => codec::Cell::Json(written(record, ws).to_string()),
@@ -72,7 +110,6 @@ pub(crate) async fn append(
             };
             let position = codec::Cell::Integer((chunk * CHUNK + index) as i64);
             let cells = [
-                codec::Cell::Integer(revision as i64),
                 position,
                 codec::Cell::Integer(at),
                 text(&batch.author),
@@ -83,11 +120,11 @@ pub(crate) async fn append(
                 before,
                 after,
             ];
-            insert.values_panic(cells.map(|cell| cell.expression(backend)));
+            let cells = cells.into_iter().map(|cell| cell.expression(backend));
+            insert.values_panic(std::iter::once(revision()).chain(cells));
         }
-        transaction.execute(&insert).await?;
+        later.push(backend.build(&insert));
     }
-    Ok(())
 }
 
 fn written(record: &Record, ws: Option<Uuid>) -> Value {
@@ -162,6 +199,48 @@ pub(crate) async fn after<C: ConnectionTrait>(
         // A position beyond the newest is one of another life of this database, before it was reset or restored.
         return Err(Error::Forgotten { oldest: forgotten });
     }
+    let mut changes = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(change) = read(row, catalog, json).map_err(unavailable)? {
+            changes.push(change);
+        }
+    }
+    Ok(changes)
+}
+
+/// Changes up to a revision in whole batches, the newest first, at least one; no further batch once `limit` entries are
+/// reached.
+pub(crate) async fn until<C: ConnectionTrait>(
+    db: &C,
+    catalog: &Catalog,
+    revision: Revision,
+    limit: usize,
+    json: bool,
+) -> Result<Vec<Change>, Error> {
+    use crate::failure::unavailable;
+    let earlier = Expr::col("revision").lte(i64::try_from(revision).unwrap_or(i64::MAX));
+    let first = Query::select()
+        .column("revision")
+        .from(CHANGES)
+        .and_where(earlier.clone())
+        .order_by("revision", Order::Desc)
+        .order_by("position", Order::Desc)
+        .limit(1)
+        .offset(limit.clamp(1, i64::MAX as usize) as u64 - 1)
+        .take();
+    let first: i64 = match db.query_one(&first).await.map_err(unavailable)? {
+        Some(row) => row.try_get_by_index(0).map_err(unavailable)?,
+        None => 0,
+    };
+    let entries = Query::select()
+        .columns(COLUMNS)
+        .from(CHANGES)
+        .and_where(earlier)
+        .and_where(Expr::col("revision").gte(first))
+        .order_by("revision", Order::Desc)
+        .order_by("position", Order::Asc)
+        .take();
+    let rows = db.query_all(&entries).await.map_err(unavailable)?;
     let mut changes = Vec::with_capacity(rows.len());
     for row in &rows {
         if let Some(change) = read(row, catalog, json).map_err(unavailable)? {

@@ -7,6 +7,7 @@ use crate::failure::{OpenError, unavailable};
 use crate::link::Link;
 use crate::listen::{Lookout, channel};
 use crate::open::{Settings, prepare};
+use crate::recent::Recent;
 use crate::{log, note, read, write};
 use migration::EXPIRES;
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -39,6 +40,7 @@ struct Inner {
     channel: Option<String>,
     // Writers of this process come one after the other: those who wait for the database's lock would use up the pool.
     turn: tokio::sync::Mutex<()>,
+    recent: Recent,
     // The newest view, for as long as someone uses it.
     latest: Mutex<Weak<View>>,
 }
@@ -98,6 +100,7 @@ impl Sql {
             keep: settings.log_entries,
             channel,
             turn: tokio::sync::Mutex::new(()),
+            recent: Recent::new(revision, settings.log_entries),
             latest: Mutex::new(Weak::new()),
         };
         Ok(Sql { inner: Arc::new(inner), handle: handle.clone(), tasks })
@@ -158,13 +161,25 @@ impl Inner {
             channel: self.channel.as_deref(),
             now: unix_now(),
         };
-        let revision = write::apply(&context, batch).await?;
+        let (revision, changes) = write::apply(&context, batch).await?;
+        // Before anyone is told: who hears of the revision finds them.
+        self.recent.add(revision, changes);
         self.lookout.revision.send_if_modified(|current| {
             let newer = revision > *current;
             *current = Ord::max(revision, *current);
             newer
         });
         Ok(revision)
+    }
+
+    /// See [`Store::changes`].
+    async fn changes(&self, after: Revision, limit: usize) -> Result<Vec<Change>, Error> {
+        let newest = *self.lookout.revision.borrow();
+        if let Some(changes) = self.recent.after(after, limit, newest) {
+            return Ok(changes);
+        }
+        let json = self.channel.is_some();
+        log::after(&self.link.pools().read, self.blueprint.catalog(), after, limit, json).await
     }
 
     /// The newest view: the one in use brought forward by the change log where that is enough, or else read anew.
@@ -256,9 +271,13 @@ impl Store for Sql {
     }
 
     fn changes(&self, after: Revision, limit: usize) -> Pending<'_, Vec<Change>> {
+        self.background(move |inner| async move { inner.changes(after, limit).await })
+    }
+
+    fn history(&self, until: Revision, limit: usize) -> Pending<'_, Vec<Change>> {
         self.background(move |inner| async move {
             let json = inner.channel.is_some();
-            log::after(&inner.link.pools().read, inner.blueprint.catalog(), after, limit, json).await
+            log::until(&inner.link.pools().read, inner.blueprint.catalog(), until, limit, json).await
         })
     }
 

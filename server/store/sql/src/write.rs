@@ -3,10 +3,12 @@
 use crate::blueprint::{Blueprint, Layout};
 use crate::codec::{self, Cell};
 use crate::failure::{sentence, unavailable, values, violation};
-use crate::statement::{column, keyed, rivals, rows};
+use crate::later::Later;
+use crate::probe::probe;
+use crate::statement::{column, keyed, rows};
 use crate::{log, read};
 use migration::{TAGS, WORKSPACE};
-use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, Order, Query, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, Order, Query};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
@@ -16,7 +18,8 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use store::{Batch, ChangeKind, Error, Id, OnDelete, Operation, Precondition, Record, Revision, Rules, View};
+use std::time::SystemTime;
+use store::{Batch, Change, ChangeKind, Error, Id, OnDelete, Operation, Precondition, Record, Revision, Rules, View};
 use uuid::Uuid;
 
 /// Values bound per `INSERT` at most; SQLite takes 32766, PostgreSQL 65535.
@@ -34,8 +37,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: i64,
 }
 
-/// Applies a batch: all of it, or nothing and an error.
-pub(crate) async fn apply(context: &Context<'_>, batch: Batch) -> Result<Revision, Error> {
+/// Applies a batch: all of it, or nothing and an error. Gives what the change log got, too.
+pub(crate) async fn apply(context: &Context<'_>, mut batch: Batch) -> Result<(Revision, Vec<Change>), Error> {
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
@@ -47,35 +50,35 @@ pub(crate) async fn apply(context: &Context<'_>, batch: Batch) -> Result<Revisio
         blueprint: context.blueprint,
         now: context.now,
         done: Vec::new(),
-        writing: None,
+        later: Later::default(),
     };
-    match writer.run(context, batch).await {
+    let at = log::now();
+    match writer.run(context, &mut batch, at).await {
         Ok(revision) => {
             let done = writer.done;
-            transaction.commit().await.map_err(|error| refused(context, error, &done, None))?;
-            Ok(revision)
+            transaction.commit().await.map_err(|error| refused(context, error, &done))?;
+            Ok((revision, log::entries(revision, at, &batch, done)))
         }
         Err(failure) => {
-            let (done, writing) = (writer.done, writer.writing);
+            let done = writer.done;
             if let Err(error) = transaction.rollback().await {
                 // Nothing can be done: the connection is gone, and the transaction with it.
                 tracing::debug!(cause = sentence(&error), "a transaction was not rolled back in order");
             }
             Err(match failure {
                 Failure::Refused(error) => error,
-                Failure::Database(error) => refused(context, error, &done, writing),
+                Failure::Database(error) => refused(context, error, &done),
             })
         }
     }
 }
 
-/// `writing`: the record whose row was being written, if it came to that.
-fn refused(context: &Context<'_>, error: DbErr, done: &[ChangeKind], writing: Option<Arc<Record>>) -> Error {
+fn refused(context: &Context<'_>, error: DbErr, done: &[ChangeKind]) -> Error {
     let written = done.iter().filter_map(|change| match change {
         ChangeKind::Record { after: Some(record), .. } => Some(record.clone()),
         _ => None,
     });
-    violation(context.blueprint, error, &written.chain(writing).collect::<Vec<_>>())
+    violation(context.blueprint, error, &written.collect::<Vec<_>>())
 }
 
 /// Why a step did not succeed.
@@ -101,21 +104,33 @@ struct Writer<'a> {
     backend: DbBackend,
     blueprint: &'a Blueprint,
     now: i64,
+    /// What was done, or is about to be by what waits in `later`.
     done: Vec<ChangeKind>,
-    writing: Option<Arc<Record>>,
+    /// Written before anything is read.
+    later: Later,
 }
 
 impl Writer<'_> {
-    async fn run(&mut self, context: &Context<'_>, mut batch: Batch) -> Result<Revision, Failure> {
-        // First of all: from here on no one else writes until this transaction ends.
-        let revision = log::bump(self.db).await?;
+    async fn run(&mut self, context: &Context<'_>, batch: &mut Batch, at: SystemTime) -> Result<Revision, Failure> {
+        // First of all: from here on no one else writes until this transaction ends. SQLite's begins with that lock.
+        let taken = match self.backend {
+            DbBackend::Sqlite => None,
+            _ => Some(log::bump(self.db).await?),
+        };
         for precondition in &batch.preconditions {
-            self.check(precondition, revision - 1).await?;
+            self.check(precondition, taken).await?;
         }
         for operation in std::mem::take(&mut batch.operations) {
             self.operate(operation).await?;
         }
-        log::append(self.db, revision, &batch, &self.done).await?;
+        log::append(&mut self.later, self.backend, taken, at, batch, &self.done);
+        let revision = match taken {
+            Some(revision) => {
+                self.later.run(self.db).await?;
+                revision
+            }
+            None => log::bumped(std::mem::take(&mut self.later), self.db).await?,
+        };
         log::prune(self.db, revision, context.keep).await?;
         if let Some(channel) = context.channel {
             let text = "SELECT pg_notify($1, '')";
@@ -124,9 +139,14 @@ impl Writer<'_> {
         Ok(revision)
     }
 
-    async fn check(&self, precondition: &Precondition, newest: Revision) -> Result<(), Failure> {
+    /// `taken`: the revision that this transaction makes, where it is known by now.
+    async fn check(&self, precondition: &Precondition, taken: Option<Revision>) -> Result<(), Failure> {
         let refusal = match precondition {
             Precondition::Version(revision) => {
+                let newest = match taken {
+                    Some(taken) => taken - 1,
+                    None => log::revision(self.db).await?.0,
+                };
                 (newest > *revision).then(|| format!("revision {revision} is no longer the newest"))
             }
             Precondition::Unchanged(record) => {
@@ -149,14 +169,12 @@ impl Writer<'_> {
     async fn operate(&mut self, operation: Operation) -> Result<(), Failure> {
         match operation {
             Operation::Insert(record) => self.put(record, Before::Nothing).await,
-            Operation::Update(record) => {
-                match read::get(self.db, self.blueprint, record.entity, &record.id, None).await? {
-                    None => Err(Error::Missing { entity: record.entity, id: record.id }.into()),
-                    found => self.put(record, Before::Read(found)).await,
-                }
-            }
+            Operation::Update(record) => match self.get(record.entity, &record.id).await? {
+                None => Err(Error::Missing { entity: record.entity, id: record.id }.into()),
+                found => self.put(record, Before::Read(found)).await,
+            },
             Operation::Upsert(record) => {
-                let found = read::get(self.db, self.blueprint, record.entity, &record.id, None).await?;
+                let found = self.get(record.entity, &record.id).await?;
                 self.put(record, Before::Read(found)).await
             }
             Operation::Delete { entity, id } => self.delete(entity, &id).await,
@@ -167,12 +185,13 @@ impl Writer<'_> {
     /// Writes a record in the place of `before`, after the checks that keep the rules.
     async fn put(&mut self, record: Record, before: Before) -> Result<(), Failure> {
         let (layout, rules) = self.blueprint.layout(record.entity)?;
-        let probe = self.probe(layout, rules, &record, matches!(before, Before::Nothing)).await?;
+        self.later.run(self.db).await?;
+        let probe = probe(self.db, self.blueprint, layout, rules, &record, matches!(before, Before::Nothing)).await?;
         let mut before = match before {
             Before::Read(found) => found,
             Before::Nothing if !probe.taken => None,
             Before::Nothing => {
-                let found = read::get(self.db, self.blueprint, record.entity, &record.id, None).await?;
+                let found = self.get(record.entity, &record.id).await?;
                 if found.as_ref().is_some_and(|found| !found.expired(self.now)) {
                     return Err(Error::PrimaryKey { entity: record.entity, id: record.id }.into());
                 }
@@ -182,7 +201,7 @@ impl Writer<'_> {
         let mut expired = Vec::new();
         for (unique, holder) in rules.unique.iter().zip(probe.holders) {
             let Some(holder) = holder else { continue };
-            let found = read::get(self.db, self.blueprint, record.entity, &holder, None).await?;
+            let found = self.get(record.entity, &holder).await?;
             if found.is_some_and(|found| !found.expired(self.now)) {
                 let fields = values(&unique.fields, &record);
                 return Err(Error::Unique { entity: rules.entity, fields, holder }.into());
@@ -203,13 +222,19 @@ impl Writer<'_> {
             self.delete(rules.entity, &holder).await?;
             if before.is_some() {
                 // What goes with the holder may be the record itself.
-                before = read::get(self.db, self.blueprint, record.entity, &record.id, None).await?;
+                before = self.get(record.entity, &record.id).await?;
             }
         }
-        self.write(layout, rules, Arc::new(record), before).await
+        self.write(layout, rules, Arc::new(record), before)
     }
 
-    async fn write(
+    /// The record with a primary key as this transaction sees it; also one whose time has run out.
+    async fn get(&mut self, entity: &str, id: &Id) -> Result<Option<Arc<Record>>, Failure> {
+        self.later.run(self.db).await?;
+        Ok(read::get(self.db, self.blueprint, entity, id, None).await?)
+    }
+
+    fn write(
         &mut self,
         layout: &Layout,
         rules: &Rules,
@@ -217,7 +242,6 @@ impl Writer<'_> {
         before: Option<Arc<Record>>,
     ) -> Result<(), Failure> {
         let cells = cells(layout, rules, &record)?;
-        self.writing = Some(record.clone());
         if before.is_some() {
             let mut update = Query::update().table(layout.entity).take();
             if let Some(key) = cells.first() {
@@ -225,13 +249,13 @@ impl Writer<'_> {
             }
             let named = layout.names().map(str::to_owned).zip(cells).skip(1);
             update.values(named.map(|(name, cell)| (name, cell.expression(self.backend))));
-            self.db.execute(&update).await?;
+            self.later.push(self.backend.build(&update));
         } else {
             let mut insert = into(layout);
             insert.values_panic(cells.into_iter().map(|cell| cell.expression(self.backend)));
-            self.db.execute(&insert).await?;
+            self.later.push(self.backend.build(&insert));
         }
-        self.tag(layout, before.as_deref(), Some(&record)).await?;
+        self.tag(layout, before.as_deref(), Some(&record));
         self.done.push(ChangeKind::Record {
             entity: rules.entity,
             id: record.id.clone(),
@@ -243,16 +267,16 @@ impl Writer<'_> {
     }
 
     /// Keeps the index of tags in step with a record.
-    async fn tag(&self, layout: &Layout, before: Option<&Record>, after: Option<&Record>) -> Result<(), Failure> {
+    fn tag(&mut self, layout: &Layout, before: Option<&Record>, after: Option<&Record>) {
         type Carried<'r> = BTreeSet<(Uuid, &'r str)>;
         fn carried(record: Option<&Record>) -> Carried<'_> {
             let ws = record.and_then(|record| record.ws).unwrap_or_default();
             record.into_iter().flat_map(Record::tags).map(|tag| (ws, tag)).collect()
         }
         let (old, new) = (carried(before), carried(after));
-        let Some(id) = before.or(after).and_then(|record| record.id.uuid()) else { return Ok(()) };
+        let Some(id) = before.or(after).and_then(|record| record.id.uuid()) else { return };
         if old == new || !layout.keyed_by_uuid() {
-            return Ok(());
+            return;
         }
         if !old.is_empty() {
             let delete = Query::delete()
@@ -260,90 +284,21 @@ impl Writer<'_> {
                 .and_where(Expr::col("record_id").eq(id))
                 .and_where(Expr::col("entity").eq(layout.entity))
                 .take();
-            self.db.execute(&delete).await?;
+            self.later.push(self.backend.build(&delete));
         }
         let rows: Vec<_> = new.into_iter().map(|(ws, tag)| (layout.entity, tag, ws, id)).collect();
-        self.insert_tags(&rows).await
+        self.insert_tags(&rows);
     }
 
-    async fn insert_tags(&self, rows: &[(&'static str, &str, Uuid, Uuid)]) -> Result<(), Failure> {
+    fn insert_tags(&mut self, rows: &[(&'static str, &str, Uuid, Uuid)]) {
         for chunk in rows.chunks(BOUND / 4) {
             let mut insert = Query::insert().into_table(TAGS).columns(["entity", "tag", WORKSPACE, "record_id"]).take();
             for (entity, tag, ws, id) in chunk {
                 let tag = codec::escape(tag).into_owned();
                 insert.values_panic([(*entity).into(), tag.into(), (*ws).into(), (*id).into()]);
             }
-            self.db.execute(&insert).await?;
+            self.later.push(self.backend.build(&insert));
         }
-        Ok(())
-    }
-
-    /// Asks, in one statement, whether what a record points to is there, and who holds its unique values; `key`: also whether
-    /// its primary key is taken.
-    async fn probe(&self, layout: &Layout, rules: &Rules, record: &Record, key: bool) -> Result<Probe, Failure> {
-        let mut select = Query::select();
-        let mut asked = 0;
-        let mut ask = |statement: sea_orm::sea_query::SelectStatement| {
-            select.expr_as(SimpleExpr::SubQuery(None, Box::new(statement.into())), format!("q{asked}"));
-            asked += 1;
-            asked - 1
-        };
-        let mut probe = Probe { references: vec![None; rules.references.len()], holders: Vec::new(), taken: false };
-        let mut references = Vec::new();
-        for (index, reference) in rules.references.iter().enumerate() {
-            let Some(id) = record.reference(reference.field) else { continue };
-            // What is not kept here (a kind that a catalog leaves out) cannot be checked here.
-            let Ok((target, _)) = self.blueprint.layout(reference.entity) else { continue };
-            match codec::key(target.table.key.kind, &id) {
-                None => probe.references[index] = Some(false),
-                Some(key) => {
-                    let ws = Query::select()
-                        .expr(column(target, WORKSPACE))
-                        .from(target.entity)
-                        .and_where(keyed(target, key))
-                        .take();
-                    references.push((index, ask(ws)));
-                }
-            }
-        }
-        let own = codec::key(layout.table.key.kind, &record.id);
-        let there = own.clone().filter(|_| key).map(|own| {
-            let count = Query::select().expr(Expr::val(1_i64)).from(layout.entity).and_where(keyed(layout, own)).take();
-            ask(count)
-        });
-        let mut holders = Vec::new();
-        for rule in 0..rules.unique.len() {
-            let Some(conditions) = rivals(layout, rules, self.backend, rule, record) else { continue };
-            let key = column(layout, &layout.table.key.name);
-            let mut holder = Query::select().expr(key.clone()).from(layout.entity).limit(1).take();
-            for condition in conditions {
-                holder.and_where(condition);
-            }
-            holder.and_where_option(own.clone().map(|own| key.ne(own.value())));
-            holders.push((rule, ask(holder)));
-        }
-        probe.holders = vec![None; rules.unique.len()];
-        if asked == 0 {
-            return Ok(probe);
-        }
-        let row = self.db.query_one(&select).await?;
-        let row = row.ok_or_else(|| DbErr::Custom("a query without a table gave no row".to_owned()))?;
-        if let Some(answer) = there {
-            probe.taken = row.try_get_by_index::<Option<i64>>(answer)?.is_some();
-        }
-        for (index, answer) in references {
-            let found: Option<Uuid> = row.try_get_by_index(answer)?;
-            probe.references[index] =
-                Some(found.is_some_and(|ws| ws.is_nil() || record.ws.is_none_or(|own| own == ws)));
-        }
-        for (rule, answer) in holders {
-            probe.holders[rule] = match codec::read(&row, answer, layout.table.key.kind)? {
-                Cell::Uuid(uuid) => Some(Id::Uuid(uuid)),
-                Cell::Text(text) => Some(Id::parse(&codec::unescape(text))),
-                _ => None,
-            };
-        }
-        Ok(probe)
     }
 
     fn delete<'s>(
@@ -352,13 +307,13 @@ impl Writer<'_> {
         id: &'s Id,
     ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 's>> {
         Box::pin(async move {
-            let Some(removed) = read::get(self.db, self.blueprint, entity, id, None).await? else { return Ok(()) };
+            let Some(removed) = self.get(entity, id).await? else { return Ok(()) };
             let blueprint = self.blueprint;
             let (layout, _) = blueprint.layout(entity)?;
             let Some(key) = codec::key(layout.table.key.kind, id) else { return Ok(()) };
             let delete = Query::delete().from_table(layout.entity).and_where(keyed(layout, key)).take();
-            self.db.execute(&delete).await?;
-            self.tag(layout, Some(&removed), None).await?;
+            self.later.push(self.backend.build(&delete));
+            self.tag(layout, Some(&removed), None);
             // Removed first: records that point to each other do not keep one another alive.
             for (rules, reference) in blueprint.catalog().pointing_to(entity) {
                 for child in self.children(rules, reference.field, id).await? {
@@ -371,7 +326,9 @@ impl Writer<'_> {
                         OnDelete::Null => {
                             let mut changed = Record::clone(&child);
                             changed.value.insert(reference.field.to_owned(), Value::Null);
-                            let probe = self.probe(blueprint.layout(rules.entity)?.0, rules, &changed, false).await?;
+                            let layout = blueprint.layout(rules.entity)?.0;
+                            self.later.run(self.db).await?;
+                            let probe = probe(self.db, blueprint, layout, rules, &changed, false).await?;
                             // Two that differed by what they pointed to may now be alike.
                             for (unique, holder) in rules.unique.iter().zip(probe.holders) {
                                 if let Some(holder) = holder {
@@ -379,8 +336,7 @@ impl Writer<'_> {
                                     return Err(Error::Unique { entity: rules.entity, fields, holder }.into());
                                 }
                             }
-                            let layout = blueprint.layout(rules.entity)?.0;
-                            self.write(layout, rules, Arc::new(changed), Some(child)).await?;
+                            self.write(layout, rules, Arc::new(changed), Some(child))?;
                         }
                     }
                 }
@@ -391,7 +347,7 @@ impl Writer<'_> {
         })
     }
 
-    async fn children(&self, rules: &Rules, field: &str, id: &Id) -> Result<Vec<Arc<Record>>, Failure> {
+    async fn children(&mut self, rules: &Rules, field: &str, id: &Id) -> Result<Vec<Arc<Record>>, Failure> {
         let (layout, rules) = self.blueprint.layout(rules.entity)?;
         let Some(found) = layout.column(field) else { return Ok(Vec::new()) };
         let Some(cell) = codec::key(found.kind, id) else { return Ok(Vec::new()) };
@@ -399,12 +355,14 @@ impl Writer<'_> {
             .and_where(column(layout, field).eq(cell.value()))
             .order_by((layout.entity, layout.table.key.name.clone()), Order::Asc)
             .take();
+        self.later.run(self.db).await?;
         Ok(read::records(self.db, layout, rules, &statement).await?)
     }
 
     async fn replace(&mut self, records: Vec<Record>) -> Result<(), Failure> {
         // The rules are checked in memory, where the whole fits by definition of the operation.
         let view = View::of(self.blueprint.catalog().clone(), records, 0)?;
+        self.later.run(self.db).await?;
         let mut before = 0;
         for layout in self.blueprint.layouts() {
             before +=
@@ -427,7 +385,8 @@ impl Writer<'_> {
                     }
                 }
                 self.db.execute(&insert).await?;
-                self.insert_tags(&tags).await?;
+                self.insert_tags(&tags);
+                self.later.run(self.db).await?;
             }
         }
         // Whoever follows the log starts anew here; what came before in this batch no longer matters.
@@ -443,16 +402,6 @@ enum Before {
     Nothing,
     /// It was looked for.
     Read(Option<Arc<Record>>),
-}
-
-/// What a record needs to know of its surroundings, by the position of references and unique rules.
-struct Probe {
-    /// Whether the referenced record is there; `None` when nothing is referenced.
-    references: Vec<Option<bool>>,
-    /// Who else holds the values.
-    holders: Vec<Option<Id>>,
-    /// Whether the primary key is taken, where that was asked.
-    taken: bool,
 }
 
 pub(crate) fn into(layout: &Layout) -> InsertStatement {

@@ -1,7 +1,7 @@
 //! From a timeline to a tree of spans.
 
 use super::Kinds;
-use super::span::{Kind, Span, Status, Value};
+use super::span::{Attributes, Event, Kind, Span, Status, Value};
 use exchange::{Exchange, SpanId, Stamp, TraceContext, Try, TryError, Version};
 use std::borrow::Cow;
 use std::time::UNIX_EPOCH;
@@ -26,6 +26,7 @@ pub fn render(exchange: &Exchange, trace: &TraceContext, kinds: Kinds) -> Vec<Sp
         tree.routing();
     }
     tree.plugins(kinds);
+    tree.sections();
     if kinds.any(Kinds::DNS_QUERY) {
         tree.looks();
     }
@@ -170,6 +171,39 @@ impl Tree<'_> {
                 let name = format!("kong.{}.plugin.{}", call.phase, call.plugin);
                 self.open(name, Kind::Internal, call.start, call.end);
             }
+        }
+    }
+
+    /// What plugins measured themselves.
+    fn sections(&mut self) {
+        for section in &self.exchange.timeline.sections {
+            let values = |of: &serde_json::Map<String, serde_json::Value>| -> Attributes {
+                of.iter().filter_map(|(name, value)| Some((name.clone().into(), Value::of_json(value)?))).collect()
+            };
+            let events = section.events.iter();
+            self.spans.push(Span {
+                trace_id: self.trace.trace_id,
+                span_id: section.id,
+                parent: Some(section.parent.unwrap_or(self.trace.span_id)),
+                remote_parent: false,
+                name: section.name.to_string().into(),
+                kind: Kind::of_number(section.kind),
+                start: section.start,
+                end: section.end.max(section.start),
+                attributes: values(&section.attributes),
+                events: events
+                    .map(|(name, at, known)| Event {
+                        name: name.to_string().into(),
+                        at: *at,
+                        attributes: values(known),
+                    })
+                    .collect(),
+                status: match section.status {
+                    1 => Status::Ok,
+                    2 => Status::Error(Cow::Borrowed("")),
+                    _ => Status::Unset,
+                },
+            });
         }
     }
 

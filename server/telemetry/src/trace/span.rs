@@ -21,6 +21,19 @@ pub enum Kind {
     Consumer,
 }
 
+impl Kind {
+    /// By OTLP's number.
+    pub fn of_number(number: u8) -> Self {
+        match number {
+            2 => Self::Server,
+            3 => Self::Client,
+            4 => Self::Producer,
+            5 => Self::Consumer,
+            _ => Self::Internal,
+        }
+    }
+}
+
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -41,6 +54,21 @@ impl Value {
     pub fn lossy(bytes: &[u8]) -> Self {
         let cut = &bytes[..bytes.len().min(MAX_TEXT)];
         Self::Text(Cow::Owned(String::from_utf8_lossy(cut).into_owned()))
+    }
+
+    /// None for what no attribute can be: nothing, and objects.
+    pub fn of_json(json: &serde_json::Value) -> Option<Self> {
+        use serde_json::Value as Json;
+        Some(match json {
+            Json::Null | Json::Object(_) => return None,
+            Json::Bool(value) => Self::Bool(*value),
+            Json::Number(number) => match number.as_i64() {
+                Some(whole) => Self::Int(whole),
+                None => Self::Double(number.as_f64()?),
+            },
+            Json::String(text) => text.clone().into(),
+            Json::Array(items) => Self::List(items.iter().filter_map(Self::of_json).collect()),
+        })
     }
 
     fn size(&self) -> usize {

@@ -19,8 +19,12 @@ fn catalog(flavor: Flavor) -> Arc<Catalog> {
     Arc::new(Catalog::of(&definitions(flavor)))
 }
 
+fn blueprint(flavor: Flavor) -> Blueprint {
+    Blueprint::of(catalog(flavor), &definitions(flavor))
+}
+
 fn open(database: Database) -> Sql {
-    let blueprint = Blueprint::of(catalog(Flavor::TraditionalCompatible));
+    let blueprint = blueprint(Flavor::TraditionalCompatible);
     open_on(background(), settings(database), blueprint).expect("opens")
 }
 
@@ -36,14 +40,14 @@ fn record(entity: &str, input: Value) -> Record {
 
 #[test]
 fn the_tables_are_the_same_for_every_flavour() {
-    let tables = |flavor| Blueprint::of(catalog(flavor)).tables();
+    let tables = |flavor| blueprint(flavor).tables();
     assert_eq!(tables(Flavor::TraditionalCompatible), tables(Flavor::Traditional));
     assert_eq!(tables(Flavor::TraditionalCompatible), tables(Flavor::Expressions));
 }
 
 #[test]
 fn every_kind_of_the_definitions_has_a_table_of_its_own() {
-    let tables = Blueprint::of(catalog(Flavor::TraditionalCompatible)).tables();
+    let tables = blueprint(Flavor::TraditionalCompatible).tables();
     let table = |name: &str| tables.iter().find(|table| table.name == name).expect(name);
     assert_eq!(table("keyauth_credentials").namespace, "key-auth");
     assert_eq!(table("services").namespace, "core");

@@ -22,7 +22,7 @@ fn nodes_that_start_at_the_same_moment_set_up_a_database_once() {
             .map(|_| {
                 let database = database.clone();
                 std::thread::spawn(move || {
-                    let own = Background::start().expect("a thread");
+                    let own = Background::start(|| ()).expect("a thread");
                     let store = open_on(own.handle(), settings(database), Blueprint::bare(conformance::catalog()));
                     store.map(|store| drop((store, own)))
                 })
@@ -37,7 +37,7 @@ fn nodes_that_start_at_the_same_moment_set_up_a_database_once() {
 #[tokio::test]
 async fn of_two_who_want_the_same_name_one_gets_it() {
     for (database, _folder) in both() {
-        let (own, others) = (Background::start().expect("a thread"), Background::start().expect("a thread"));
+        let (own, others) = (Background::start(|| ()).expect("a thread"), Background::start(|| ()).expect("a thread"));
         let node = |on: &Background| {
             open_on(on.handle(), settings(database.clone()), Blueprint::bare(conformance::catalog())).expect("opens")
         };
@@ -61,7 +61,7 @@ async fn of_two_who_want_the_same_name_one_gets_it() {
 #[tokio::test]
 async fn of_two_who_change_the_same_revision_one_is_told() {
     for (database, _folder) in both() {
-        let (own, others) = (Background::start().expect("a thread"), Background::start().expect("a thread"));
+        let (own, others) = (Background::start(|| ()).expect("a thread"), Background::start(|| ()).expect("a thread"));
         let node = |on: &Background| {
             open_on(on.handle(), settings(database.clone()), Blueprint::bare(conformance::catalog())).expect("opens")
         };
@@ -84,7 +84,7 @@ async fn of_two_who_change_the_same_revision_one_is_told() {
 #[tokio::test]
 async fn revisions_are_in_the_order_in_which_writers_commit() {
     for (database, _folder) in both() {
-        let backgrounds: Vec<Background> = (0..3).map(|_| Background::start().expect("a thread")).collect();
+        let backgrounds: Vec<Background> = (0..3).map(|_| Background::start(|| ()).expect("a thread")).collect();
         let nodes: Vec<_> = backgrounds
             .iter()
             .map(|on| {
@@ -127,7 +127,7 @@ async fn a_node_learns_of_what_another_wrote() {
         // Notifications alone on PostgreSQL, the clock alone on SQLite.
         let poll = if matches!(database, Database::Postgres(_)) { NEVER } else { Duration::from_millis(20) };
         let settings = Settings { poll, ..settings(database) };
-        let on = Background::start().expect("a thread");
+        let on = Background::start(|| ()).expect("a thread");
         let node = || open_on(on.handle(), settings.clone(), Blueprint::bare(conformance::catalog())).expect("opens");
         let (writer, reader) = (node(), node());
         let mut revisions = reader.subscribe();
@@ -144,7 +144,7 @@ async fn a_node_learns_of_what_another_wrote() {
 async fn a_listener_whose_connection_was_killed_recovers() {
     let to = postgres::database();
     let settings = Settings { poll: NEVER, ..settings(Database::Postgres(to.clone())) };
-    let on = Background::start().expect("a thread");
+    let on = Background::start(|| ()).expect("a thread");
     let node = || open_on(on.handle(), settings.clone(), Blueprint::bare(conformance::catalog())).expect("opens");
     let (writer, reader) = (node(), node());
     let mut revisions = reader.subscribe();

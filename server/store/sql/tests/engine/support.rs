@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 /// The background runtime that all tests share.
 pub fn background() -> &'static Handle {
     static SHARED: std::sync::OnceLock<Background> = std::sync::OnceLock::new();
-    SHARED.get_or_init(|| Background::start().expect("a thread")).handle()
+    SHARED.get_or_init(|| Background::start(|| ()).expect("a thread")).handle()
 }
 
 /// Settings with a quick look-out, for tests that wait for it.

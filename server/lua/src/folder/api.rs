@@ -1,0 +1,299 @@
+//! An `api.lua`: paths of the Admin API that a plugin answers.
+//!
+//! They are answered on a thread of their own, which has a state like a worker's.
+
+use super::FolderError;
+use crate::current::{Call, Running};
+use crate::error;
+use crate::phase::Phase;
+use crate::value::{self, Null};
+use crate::worker::Worker;
+use bytes::Bytes;
+use exchange::directory::Nobody;
+use exchange::{Answer, Body, ErrorTemplates, Exchange, Request, Source, Timeline};
+use mlua::{Function, Lua, Table, Value};
+use percent_encoding::percent_encode;
+use serde_json::{Map, Value as Json};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+/// Methods that a path may have, in the order in which they are told.
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+/// Requests that may wait for the thread.
+const WAITING: usize = 1000;
+
+/// A path that a plugin answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminPath {
+    /// With its parameters in braces: `/greetings/{name}`.
+    pub path: &'static str,
+    /// Among GET, POST, PUT, PATCH, DELETE.
+    pub methods: &'static [&'static str],
+    /// The plugin.
+    plugin: &'static str,
+    /// The path as the plugin writes it.
+    key: &'static str,
+}
+
+/// A request to such a path.
+#[derive(Clone, Debug, Default)]
+pub struct AdminCall {
+    /// The path as in [`AdminPath::path`].
+    pub path: String,
+    /// The method.
+    pub method: String,
+    /// What stands for the path's parameters, decoded.
+    pub parameters: Vec<String>,
+    /// The arguments of the query; one without a value is `true`.
+    pub query: Vec<(String, Json)>,
+    /// The members of the body.
+    pub body: Map<String, Json>,
+    /// The workspace.
+    pub workspace: Uuid,
+    /// This node's id.
+    pub node_id: Uuid,
+}
+
+/// What a plugin answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AdminAnswer {
+    /// The status.
+    pub status: u16,
+    /// The type of the body, where there is one.
+    pub content_type: Option<String>,
+    /// The body.
+    pub body: Bytes,
+}
+
+fn kept(text: String) -> &'static str {
+    Box::leak(text.into_boxed_str())
+}
+
+/// The paths of all plugins in folders.
+///
+/// # Errors
+/// A sentence that names the plugin and what is wrong.
+pub fn paths(folders: &[String]) -> Result<Vec<AdminPath>, FolderError> {
+    let mut all = Vec::new();
+    for plugin in folders {
+        let failed = |error: mlua::Error| FolderError(format!("plugin '{plugin}': api.lua: {}", error::text(&error)));
+        let worker = Worker::of_thread().map_err(failed)?;
+        all.extend(of_plugin(&worker.lua, plugin).map_err(failed)?);
+    }
+    all.sort_by_key(|path: &AdminPath| path.path);
+    Ok(all)
+}
+
+fn of_plugin(lua: &Lua, plugin: &str) -> mlua::Result<Vec<AdminPath>> {
+    let Some(module) = table(lua, plugin)? else { return Ok(Vec::new()) };
+    let mut paths = Vec::new();
+    for pair in module.pairs::<Value, Value>() {
+        let (Value::String(key), Value::Table(endpoint)) = pair? else {
+            return Err(error::of("it must be a table of paths, each with a table"));
+        };
+        let key = key.to_string_lossy().to_string();
+        let Some(rest) = key.strip_prefix('/') else {
+            return Err(error::of(format!("the path '{key}' must begin with a slash")));
+        };
+        let named = |segment: &str| match segment.strip_prefix(':') {
+            Some(name) => format!("{{{name}}}"),
+            None => segment.to_owned(),
+        };
+        let path = rest.trim_end_matches('/').split('/').map(named).collect::<Vec<_>>().join("/");
+        let own = methods(&endpoint)?;
+        let mut found: Vec<&'static str> = Vec::new();
+        for method in METHODS {
+            match own.get::<Value>(method)? {
+                Value::Nil => {}
+                Value::Function(_) => found.push(method),
+                other => {
+                    return Err(error::of(format!(
+                        "'{method}' of '{key}' must be a function, not a {}",
+                        other.type_name()
+                    )));
+                }
+            }
+        }
+        if found.is_empty() {
+            return Err(error::of(format!("'{key}' has no method among {}", METHODS.join(", "))));
+        }
+        paths.push(AdminPath {
+            path: kept(format!("/{path}")),
+            methods: Box::leak(found.into_boxed_slice()),
+            plugin: kept(plugin.to_owned()),
+            key: kept(key),
+        });
+    }
+    Ok(paths)
+}
+
+/// What a plugin's `api.lua` returns.
+fn table(lua: &Lua, plugin: &str) -> mlua::Result<Option<Table>> {
+    match super::module(lua, plugin, "api")? {
+        None => Ok(None),
+        Some(Value::Table(module)) => Ok(Some(module)),
+        Some(other) => Err(error::of(format!("it must return a table, not a {}", other.type_name()))),
+    }
+}
+
+/// The methods of a path: in `methods`, or beside each other.
+fn methods(endpoint: &Table) -> mlua::Result<Table> {
+    Ok(match endpoint.get::<Value>("methods")? {
+        Value::Table(methods) => methods,
+        _ => endpoint.clone(),
+    })
+}
+
+type Asked = (AdminCall, oneshot::Sender<AdminAnswer>);
+
+static THREAD: LazyLock<Option<mpsc::Sender<Asked>>> = LazyLock::new(|| {
+    let (sender, mut asked) = mpsc::channel::<Asked>(WAITING);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let serve = move || {
+        tokio::task::LocalSet::new().block_on(&runtime, async move {
+            while let Some((call, reply)) = asked.recv().await {
+                tokio::task::spawn_local(async move {
+                    // Who asked may have gone.
+                    let _ = reply.send(answer(call).await);
+                });
+            }
+        });
+    };
+    std::thread::Builder::new().name("lua-admin".to_owned()).spawn(serve).ok()?;
+    Some(sender)
+});
+
+/// Has a plugin answer a request to one of its paths.
+pub async fn administrate(call: AdminCall) -> AdminAnswer {
+    let (reply, answered) = oneshot::channel();
+    let sent = match &*THREAD {
+        Some(thread) => thread.send((call, reply)).await.is_ok(),
+        None => false,
+    };
+    match answered.await {
+        Ok(answer) if sent => answer,
+        _ => failure(),
+    }
+}
+
+fn failure() -> AdminAnswer {
+    let body = Bytes::from_static(b"{\"message\":\"An unexpected error occurred\"}");
+    AdminAnswer { status: 500, content_type: Some("application/json; charset=utf-8".to_owned()), body }
+}
+
+async fn answer(asked: AdminCall) -> AdminAnswer {
+    let Some(path) = super::super::settings::admin_paths().iter().find(|path| path.path == asked.path) else {
+        return failure();
+    };
+    match handled(path, asked).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::error!("[{}] {} failed: {}", path.plugin, path.key, error::text(&error));
+            failure()
+        }
+    }
+}
+
+/// The request as functions of the kit see it.
+fn exchange_of(asked: &AdminCall, path: &AdminPath) -> Exchange {
+    let mut parameters = asked.parameters.iter();
+    let segments = path.path.split('/').skip(1).map(|segment| match segment.starts_with('{') {
+        true => {
+            let given = parameters.next().map(String::as_str).unwrap_or_default();
+            percent_encode(given.as_bytes(), crate::pdk::UNRESERVED).to_string()
+        }
+        false => segment.to_owned(),
+    });
+    let target = format!("/{}", segments.collect::<Vec<_>>().join("/"));
+    let body = Json::Object(asked.body.clone()).to_string();
+    let request = Request {
+        method: asked.method.as_bytes().into(),
+        target: target.as_bytes().into(),
+        path: target.as_bytes().into(),
+        headers: [("Content-Type", "application/json")].into_iter().collect(),
+        body: Body::Buffered(Bytes::from(body)),
+        ..Request::default()
+    };
+    let mut exchange = Exchange::new(request, Timeline::default(), Arc::new(Nobody));
+    exchange.workspace = asked.workspace;
+    exchange
+}
+
+/// `self` of a handler: `params`, and where each came from in `args`.
+fn own(lua: &Lua, asked: &AdminCall, path: &AdminPath) -> mlua::Result<Table> {
+    let query: Map<String, Json> = asked.query.iter().cloned().collect();
+    let mut params = query.clone();
+    params.extend(asked.body.clone());
+    let names = path.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    for (name, value) in names.zip(&asked.parameters) {
+        params.insert(name.to_owned(), value.as_str().into());
+    }
+    let own = lua.create_table()?;
+    let shown = |members: Map<String, Json>| value::from_json(lua, &members.into(), Null::Null);
+    own.set("params", shown(params)?)?;
+    let args = lua.create_table()?;
+    args.set("uri", shown(query)?)?;
+    args.set("post", shown(asked.body.clone())?)?;
+    own.set("args", args)?;
+    let request = lua.create_table()?;
+    request.set("method", asked.method.as_str())?;
+    own.set("req", request)?;
+    Ok(own)
+}
+
+async fn handled(path: &AdminPath, asked: AdminCall) -> mlua::Result<AdminAnswer> {
+    let worker = Worker::of_thread()?;
+    let lua = worker.lua.clone();
+    crate::pdk::of_node(asked.node_id);
+    let gone = || error::of("api.lua is not the one it was");
+    let endpoint: Table = table(&lua, path.plugin)?.ok_or_else(gone)?.get(path.key)?;
+    let methods = methods(&endpoint)?;
+    let handler: Function = methods.get(asked.method.as_str())?;
+    let before: Option<Function> = methods.get("before")?;
+    let given = own(&lua, &asked, path)?;
+    let database: Value = lua.globals().get::<Table>("kong")?.get("db")?;
+    let helpers = lua.create_table()?;
+    helpers.set("yield_error", lua.create_function(|_, text: Value| Err::<(), _>(error::of(value::text(&text)?)))?)?;
+    let mut exchange = exchange_of(&asked, path);
+    let call = Call::new((path.plugin, Uuid::nil()), Phase::AdminApi, None);
+    call.budget.set(u64::MAX);
+    let future: Pin<Box<dyn Future<Output = mlua::Result<Value>>>> = Box::pin(async move {
+        let arguments = (given, database, helpers);
+        if let Some(before) = before {
+            before.call_async::<()>(arguments.clone()).await?;
+        }
+        handler.call_async(arguments).await
+    });
+    let mut running = Running { call: call.clone(), exchange: &mut exchange, future };
+    let returned = poll_fn(|context| running.poll(context)).await;
+    if let Some(answer) = call.answer.take() {
+        return Ok(finished(exchange, answer));
+    }
+    match returned {
+        Err(error) if !call.ended.get() => return Err(error),
+        Ok(Value::Table(returned)) => {
+            let status = returned.get::<Option<u16>>("status")?.unwrap_or(200);
+            let body = value::to_json(&lua, &returned.get::<Value>("json")?)?;
+            return Ok(finished(exchange, Answer::json(status, body)));
+        }
+        _ => {}
+    }
+    let written = call.written.take();
+    let status = call.remembered.status().get();
+    if written.is_empty() {
+        return Ok(AdminAnswer { status: status.unwrap_or(204), ..AdminAnswer::default() });
+    }
+    Ok(finished(exchange, Answer { source: Source::Exit, ..Answer::bytes(status.unwrap_or(200), written) }))
+}
+
+fn finished(mut exchange: Exchange, answer: Answer) -> AdminAnswer {
+    exchange.answer(answer, &ErrorTemplates::default());
+    let response = exchange.response;
+    let body = response.body;
+    let content_type = response.headers.get_str("content-type").map(str::to_owned);
+    let content_type = content_type.filter(|_| !body.is_empty());
+    AdminAnswer { status: response.status, content_type, body }
+}

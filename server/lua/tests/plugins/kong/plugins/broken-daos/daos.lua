@@ -1,0 +1,1 @@
+return { { name = "broken_entries", fields = { { id = { type = "string", uuid = true, auto = true } } } } }

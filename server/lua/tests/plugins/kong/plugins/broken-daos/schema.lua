@@ -1,0 +1,1 @@
+return { name = "broken-daos", fields = { { config = { type = "record", fields = {} } } } }

@@ -1,0 +1,8 @@
+return {
+  name = "kit",
+  fields = {
+    { config = { type = "record", fields = {
+      { secret = { type = "string", referenceable = true } },
+    } } },
+  },
+}

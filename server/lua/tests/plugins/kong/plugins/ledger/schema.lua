@@ -1,0 +1,6 @@
+return {
+  name = "ledger",
+  fields = { { config = { type = "record", fields = {
+    { header = { type = "string", default = "X-Label" } },
+  } } } },
+}

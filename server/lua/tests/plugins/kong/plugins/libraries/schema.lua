@@ -1,0 +1,1 @@
+return { name = "libraries", fields = { { config = { type = "record", fields = {} } } } }
