@@ -1,6 +1,5 @@
 //! `grpc-web`: calls from browsers (the gRPC-Web protocol), and JSON, to gRPC services.
 
-use crate::auth;
 use crate::protobuf::{self, BODY_LIMIT, Definitions, Frames, Next, frame};
 use crate::request_transformer::ESCAPED;
 use base64::Engine;
@@ -97,16 +96,7 @@ impl GrpcWeb {
 
     /// The method that a path names; `Err` is the answer where it is needed and not there.
     fn method(&self, exchange: &Exchange, path: &[u8]) -> Result<MethodDescriptor, Answer> {
-        let definitions = match &self.definitions {
-            None => {
-                return Err(refusal(exchange, "transcoding requests require a .proto file defining the service"));
-            }
-            Some(Ok(definitions)) => definitions,
-            Some(Err(error)) => {
-                tracing::error!(plugin = Self::NAME, "{error}");
-                return Err(auth::failure());
-            }
-        };
+        let definitions = protobuf::described(Self::NAME, self.definitions.as_ref(), |text| refusal(exchange, text))?;
         let named = definitions.methods().iter().find(|method| protobuf::path(method).as_bytes() == path);
         named.cloned().ok_or_else(|| {
             // The misspelling is Kong's.
@@ -238,12 +228,19 @@ impl Plugin for GrpcWeb {
             Some(method) => {
                 call.frames.push(&chunk.data);
                 let mut out = Vec::new();
-                while let Next::Message(message) = call.frames.next() {
+                let next = loop {
+                    let message = match call.frames.next() {
+                        Next::Message(message) => message,
+                        next => break next,
+                    };
                     match protobuf::decoded(&method.output(), &message) {
                         Ok(shown) if call.form.framed => out.extend(frame(0, shown.to_string().as_bytes())),
                         Ok(shown) => out.extend_from_slice(shown.to_string().as_bytes()),
                         Err(error) => tracing::warn!(plugin = Self::NAME, %error, "a message could not be read"),
                     }
+                };
+                if next == Next::Foreign {
+                    out.extend_from_slice(&call.frames.rest());
                 }
                 out
             }
@@ -361,6 +358,27 @@ mod tests {
                 out.extend_from_slice(&chunk.data);
             }
             assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&after), "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_grpc_goes_on_as_it_is() {
+        for (kind, out) in [
+            ("application/json", b"<html>page".to_vec()),
+            ("application/grpc-web+json", [b"<html>page", &good()[..]].concat()),
+        ] {
+            let web = web();
+            let body = if kind == "application/json" { b"{}".to_vec() } else { json_frame("{}") };
+            let mut exchange =
+                with_body(request("POST", "/hello.Hello/Say", &[], People::new(Manner::Knows)), kind, body);
+            assert_eq!(access(&web, &mut exchange), None, "{kind}");
+            let mut shown = Vec::new();
+            for (data, last) in [(&b"<html>"[..], false), (b"page", false), (b"", true)] {
+                let mut chunk = Chunk { data: Bytes::from_static(data), last };
+                Plugin::body_filter(&web, &mut exchange, &mut chunk);
+                shown.extend_from_slice(&chunk.data);
+            }
+            assert_eq!(shown, out, "{kind}");
         }
     }
 

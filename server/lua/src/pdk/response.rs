@@ -201,7 +201,8 @@ pub fn exit<T>(answer: Answer) -> mlua::Result<T> {
     Err(error::of("exit"))
 }
 
-fn given_headers(headers: &Value) -> mlua::Result<Vec<(Cow<'static, str>, Vec<u8>)>> {
+/// The lines of an answer, by a table of names; those of the length are left out.
+pub fn given_headers(headers: &Value) -> mlua::Result<Vec<(Cow<'static, str>, Vec<u8>)>> {
     let mut lines: Vec<(Cow<'static, str>, Vec<u8>)> = Vec::new();
     match headers {
         Value::Nil => {}

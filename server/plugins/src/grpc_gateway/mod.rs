@@ -3,7 +3,6 @@
 mod rules;
 mod template;
 
-use crate::auth;
 use crate::protobuf::{self, BODY_LIMIT, Definitions, Frames, Next, frame};
 use entities::{PluginSchema, Scopes};
 use exchange::{About, Answer, Chunk, Exchange, Flow, Phases, Plugin, Services, Step, form};
@@ -91,13 +90,9 @@ impl Plugin for GrpcGateway {
         if exchange.request.method.as_slice() == b"OPTIONS" {
             return preflight().into();
         }
-        let rules = match &self.rules {
-            None => return refusal("transcoding requests require a .proto file defining the service").into(),
-            Some(Ok(rules)) => rules,
-            Some(Err(error)) => {
-                tracing::error!(plugin = Self::NAME, "{error}");
-                return auth::failure().into();
-            }
+        let rules = match protobuf::described(Self::NAME, self.rules.as_ref(), refusal) {
+            Ok(rules) => rules,
+            Err(answer) => return answer.into(),
         };
         let method = exchange.request.method_str().to_ascii_lowercase();
         let (rule, variables) = match rules.find(&method, &exchange.request.path) {
@@ -170,7 +165,7 @@ impl Plugin for GrpcGateway {
             }
         };
         // What is no gRPC at all (an error page on the way) goes to the client as it is.
-        if !call.read && (next == Next::Foreign || chunk.last) {
+        if next == Next::Foreign || chunk.last && !call.read {
             out.extend_from_slice(&call.frames.rest());
         }
         chunk.data = out.into();

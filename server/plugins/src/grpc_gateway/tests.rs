@@ -229,6 +229,8 @@ fn answers_become_json() {
     // What is no gRPC goes on as it is.
     assert_eq!(answered(&lines, &[b"<html>", b"page", b""]), (200, "<html>page".to_owned()));
     assert_eq!(answered(&lines, &[b"no", b""]), (200, "no".to_owned()));
+    // So does what follows a message that could be read, without being kept.
+    assert_eq!(answered(&lines, &[&message, b"<html>", b"page", b""]), (200, tea + "<html>page"));
 }
 
 #[test]

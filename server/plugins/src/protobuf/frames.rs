@@ -19,7 +19,11 @@ pub(crate) fn frame(kind: u8, message: &[u8]) -> Vec<u8> {
 
 /// What came of a stream and was not yet taken as a message.
 #[derive(Debug, Default)]
-pub(crate) struct Frames(BytesMut);
+pub(crate) struct Frames {
+    waiting: BytesMut,
+    /// Whether messages ended: where one begins cannot be told behind one that could not be read.
+    foreign: bool,
+}
 
 /// The next of a stream.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,33 +32,38 @@ pub(crate) enum Next {
     Message(Bytes),
     /// More has to come first.
     Incomplete,
-    /// No message that could be read begins here: compressed, too large, or no gRPC at all.
+    /// No message that could be read begins here: compressed, too large, or no gRPC at all. Nothing else follows: whoever
+    /// is told takes the [`Frames::rest`], now and after each further piece, so that nothing gathers here.
     Foreign,
 }
 
 impl Frames {
     /// Adds a piece.
     pub(crate) fn push(&mut self, piece: &[u8]) {
-        self.0.extend_from_slice(piece);
+        self.waiting.extend_from_slice(piece);
     }
 
     /// Takes the next message out.
     pub(crate) fn next(&mut self) -> Next {
-        let [kind, a, b, c, d, ..] = self.0[..] else { return Next::Incomplete };
-        let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        if kind != 0 || length > LIMIT {
+        if self.foreign {
             return Next::Foreign;
         }
-        if self.0.len() < HEAD + length {
+        let [kind, a, b, c, d, ..] = self.waiting[..] else { return Next::Incomplete };
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if kind != 0 || length > LIMIT {
+            self.foreign = true;
+            return Next::Foreign;
+        }
+        if self.waiting.len() < HEAD + length {
             return Next::Incomplete;
         }
-        self.0.advance(HEAD);
-        Next::Message(self.0.split_to(length).freeze())
+        self.waiting.advance(HEAD);
+        Next::Message(self.waiting.split_to(length).freeze())
     }
 
     /// Takes out all that is left.
     pub(crate) fn rest(&mut self) -> Bytes {
-        self.0.split().freeze()
+        self.waiting.split().freeze()
     }
 }
 
@@ -77,6 +86,19 @@ mod tests {
             let mut frames = Frames::default();
             frames.push(stream);
             assert_eq!(frames.next(), next, "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_foreign_stays_so_and_is_passed_on() {
+        let mut frames = Frames::default();
+        frames.push(&[&frame(0, b"a")[..], b"\x01\0\0\0\x01b"].concat());
+        assert_eq!(frames.next(), Next::Message(Bytes::from_static(b"a")));
+        assert_eq!((frames.next(), frames.rest()), (Next::Foreign, Bytes::from_static(b"\x01\0\0\0\x01b")));
+        // What looks like a message may be the middle of something.
+        for piece in [&frame(0, b"c")[..], b"\0", b""] {
+            frames.push(piece);
+            assert_eq!((frames.next(), frames.rest()), (Next::Foreign, Bytes::copy_from_slice(piece)));
         }
     }
 
