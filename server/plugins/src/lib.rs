@@ -14,6 +14,7 @@ pub mod canary;
 pub mod cookies;
 pub mod correlation_id;
 pub mod cors;
+pub mod datamask;
 pub mod grpc_gateway;
 pub mod grpc_web;
 pub mod hmac_auth;
@@ -23,6 +24,7 @@ pub mod json_threat_protection;
 pub mod jwt;
 pub mod key_auth;
 pub mod ldap_auth;
+pub mod mtls_auth;
 pub mod number;
 pub mod oauth2;
 pub mod opa;
@@ -40,7 +42,9 @@ pub mod session;
 pub mod standard_webhooks;
 pub mod template;
 pub mod upstream_timeout;
+pub mod xml_json;
 
+mod bodies;
 mod functions;
 mod members;
 mod pairs;
@@ -58,6 +62,7 @@ pub use bot_detection::BotDetection;
 pub use canary::Canary;
 pub use correlation_id::CorrelationId;
 pub use cors::Cors;
+pub use datamask::Datamask;
 pub use grpc_gateway::GrpcGateway;
 pub use grpc_web::GrpcWeb;
 pub use hmac_auth::HmacAuth;
@@ -67,6 +72,7 @@ pub use json_threat_protection::JsonThreatProtection;
 pub use jwt::Jwt;
 pub use key_auth::KeyAuth;
 pub use ldap_auth::LdapAuth;
+pub use mtls_auth::MtlsAuth;
 pub use oauth2::Oauth2;
 pub use opa::Opa;
 pub use proxy_cache::ProxyCache;
@@ -81,6 +87,7 @@ pub use response_transformer::ResponseTransformer;
 pub use session::SessionPlugin;
 pub use standard_webhooks::StandardWebhooks;
 pub use upstream_timeout::UpstreamTimeout;
+pub use xml_json::XmlJson;
 
 pub use exchange::form;
 use exchange::{PluginType, Registry};
@@ -97,6 +104,7 @@ pub fn registry() -> Registry {
     registry.add(PluginType::of::<Canary>());
     registry.add(PluginType::of::<CorrelationId>());
     registry.add(PluginType::of::<Cors>());
+    registry.add(PluginType::of::<Datamask>());
     registry.add(PluginType::of::<GrpcGateway>());
     registry.add(PluginType::of::<GrpcWeb>());
     registry.add(PluginType::of::<HmacAuth>());
@@ -106,6 +114,7 @@ pub fn registry() -> Registry {
     registry.add(PluginType::of::<Jwt>());
     registry.add(PluginType::of::<KeyAuth>());
     registry.add(PluginType::of::<LdapAuth>());
+    registry.add(PluginType::of::<MtlsAuth>());
     registry.add(PluginType::of::<Oauth2>());
     registry.add(PluginType::of::<Opa>());
     registry.add(PluginType::of::<ProxyCache>());
@@ -120,5 +129,6 @@ pub fn registry() -> Registry {
     registry.add(PluginType::of::<SessionPlugin>());
     registry.add(PluginType::of::<StandardWebhooks>());
     registry.add(PluginType::of::<UpstreamTimeout>());
+    registry.add(PluginType::of::<XmlJson>());
     registry
 }

@@ -7,6 +7,7 @@
 mod build;
 mod certificates;
 mod chain;
+mod client_tls;
 mod compile;
 mod people;
 mod reuse;
@@ -39,6 +40,8 @@ pub struct Snapshot {
     routes: Vec<Arc<CompiledRoute>>,
     global: Arc<Chain>,
     certificates: Arc<Certificates>,
+    authorities: client_tls::Authorities,
+    asked: client_tls::Asked,
     services: Arc<compile::Services>,
     upstreams: service::Upstreams,
     directory: Arc<dyn Directory>,
@@ -65,6 +68,8 @@ impl Snapshot {
             routes: Vec::new(),
             global: Arc::default(),
             certificates: Arc::default(),
+            authorities: client_tls::Authorities::default(),
+            asked: client_tls::Asked::default(),
             services: Arc::default(),
             upstreams: service::Upstreams::default(),
             directory: Arc::new(People::default()),
@@ -97,6 +102,16 @@ impl Snapshot {
     /// Certificates by server name.
     pub fn certificates(&self) -> &Arc<Certificates> {
         &self.certificates
+    }
+
+    /// Whether a plugin needs the certificate of a client that shakes hands with this server name.
+    pub fn asks_for_certificate(&self, name: Option<&str>) -> bool {
+        self.asked.has(name)
+    }
+
+    /// Whether a plugin needs the certificate of any client.
+    pub fn asks_anyone_for_certificate(&self) -> bool {
+        !self.asked.is_nobody()
     }
 
     /// The Upstream of a name in a workspace.
@@ -136,5 +151,8 @@ impl Directory for Snapshot {
     }
     fn has_upstream(&self, ws: Uuid, name: &str) -> bool {
         self.upstream(ws, name).is_some()
+    }
+    fn authority(&self, id: Uuid) -> Option<Arc<[u8]>> {
+        self.authorities.get(id)
     }
 }

@@ -66,6 +66,7 @@ const RESERVED: [&str; 60] = [
     "hmacauth_credentials",
     "jwt_secrets",
     "keyauth_credentials",
+    "mtls_auth_credentials",
     "oauth2_authorization_codes",
     "oauth2_credentials",
     "oauth2_tokens",
