@@ -8,7 +8,7 @@ CONFORMANCE := $(if $(wildcard e2e/conformance/run),e2e/conformance,../shared/co
 MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing --mode db --mode db-rbac
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run docs build ui browser browser-pages dist test lint unit system conformance adversarial image image-steps bench figures setup setup-test clean
+.PHONY: help run docs build ui browser browser-pages dist test lint unit system conformance alerts adversarial image image-steps bench figures setup setup-test clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ docs: ## the parts of docs/ that follow from definitions, written anew
 dist: ## the gateway as it ships: fat LTO
 	cargo build --profile dist -p silverback
 
-test: setup-test lint unit ui build system conformance adversarial browser image-steps ## lints, unit tests, the real binary from outside, the manager in a browser, the image's steps
+test: setup-test lint unit ui build system conformance alerts adversarial browser image-steps ## lints, unit tests, the real binary from outside, the manager in a browser, the image's steps
 	@echo "all tests passed"
 
 lint: ## format, clippy, licences and bans
@@ -54,6 +54,9 @@ browser: build ## the manager in Chromium, served by the gateway (after `make ui
 
 browser-pages: ui ## the same with the pages of ui/dist, without building the gateway anew
 	cd e2e/browser && PAGES=dist SILVERBACK_BINARY=$(abspath $(BINARY)) npx playwright test
+
+alerts: setup-test ## the alerting rules, tested by promtool
+	cd deploy/prometheus && promtool check rules rules.yml && promtool test rules rules.test.yml
 
 adversarial: build ## hostile clients and upstreams
 	python3 $(CONFORMANCE)/adversarial.py --start '$(BINARY) start' $(addprefix --without ,$(shell grep -v '^\#' e2e/adversarial-later.txt))

@@ -315,7 +315,7 @@ test('a group gives roles', async ({ page }) => {
   await title(page, 'night-shift');
   await submit(page, 'Add', { 'Role to add': 'read-only' });
   const roles = page.getByRole('region', { name: 'Roles' });
-  await expect(roles.getByText(/read-only in default/)).toBeVisible();
+  await expect(roles.getByText(/read-only · default/)).toBeVisible();
   await accessible(page);
   await roles.getByRole('button', { name: 'Remove read-only' }).click();
   await expect(roles.getByText(/^None yet/)).toBeVisible();

@@ -125,7 +125,7 @@ test('everything is taken along as one file', async ({ page, request }) => {
   await page.goto('config');
   await title(page, 'Configuration');
   await page.getByRole('button', { name: 'Make the file' }).click();
-  const file = page.getByLabel('Declarative file');
+  const file = page.getByLabel('Declarative file', { exact: true });
   for (const line of ['_format_version: "3.0"', 'name: exported-route', 'target: "127.0.0.1:9"'])
     await expect(file).toContainText(line);
   await accessible(page);

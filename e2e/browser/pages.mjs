@@ -11,7 +11,7 @@ const dist = new URL('../../ui/dist/', import.meta.url);
 const policy =
   "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; script-src-elem 'self'; style-src 'self'; " +
   "img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
-const types = { css: 'text/css', js: 'text/javascript', svg: 'image/svg+xml', wasm: 'application/wasm' };
+const types = { css: 'text/css', js: 'text/javascript', svg: 'image/svg+xml', wasm: 'application/wasm', json: 'application/json' };
 
 function forward(request, response, path) {
   const { origin, host, referer, ...headers } = request.headers;

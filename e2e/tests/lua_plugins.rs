@@ -152,7 +152,8 @@ fn keeps_entries(gateway: &Gateway) {
     assert_eq!(send(admin, "DELETE", "/ledger/entries/one/times", &json!({})).status, 500);
     assert_eq!(send(admin, "PATCH", "/ledger/total", &json!({})).status, 405);
     let plain = get(admin, "/ledger/plain?q=a%20b", &[]);
-    assert_eq!(plain.status, 202);
+    assert_eq!((plain.status, plain.header("x-ledger")), (202, Some("kept")));
+    assert_eq!(plain.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-plain")).count(), 2);
     assert_eq!(plain.json(), json!({ "method": "GET", "q": "a b", "path": "/ledger/plain" }));
 
     // What a Consumer has goes with it.

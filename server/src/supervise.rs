@@ -7,11 +7,12 @@
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message};
 use arc_swap::ArcSwapOption;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
@@ -26,6 +27,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Held by a supervised actor. Its end is the actor's end.
 pub struct Life(#[expect(dead_code, reason = "its drop is the message")] oneshot::Sender<()>);
+
+/// Restarts of every actor of the process, by name.
+static RESTARTS: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
+
+fn tally() -> MutexGuard<'static, BTreeMap<&'static str, u64>> {
+    RESTARTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How often actors of the process were started anew, by their names; 0 where they never were.
+pub fn restarts() -> BTreeMap<&'static str, u64> {
+    tally().clone()
+}
 
 /// An actor that is kept alive.
 pub struct Supervised<A: Actor> {
@@ -54,6 +67,7 @@ pub struct NoAnswer(&'static str);
 impl<A: Actor<Context = Context<A>>> Supervised<A> {
     /// Starts an actor on an arbiter and keeps it alive until [`Supervised::stop`].
     pub fn start(arbiter: &ArbiterHandle, name: &'static str, make: impl Fn(Life) -> A + Send + 'static) -> Self {
+        tally().entry(name).or_default();
         let shared = Arc::new(Shared {
             name,
             current: ArcSwapOption::empty(),
@@ -70,7 +84,10 @@ impl<A: Actor<Context = Context<A>>> Supervised<A> {
                 let born = Instant::now();
                 keeper.current.store(Some(Arc::new(make(Life(life)).start())));
                 // Counted once the new one takes messages: who sees the count can reach it.
-                keeper.restarts.fetch_add(u64::from(!first), Release);
+                if !first {
+                    keeper.restarts.fetch_add(1, Release);
+                    *tally().entry(keeper.name).or_default() += 1;
+                }
                 first = false;
                 keeper.started.notify_waiters();
                 let _ = end.await;

@@ -1,16 +1,23 @@
 //! The application: what every page shares, and the page itself.
 
 use leptos::prelude::*;
+use wasm_bindgen::UnwrapThrowExt;
 
 use crate::api::Load;
 use crate::components::{Shell, SignInAgain, sign_in_page};
 use crate::page::Page;
 use crate::pages;
-use crate::state::{Gateway, Location, Standing, ThemeState, Toasts};
+use crate::state::{Gateway, Location, Standing, ThemeState, Toasts, load_texts};
 
 /// Puts the manager into the document.
 pub fn start() {
-    leptos::mount::mount_to_body(App);
+    wasm_bindgen_futures::spawn_local(async {
+        match load_texts().await {
+            Ok(()) => leptos::mount::mount_to_body(App),
+            // There is no word in any language then but this.
+            Err(_) => document().body().unwrap_throw().set_text_content(Some("Not loaded. Reload the page.")),
+        }
+    });
 }
 
 #[component]
@@ -42,13 +49,20 @@ fn App() -> impl IntoView {
             Page::Audit(log) => pages::audit(log),
             Page::Configuration => pages::configuration(),
             Page::Wizard => pages::wizard(),
+            Page::Revisions => pages::revisions(),
+            Page::Revision(number) => pages::revision(number),
+            Page::Traffic => pages::live(),
+            Page::Topology => pages::topology(),
+            Page::Traces => pages::traces(),
+            Page::Trace(id) => pages::trace(id),
+            Page::Tester => pages::tester(),
             Page::Register | Page::NotFound => pages::not_found(),
         }
     };
     let registers = Memo::new(move |_| place.page.with(|page| *page == Page::Register));
     move || match gateway.session.standing.get() {
         _ if registers.get() => pages::register(),
-        Standing::Asking => view! { <main class="door"><p role="status">"Loading…"</p></main> }.into_any(),
+        Standing::Asking => view! { <main class="door"><p role="status">{t!("Loading…")}</p></main> }.into_any(),
         Standing::Wanted => sign_in_page(),
         Standing::In => view! { <Shell>{page}</Shell> <SignInAgain/> }.into_any(),
     }

@@ -25,7 +25,7 @@ impl Format {
         match self {
             Self::Json => "JSON",
             Self::Yaml => "YAML",
-            Self::Declarative => "Declarative file",
+            Self::Declarative => t!("Declarative file"),
             Self::Curl => "curl",
         }
     }

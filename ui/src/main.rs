@@ -1,7 +1,11 @@
 //! The manager: Silverback in the browser. It knows only the Admin API and what that says of itself.
 
+#[macro_use]
+mod texts;
+
 mod api;
 mod app;
+mod chart;
 mod components;
 mod difference;
 mod entities;
@@ -9,6 +13,7 @@ mod fields;
 mod form;
 mod formats;
 mod listing;
+mod openapi;
 mod page;
 mod pages;
 mod permissions;

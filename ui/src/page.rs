@@ -19,6 +19,16 @@ pub enum Page {
     Audit(Log),
     /// The whole configuration.
     Configuration,
+    /// Rates, latencies and errors.
+    Traffic,
+    Topology,
+    Traces,
+    Trace(String),
+    /// Which Route takes a request.
+    Tester,
+    /// Changes of the configuration, and one of them.
+    Revisions,
+    Revision(String),
     /// From nothing to a protected API.
     Wizard,
     /// An invitation; its token stands in the query.
@@ -73,6 +83,13 @@ impl Page {
             ("config", []) => return Self::Configuration,
             ("register", []) => return Self::Register,
             ("first-api", []) => return Self::Wizard,
+            ("revisions", []) => return Self::Revisions,
+            ("revisions", [number]) => return Self::Revision((*number).to_owned()),
+            ("telemetry", []) => return Self::Traffic,
+            ("telemetry", ["topology"]) => return Self::Topology,
+            ("telemetry", ["traces"]) => return Self::Traces,
+            ("telemetry", ["traces", id]) => return Self::Trace((*id).to_owned()),
+            ("debug", ["route-match"]) => return Self::Tester,
             _ => {}
         }
         let Some((kind, rest)) = by_segments(&segments) else { return Self::NotFound };
@@ -89,7 +106,7 @@ impl Page {
 
     /// Whether the path of a page begins with this segment.
     fn begins(segment: &str) -> bool {
-        ["userinfo", "audit", "config", "register", "first-api"].contains(&segment)
+        ["userinfo", "audit", "config", "register", "first-api", "telemetry", "debug", "revisions"].contains(&segment)
             || KINDS.iter().any(|kind| kind.path.split('/').next() == Some(segment))
     }
 
@@ -109,6 +126,13 @@ impl Page {
             Self::Configuration => "config".to_owned(),
             Self::Register => "register".to_owned(),
             Self::Wizard => "first-api".to_owned(),
+            Self::Revisions => "revisions".to_owned(),
+            Self::Revision(number) => format!("revisions/{}", encode(number)),
+            Self::Traffic => "telemetry".to_owned(),
+            Self::Topology => "telemetry/topology".to_owned(),
+            Self::Traces => "telemetry/traces".to_owned(),
+            Self::Trace(id) => format!("telemetry/traces/{}", encode(id)),
+            Self::Tester => "debug/route-match".to_owned(),
         }
     }
 
@@ -193,6 +217,13 @@ mod tests {
             Page::Configuration,
             Page::Register,
             Page::Wizard,
+            Page::Revisions,
+            Page::Revision("7".to_owned()),
+            Page::Traffic,
+            Page::Topology,
+            Page::Traces,
+            Page::Trace("ä /".to_owned()),
+            Page::Tester,
         ];
         for kind in KINDS {
             let odd = "ä /?%".to_owned();

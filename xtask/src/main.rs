@@ -1,6 +1,7 @@
 //! Build helpers: `cargo xtask docs` writes the reference pages that come from definitions in the code;
 //! `cargo xtask docs --check` fails where they are not what the code says; `cargo xtask ui` builds the manager.
 
+mod texts;
 mod ui;
 
 use std::path::Path;

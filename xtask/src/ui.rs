@@ -10,6 +10,8 @@ use lightningcss::stylesheet::{MinifyOptions, ParserOptions, PrinterOptions, Sty
 use lightningcss::targets::{Browsers, Targets};
 use wasm_bindgen_cli_support::Bindgen;
 
+use crate::texts;
+
 const TARGET: &str = "wasm32-unknown-unknown";
 /// All files together, as browsers load them.
 const MOST_KILOBYTES: usize = 400;
@@ -57,11 +59,19 @@ pub fn build(build: Build) -> Result<(), Failure> {
         }
     }
     let js = files.add("manager", "js", script.as_bytes())?;
+    let mut locales = String::new();
+    for (tag, content) in texts::locales(&ui)? {
+        // Beside what is bounded: a browser loads one of them.
+        let name = files.write(tag, "json", content.as_bytes())?.0;
+        locales +=
+            &format!("    <link rel=\"alternate\" type=\"application/json\" hreflang=\"{tag}\" href=\"{name}\">\n");
+    }
     let page = fs::read_to_string(ui.join("index.html"))?
         .replace("{{css}}", &css)
         .replace("{{icon}}", &icon)
         .replace("{{wasm}}", &wasm)
-        .replace("{{js}}", &js);
+        .replace("{{js}}", &js)
+        .replace("{{locales}}", &locales);
     // Not compressed beside itself: the server writes the base path into it.
     fs::write(dist.join("index.html"), &page)?;
     files.written.push(("index.html".to_owned(), page.len(), page.len(), page.len()));
@@ -129,6 +139,13 @@ struct Files {
 impl Files {
     /// Writes a file under a name that changes with its content, and its compressed forms beside it.
     fn add(&mut self, name: &str, extension: &str, content: &[u8]) -> io::Result<String> {
+        let (name, plain, gzip, brotli) = self.write(name, extension, content)?;
+        self.written.push((name.clone(), plain, gzip, brotli));
+        Ok(name)
+    }
+
+    /// The same, of a file that does not count among those that every browser loads. Its name, and its bytes.
+    fn write(&self, name: &str, extension: &str, content: &[u8]) -> io::Result<(String, usize, usize, usize)> {
         let mut hasher = DefaultHasher::new();
         hasher.write(content);
         let name = format!("assets/{name}-{:016x}.{extension}", hasher.finish());
@@ -151,8 +168,7 @@ impl Files {
         fs::write(self.dist.join(&name), content)?;
         fs::write(self.dist.join(format!("{name}.gz")), &gzip)?;
         fs::write(self.dist.join(format!("{name}.br")), &brotli)?;
-        self.written.push((name.clone(), content.len(), gzip.len(), brotli.len()));
-        Ok(name)
+        Ok((name, content.len(), gzip.len(), brotli.len()))
     }
 
     fn report(&self, bounded: bool) -> Result<(), Failure> {

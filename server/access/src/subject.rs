@@ -38,14 +38,10 @@ pub struct Subject {
     scope: Option<Arc<Permissions>>,
 }
 
-fn rule(permission: &Value) -> Rule {
-    let actions = permission.get("actions").and_then(|value| Actions::read(value).ok()).unwrap_or_default();
-    Rule::of(actions, permission.get("negative").and_then(Value::as_bool).unwrap_or(false))
-}
-
-fn rule_of(record: &Record) -> Rule {
-    let of = |name: &str| record.value.get(name).cloned().unwrap_or_default();
-    rule(&serde_json::json!({"actions": of("actions"), "negative": of("negative")}))
+/// What a permission says, by its members.
+fn rule<'v>(member: impl Fn(&str) -> Option<&'v Value>) -> Rule {
+    let actions = member("actions").and_then(|value| Actions::read(value).ok()).unwrap_or_default();
+    Rule::of(actions, member("negative").and_then(Value::as_bool).unwrap_or(false))
 }
 
 /// The workspaces a permission may name.
@@ -70,12 +66,12 @@ fn add_endpoint(permissions: &mut Permissions, names: &Names<'_>, workspace: &st
 fn of_role(permissions: &mut Permissions, role: &Id, view: &View, names: &Names<'_>) {
     for permission in view.children("rbac_role_endpoints", "role", role) {
         if let (Some(workspace), Some(endpoint)) = (permission.text("workspace"), permission.text("endpoint")) {
-            add_endpoint(permissions, names, workspace, endpoint, rule_of(permission));
+            add_endpoint(permissions, names, workspace, endpoint, rule(|name| permission.value.get(name)));
         }
     }
     for permission in view.children("rbac_role_entities", "role", role) {
         if let Some(entity) = permission.text("entity_id") {
-            permissions.add_entity(entity, rule_of(permission));
+            permissions.add_entity(entity, rule(|name| permission.value.get(name)));
         }
     }
 }
@@ -99,7 +95,7 @@ fn scope_of(token: &Record, view: &View) -> Option<Permissions> {
             for one in endpoints {
                 let text = |name: &str| one.get(name).and_then(Value::as_str);
                 if let (Some(workspace), Some(endpoint)) = (text("workspace"), text("endpoint")) {
-                    add_endpoint(&mut scope, &names, workspace, endpoint, rule(one));
+                    add_endpoint(&mut scope, &names, workspace, endpoint, rule(|name| one.get(name)));
                 }
             }
         }
@@ -109,7 +105,7 @@ fn scope_of(token: &Record, view: &View) -> Option<Permissions> {
         Some(entities) => {
             for one in entities {
                 if let Some(entity) = one.get("entity_id").and_then(Value::as_str) {
-                    scope.add_entity(entity, rule(one));
+                    scope.add_entity(entity, rule(|name| one.get(name)));
                 }
             }
         }

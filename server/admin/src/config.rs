@@ -5,7 +5,7 @@ use crate::errors;
 use crate::form::Argument;
 use crate::query;
 use crate::respond::Answer;
-use crate::scope::now;
+use crate::scope::{now, seconds};
 use crate::state::{LoadError, Shared};
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{self, Bytes};
@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use store::Batch;
 
 const NEEDS_NO_DATABASE: &str = "this endpoint is only available when Kong is configured to not use a database";
+pub(crate) const NEEDS_DATABASE: &str =
+    "this endpoint needs a database: without one POST /config puts a file in the place of everything";
 /// Seconds until a second attempt makes sense.
 const RETRY_AFTER: &str = "1";
 
@@ -41,8 +43,7 @@ pub(crate) async fn get(shared: Arc<Shared>) -> Result<Answer, Answer> {
     }
     let view = shared.store.view().await.map_err(|error| errors::store(&error))?;
     let written = web::block(move || {
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let text = export::text(&view, &shared.kinds, now() as i64);
+        let text = export::text(&view, &shared.kinds, seconds());
         json!({"config": text}).to_string()
     });
     Ok(Answer::json_text(200, written.await.map_err(|_| errors::unexpected())?))

@@ -44,6 +44,8 @@ pub struct ExtensionAnswer {
     pub status: u16,
     /// The type of the body; `None` without one.
     pub content_type: Option<&'static str>,
+    /// Other headers, in order.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Bytes,
 }
@@ -52,7 +54,8 @@ impl ExtensionAnswer {
     /// A JSON body.
     pub fn json(status: u16, body: &Value) -> ExtensionAnswer {
         let body = body.to_string().into();
-        ExtensionAnswer { status, content_type: Some("application/json; charset=utf-8"), body }
+        let content_type = Some("application/json; charset=utf-8");
+        ExtensionAnswer { status, content_type, headers: Vec::new(), body }
     }
 }
 
@@ -83,9 +86,10 @@ pub(crate) async fn answer(
         body,
         workspace,
     };
-    let ExtensionAnswer { status, content_type, body } = extension.answer(call).await;
-    match content_type {
+    let ExtensionAnswer { status, content_type, headers, body } = extension.answer(call).await;
+    let answer = match content_type {
         Some(content_type) => Answer::bytes(status, content_type, body),
         None => Answer::empty(status),
-    }
+    };
+    headers.into_iter().fold(answer, |answer, (name, value)| answer.with(name, value))
 }

@@ -5,6 +5,7 @@ use crate::config;
 use crate::enterprise::{self, Gate, Pass, Trace};
 use crate::errors;
 use crate::extension;
+use crate::live;
 use crate::paths::{Endpoint, Methods, Paths};
 use crate::plan;
 use crate::request::{Asked, Target};
@@ -12,6 +13,7 @@ use crate::resource::Key;
 use crate::respond::Answer;
 use crate::scope::Scope;
 use crate::state::{AdminState, Shared};
+use crate::telemetry::Telemetry;
 use crate::write::nothing_to_change;
 use actix_web::web::{self, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -30,9 +32,9 @@ pub fn configure_status(cfg: &mut ServiceConfig, state: AdminState) {
 
 /// Where requests come in: the paths behind it, and who lets them in.
 #[derive(Clone, Copy)]
-struct Door {
-    paths: fn(&Shared) -> &Paths,
-    gate: fn(&Shared) -> Option<&Gate>,
+pub(crate) struct Door {
+    pub(crate) paths: fn(&Shared) -> &Paths,
+    pub(crate) gate: fn(&Shared) -> Option<&Gate>,
 }
 
 fn serve(cfg: &mut ServiceConfig, state: AdminState, door: Door) {
@@ -49,10 +51,19 @@ async fn respond(shared: Arc<Shared>, door: Door, request: HttpRequest, payload:
     let answer = match answer(shared.clone(), door, &request, payload, &mut trace).await {
         Ok(answer) | Err(answer) => answer,
     };
-    let answer = match (door.gate)(&shared) {
+    let mut answer = match (door.gate)(&shared) {
         Some(gate) => gate.finish(&request, trace, answer).await,
         None => answer,
     };
+    if let Some(live) = answer.live.take() {
+        return match live::stream(*live, shared.clone(), door, request.clone()).await {
+            Some(stream) => shared.headers.begin(&answer, request.headers(), started.elapsed()).streaming(stream),
+            None => {
+                let refused = errors::plain(503, "too many streams");
+                shared.headers.finish(refused, request.headers(), started.elapsed())
+            }
+        };
+    }
     shared.headers.finish(answer, request.headers(), started.elapsed())
 }
 
@@ -87,7 +98,7 @@ async fn answer(
             .with("Access-Control-Allow-Methods", allow)
             .with("Access-Control-Allow-Headers", headers.unwrap_or("Content-Type")));
     }
-    let is_config = matches!(asked.endpoint, Endpoint::Config | Endpoint::ConfigPlan);
+    let is_config = matches!(asked.endpoint, Endpoint::Config | Endpoint::ConfigPlan | Endpoint::ConfigApply);
     let mut bytes = web::Bytes::new();
     let mut sent = Body::None;
     // What is taken from users and groups is named in the body.
@@ -108,6 +119,11 @@ async fn answer(
     }
     if *asked.endpoint == Endpoint::ConfigPlan {
         return plan::post(asked.scope(&shared), request.headers().clone(), asked.query.clone(), bytes).await;
+    }
+    if *asked.endpoint == Endpoint::ConfigApply {
+        let gate = gate.ok_or_else(|| errors::plain(400, config::NEEDS_DATABASE))?;
+        let call = enterprise::Call::new(gate, asked.scope(&shared), request, &asked)?;
+        return call.take_file(request.headers(), &asked.query, &bytes).await;
     }
     if is_config {
         return match asked.method {
@@ -150,6 +166,10 @@ impl Call<'_> {
             Endpoint::LogLevel => Ok(shared.log_level()),
             Endpoint::SetLogLevel => Ok(shared.set_log_level(parameter(0), query, body, false)),
             Endpoint::ClusterLogLevel => Ok(shared.set_log_level(parameter(0), query, body, true)),
+            Endpoint::RouteMatch => shared.route_match(query, body.into_members().0).await,
+            // Who only asks for the head waits for no event.
+            Endpoint::Telemetry(Telemetry::Stream) if asked.is_head => Ok(Answer::empty(200)),
+            Endpoint::Telemetry(telemetry) => shared.telemetry(telemetry, query, parameter(0), path).await,
             Endpoint::Schema => Ok(shared.schema(parameter(0))),
             // "plugins" and "vaults" are literal there.
             Endpoint::SchemaValidate => {
@@ -195,9 +215,12 @@ impl Call<'_> {
                 shared.set_health(&upstream, &target, address.then(|| parameter(2)), healthy)
             }
             // Answered before.
-            Endpoint::Config | Endpoint::ConfigPlan | Endpoint::Desk(_) | Endpoint::Wasm | Endpoint::Disabled => {
-                Err(errors::not_found())
-            }
+            Endpoint::Config
+            | Endpoint::ConfigPlan
+            | Endpoint::ConfigApply
+            | Endpoint::Desk(_)
+            | Endpoint::Wasm
+            | Endpoint::Disabled => Err(errors::not_found()),
         }
     }
 

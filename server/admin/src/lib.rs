@@ -12,6 +12,7 @@ mod errors;
 mod extension;
 mod form;
 mod handle;
+mod live;
 mod node;
 mod openapi;
 mod paths;
@@ -20,19 +21,24 @@ mod query;
 mod request;
 mod resource;
 mod respond;
+mod route_match;
 mod rules;
 mod schemas;
 mod scope;
 mod secrets;
+mod seen;
 mod state;
+mod telemetry;
 mod upstreams;
 mod write;
 
-pub use enterprise::{Attempts, AuditSettings, Collisions, Gate, GateError, GateSettings, HealthEvent};
+pub use enterprise::{Attempts, AuditSettings, Collisions, Directory, Gate, GateError, GateSettings, HealthEvent};
 pub use errors::{explained, explained_fault, unsupported};
 pub use extension::{Extension, ExtensionAnswer, ExtensionCall, ExtensionPath};
 pub use handle::{configure, configure_status};
 pub use respond::HeaderPolicy;
+pub use route_match::RouteQuestion;
+pub use seen::Seen;
 pub use state::{
     AdminState, Counters, Eventually, HealthFault, HealthView, Limits, LoadError, NodeFacts, NodeView, Parts,
     Publisher, Readiness,

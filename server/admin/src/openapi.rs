@@ -10,7 +10,7 @@ impl Shared {
     /// `GET /openapi.json`
     pub(crate) fn openapi(&self) -> Answer {
         let mut paths = Map::new();
-        for listed in self.admin_paths.listed() {
+        for listed in self.admin_paths.described() {
             paths.insert(listed.path.clone(), self.path_item(&listed));
         }
         let document = json!({

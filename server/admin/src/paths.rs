@@ -2,6 +2,7 @@
 
 use crate::enterprise::Desk;
 use crate::extension::{Extension, ExtensionPath};
+use crate::telemetry::Telemetry;
 use declarative::{Child, Kinds};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,11 +30,14 @@ pub(crate) enum Endpoint {
     Metrics,
     Config,
     ConfigPlan,
+    ConfigApply,
     Cache,
     CacheKey,
     LogLevel,
     SetLogLevel,
     ClusterLogLevel,
+    RouteMatch,
+    Telemetry(Telemetry),
     Schema,
     SchemaValidate,
     SubschemaOfPlugin,
@@ -107,8 +111,10 @@ struct Place {
     literal: BTreeMap<String, Place>,
     parameter: Option<Box<Place>>,
     endpoint: Option<(Endpoint, Methods)>,
-    // The path as `GET /endpoints` shows it; absent when it does not.
-    shown: Option<Vec<String>>,
+    // The path as `GET /endpoints` shows it.
+    shown: Vec<String>,
+    // Whether it does.
+    listed: bool,
 }
 
 /// All paths.
@@ -158,6 +164,16 @@ impl Paths {
             paths.add(&format!("/schemas/{name}/validate"), Endpoint::SchemaValidate, POST);
         }
         paths.hide("/config/plan", Endpoint::ConfigPlan, POST);
+        paths.hide("/config/apply", Endpoint::ConfigApply, POST);
+        paths.hide("/debug/route-match", Endpoint::RouteMatch, READ_WRITE);
+        for (path, telemetry) in [
+            ("/telemetry/series", Telemetry::Series),
+            ("/telemetry/stream", Telemetry::Stream),
+            ("/telemetry/traces", Telemetry::Traces),
+            ("/telemetry/traces/{id}", Telemetry::Trace),
+        ] {
+            paths.hide(path, Endpoint::Telemetry(telemetry), READ);
+        }
         paths.hide("/openapi.json", Endpoint::OpenApi, READ);
         paths.hide("/robots.txt", Endpoint::Robots, READ);
         for parent in ["", "/routes/{routes}", "/services/{services}"] {
@@ -255,13 +271,14 @@ impl Paths {
             };
         }
         place.endpoint = Some((endpoint, methods));
-        place.shown = Some(path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect());
+        place.shown = path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
+        place.listed = true;
         place
     }
 
     /// A path that the list of endpoints does not show.
     pub(crate) fn hide(&mut self, path: &str, endpoint: Endpoint, methods: Methods) {
-        self.add(path, endpoint, methods).shown = None;
+        self.add(path, endpoint, methods).listed = false;
     }
 
     /// Whether a path begins with this segment.
@@ -279,7 +296,7 @@ impl Paths {
 
     /// The paths as people write them, sorted by segments.
     pub(crate) fn list(&self) -> Vec<String> {
-        self.places().into_iter().map(|(segments, _)| written(segments)).collect()
+        self.places().into_iter().filter(|place| place.listed).map(|place| written(&place.shown)).collect()
     }
 
     /// Every path with its methods, those too that no list shows. A parameter is `{}`.
@@ -300,22 +317,25 @@ impl Paths {
         out
     }
 
-    /// The paths that answer, with what they stand for.
-    pub(crate) fn listed(&self) -> Vec<Listed<'_>> {
+    /// The paths that are described, with what they stand for: those of the list that answer, and those that other
+    /// gateways do not have.
+    pub(crate) fn described(&self) -> Vec<Listed<'_>> {
         let places = self.places().into_iter();
         places
-            .filter_map(|(segments, place)| {
+            .filter_map(|place| {
                 let (endpoint, methods) = place.endpoint.as_ref()?;
                 let answers = !matches!(endpoint, Endpoint::Disabled | Endpoint::Wasm);
-                answers.then(|| Listed { path: written(segments), endpoint, methods })
+                let told =
+                    (answers && place.listed) || matches!(endpoint, Endpoint::RouteMatch | Endpoint::Telemetry(_));
+                told.then(|| Listed { path: written(&place.shown), endpoint, methods })
             })
             .collect()
     }
 
-    fn places(&self) -> Vec<(&[String], &Place)> {
+    fn places(&self) -> Vec<&Place> {
         let mut out = Vec::new();
         collect(&self.top, &mut out);
-        out.sort_by_key(|(segments, _)| *segments);
+        out.sort_by_key(|place| &place.shown);
         out
     }
 }
@@ -348,7 +368,7 @@ fn written(segments: &[String]) -> String {
     format!("/{}", segments.join("/"))
 }
 
-fn collect<'p>(place: &'p Place, out: &mut Vec<(&'p [String], &'p Place)>) {
-    out.extend(place.shown.as_deref().map(|shown| (shown, place)));
+fn collect<'p>(place: &'p Place, out: &mut Vec<&'p Place>) {
+    out.extend(place.endpoint.is_some().then_some(place));
     place.literal.values().chain(place.parameter.as_deref()).for_each(|next| collect(next, out));
 }

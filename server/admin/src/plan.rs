@@ -1,11 +1,11 @@
-//! `POST /config/plan`: what a declarative file would change, without changing it.
+//! `POST /config/plan`: what a declarative file would change, without changing it; `POST /config/apply` does it.
 
 use crate::config::{self, Early};
 use crate::delta::{Delta, counts, differing, is_configuration, rank, unique_keys};
 use crate::errors;
 use crate::form::Argument;
 use crate::respond::Answer;
-use crate::scope::{Scope, now};
+use crate::scope::{Scope, now, seconds};
 use crate::secrets::Masks;
 use access::{Action, Exclusion};
 use actix_web::http::header::HeaderMap;
@@ -28,14 +28,27 @@ pub(crate) async fn post(
     query: Vec<Argument>,
     body: Bytes,
 ) -> Result<Answer, Answer> {
-    let (kinds, sight, here) = (scope.kinds.clone(), scope.sight(), scope.workspace);
     let masks = match scope.gate() {
         Some(gate) => gate.recorder.masks().clone(),
-        None => Masks::new(kinds.clone(), Exclusion::standard()),
+        None => Masks::new(scope.kinds.clone(), Exclusion::standard()),
     };
+    let (plan, _) = of_file(scope, "plan", headers, query, body).await?;
+    let shown = web::block(move || Answer::json(200, &plan.shown(&masks)));
+    shown.await.map_err(|_| errors::unexpected())
+}
+
+/// What a file would change, and the state it was compared with. `path`: the end of the request's own path.
+pub(crate) async fn of_file(
+    scope: Scope<'_>,
+    path: &'static str,
+    headers: HeaderMap,
+    query: Vec<Argument>,
+    body: Bytes,
+) -> Result<(Plan, Arc<View>), Answer> {
+    let (kinds, sight, here) = (scope.kinds.clone(), scope.sight(), scope.workspace);
     let view = scope.store.view().await.map_err(|error| errors::store(&error))?;
     // Reading a large file and comparing it takes long; no worker waits for it.
-    let planned = web::block(move || -> Result<Answer, Answer> {
+    let planned = web::block(move || -> Result<(Plan, Arc<View>), Answer> {
         let mut request = config::read(&headers, &query, &body, "").map_err(Answer::from)?;
         let flatten = request.flatten;
         // What becomes of a secret may hang on an id, which is known only when the file is compared.
@@ -49,11 +62,11 @@ pub(crate) async fn post(
         let named = request.document.get("_workspace").and_then(Value::as_str);
         let mut file = placed(loaded.records, &view, here, named)?;
         file.transforms = transforms || implied;
-        if let Some(refusal) = sight.refused(&file.workspaces, here) {
+        if let Some(refusal) = sight.refused(path, &file.workspaces, here) {
             return Err(refusal);
         }
         let plan = Plan::of(&kinds, &view, file, |record| sight.may(record, Action::Read));
-        Ok(Answer::json(200, &plan.shown(&masks)))
+        Ok((plan, view))
     });
     planned.await.map_err(|_| errors::unexpected())?
 }
@@ -113,9 +126,9 @@ fn placed(records: Vec<Record>, view: &View, here: Uuid, named: Option<&str>) ->
 
 /// What a file would change.
 #[derive(Debug, Default)]
-struct Plan {
+pub(crate) struct Plan {
     /// With parents before children; what would go comes last, with children first.
-    deltas: Vec<Delta>,
+    pub(crate) deltas: Vec<Delta>,
     unchanged: usize,
 }
 
@@ -250,8 +263,7 @@ impl There {
         reads: &impl Fn(&Record) -> bool,
     ) -> There {
         let mut there = There { by_id: BTreeMap::new(), by_key: HashMap::new(), by_content: HashMap::new() };
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let now = now() as i64;
+        let now = seconds();
         for record in view.all(entity) {
             let within = record.ws.is_none_or(|ws| workspaces.contains(&ws));
             if !within || record.expired(now) || !reads(record) {

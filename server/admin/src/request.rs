@@ -47,6 +47,8 @@ fn segments(path: &str) -> Vec<Vec<u8>> {
 pub(crate) struct Asked<'r> {
     /// `GET` (also for `HEAD`), `POST`, `PUT`, `PATCH`, `DELETE` or `OPTIONS`.
     pub(crate) method: &'r str,
+    /// Whether only the head of the answer is wanted.
+    pub(crate) is_head: bool,
     /// Where it goes.
     pub(crate) target: &'r Target,
     /// What that stands for.
@@ -90,7 +92,8 @@ impl<'r> Asked<'r> {
         let query = request.uri().query().unwrap_or_default().as_bytes();
         let query = form::arguments(query).ok_or_else(errors::too_many_arguments)?;
         let author = pass.subject.as_deref().map_or_else(|| "admin".to_owned(), |subject| subject.name.clone());
-        Ok(Asked { method, target, endpoint, methods, parameters, query, author, pass, request_id })
+        let is_head = request.method() == "HEAD";
+        Ok(Asked { method, is_head, target, endpoint, methods, parameters, query, author, pass, request_id })
     }
 
     /// The Admin API as this request sees it.

@@ -4,7 +4,7 @@ use crate::errors;
 use crate::form::Argument;
 use crate::query::{self, Paging};
 use crate::respond::Answer;
-use crate::scope::{Scope, now};
+use crate::scope::{Scope, seconds};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use store::{Filter, Id, Record};
@@ -116,8 +116,7 @@ impl Scope<'_> {
     pub(crate) async fn show(&self, record: &Record) -> Result<Map<String, Value>, Answer> {
         let mut shown = self.kinds.definitions().present(record.entity, &record.value);
         if let Some(expires) = record.expires {
-            #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-            let left = expires - now() as i64;
+            let left = expires - seconds();
             shown.insert("ttl".into(), left.max(0).into());
         } else if self.kinds.definitions().database()
             && self.kinds.position(record.entity).is_some_and(|kind| self.kinds.get(kind).ttl)

@@ -1,10 +1,12 @@
 //! An answer, and the headers every answer carries.
 
+use crate::live::Live;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// JSON as every body says it is.
@@ -16,33 +18,42 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     content_type: Option<&'static str>,
     pub(crate) body: Bytes,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(Cow<'static, str>, String)>,
+    /// What is streamed instead of a body.
+    pub(crate) live: Option<Box<Live>>,
 }
 
 impl Answer {
     /// A JSON body, compact.
     pub(crate) fn json(status: u16, body: &Value) -> Answer {
-        Answer { status, content_type: Some(JSON), body: body.to_string().into(), headers: Vec::new() }
+        Answer { status, content_type: Some(JSON), body: body.to_string().into(), headers: Vec::new(), live: None }
     }
 
     /// A JSON body that is text already.
     pub(crate) fn json_text(status: u16, body: impl Into<Bytes>) -> Answer {
-        Answer { status, content_type: Some(JSON), body: body.into(), headers: Vec::new() }
+        Answer { status, content_type: Some(JSON), body: body.into(), headers: Vec::new(), live: None }
     }
 
     /// Another body.
     pub(crate) fn bytes(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
-        Answer { status, content_type: Some(content_type), body: body.into(), headers: Vec::new() }
+        Answer { status, content_type: Some(content_type), body: body.into(), headers: Vec::new(), live: None }
     }
 
     /// No body.
     pub(crate) fn empty(status: u16) -> Answer {
-        Answer { status, content_type: None, body: Bytes::new(), headers: Vec::new() }
+        Answer { status, content_type: None, body: Bytes::new(), headers: Vec::new(), live: None }
+    }
+
+    /// Events, for as long as someone listens.
+    pub(crate) fn live(live: Live) -> Answer {
+        let mut answer = Answer::bytes(200, "text/event-stream", "").with("Cache-Control", "no-store");
+        answer.live = Some(Box::new(live));
+        answer.with("X-Accel-Buffering", "no")
     }
 
     /// One more header.
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Answer {
-        self.headers.push((name, value.into()));
+    pub(crate) fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Answer {
+        self.headers.push((name.into(), value.into()));
         self
     }
 }
@@ -76,8 +87,8 @@ impl HeaderPolicy {
         }
     }
 
-    /// The finished response.
-    pub(crate) fn finish(&self, answer: Answer, request: &HeaderMap, elapsed: Duration) -> HttpResponse {
+    /// The head of a response.
+    pub(crate) fn begin(&self, answer: &Answer, request: &HeaderMap, elapsed: Duration) -> HttpResponseBuilder {
         let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response: HttpResponseBuilder = HttpResponse::build(status);
         if let Some(content_type) = answer.content_type {
@@ -93,9 +104,19 @@ impl HeaderPolicy {
             response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin));
         }
         response.insert_header((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"));
-        for (name, value) in answer.headers {
-            response.insert_header((name, value));
+        for (index, (name, value)) in answer.headers.iter().enumerate() {
+            let line = (&**name, value.as_str());
+            match answer.headers[..index].iter().any(|(before, _)| before.eq_ignore_ascii_case(name)) {
+                true => response.append_header(line),
+                false => response.insert_header(line),
+            };
         }
+        response
+    }
+
+    /// The finished response.
+    pub(crate) fn finish(&self, answer: Answer, request: &HeaderMap, elapsed: Duration) -> HttpResponse {
+        let mut response = self.begin(&answer, request, elapsed);
         // A status without a body has no length either (RFC 9110 §8.6).
         if answer.status == 204 || answer.status == 304 { response.finish() } else { response.body(answer.body) }
     }

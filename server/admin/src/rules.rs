@@ -16,6 +16,19 @@ fn share_a_protocol(protocols: &[Value], route: &Record) -> bool {
     of_route.is_some_and(|of_route| protocols.iter().any(|protocol| of_route.contains(protocol)))
 }
 
+/// The kinds that trust CA certificates.
+pub(crate) const TRUSTING: [&str; 2] = ["services", "plugins"];
+
+/// The ids of the CA certificates that a Service or a Plugin trusts.
+pub(crate) fn trusted(record: &Record) -> impl Iterator<Item = &str> {
+    let place = match record.entity {
+        "plugins" => record.value.get("config").and_then(Value::as_object),
+        _ => Some(&record.value),
+    };
+    let listed = place.and_then(|place| place.get("ca_certificates")).and_then(Value::as_array);
+    listed.into_iter().flatten().filter_map(Value::as_str)
+}
+
 impl Scope<'_> {
     /// A Plugin of a Route shares a protocol with it; one of a Service with at least one of the Service's Routes, if it
     /// has any. Holds for what a write names, before defaults are filled in.
@@ -49,19 +62,10 @@ impl Scope<'_> {
         if record.entity != "ca_certificates" {
             return Ok(());
         }
-        let id = Value::from(record.id.to_string());
-        let lists = |value: Option<&Value>| {
-            value.and_then(Value::as_array).is_some_and(|certificates| certificates.contains(&id))
-        };
-        for (name, config) in [("services", None), ("plugins", Some("config"))] {
+        let id = record.id.to_string();
+        for name in TRUSTING {
             let Some(kind) = self.kinds.position(name) else { continue };
-            let user = self.search_everywhere(kind, |record| {
-                let place = match config {
-                    Some(config) => record.value.get(config).and_then(Value::as_object),
-                    None => Some(&record.value),
-                };
-                lists(place.and_then(|place| place.get("ca_certificates")))
-            });
+            let user = self.search_everywhere(kind, |record| trusted(record).any(|trusted| trusted == id));
             if let Some(user) = user.await? {
                 return Err(errors::still_trusted(&record.id, name, &user.id));
             }

@@ -20,6 +20,12 @@ pub(crate) fn now() -> f64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |past| past.as_secs_f64())
 }
 
+/// Whole seconds since 1970.
+#[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
+pub(crate) fn seconds() -> i64 {
+    now() as i64
+}
+
 /// The Admin API as one request sees it.
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'s> {

@@ -4,14 +4,17 @@ use crate::enterprise::{self, Gate};
 use crate::extension::Extension;
 use crate::paths::Paths;
 use crate::respond::HeaderPolicy;
+use crate::route_match::RouteQuestion;
+use crate::seen::Seen;
 use declarative::Kinds;
+use history::History;
 use serde_json::{Map, Value};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::{Batch, Record, Revision, Store};
+use store::{Batch, Record, Revision, Store, View};
 
 /// An answer that may take a while.
 pub type Eventually<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -131,6 +134,21 @@ pub trait NodeView: Send + Sync + 'static {
         String::new()
     }
 
+    /// What would become of a request by the configuration in use. Blocks. The error is a sentence on the question.
+    fn route_match(&self, _question: &RouteQuestion, _seen: &Seen) -> Result<Value, String> {
+        Err("this node routes no requests".into())
+    }
+
+    /// What it remembers of requests; `None` where that is off.
+    fn history(&self) -> Option<Arc<History>> {
+        None
+    }
+
+    /// The records of the configuration in use, as far as they are in memory.
+    fn in_use(&self) -> Option<Arc<View>> {
+        None
+    }
+
     /// The log level: `debug`, `info`, `notice`, `warn`, `error`, `crit`.
     fn log_level(&self) -> String;
 
@@ -192,6 +210,13 @@ pub(crate) struct Shared {
     pub(crate) extensions: Vec<Arc<dyn Extension>>,
     pub(crate) loading: AtomicBool,
     pub(crate) draining: AtomicBool,
+}
+
+impl Shared {
+    /// Whether the node wants no more traffic.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
 }
 
 /// The parts that [`AdminState`] is made of.

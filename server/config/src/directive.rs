@@ -72,9 +72,10 @@ pub fn is_dynamic(name: &str) -> bool {
 pub fn acts(name: &str) -> bool {
     match split(name) {
         Some((block, directive)) => {
-            matches!(block, "http" | "proxy" | "admin" | "status") && ACTING.contains(&directive)
+            let acting = matches!(block, "http" | "proxy" | "admin" | "status") && ACTING.contains(&directive);
+            acting || (block, directive) == ("sproxy", "proxy_protocol")
         }
-        None => name.starts_with("vault_"),
+        None => name.starts_with("vault_") || name.starts_with("pluginserver_"),
     }
 }
 
@@ -94,6 +95,7 @@ mod tests {
         assert!(!is_dynamic("pluginserver_go"));
         assert!(!is_dynamic("vault_"));
         assert!(acts("nginx_admin_ssl_verify_client"));
+        assert!(acts("nginx_sproxy_proxy_protocol") && !acts("nginx_proxy_proxy_protocol"));
         assert!(!acts("nginx_main_worker_priority"));
     }
 }

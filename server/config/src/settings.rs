@@ -5,8 +5,10 @@ mod dns;
 mod logs;
 mod manager;
 mod node;
+mod plugin_servers;
 mod proxying;
 mod storage;
+mod telemetry;
 mod tls;
 mod tracing;
 
@@ -17,11 +19,13 @@ pub use dns::{Dns, RecordKind};
 pub use logs::{AccessLog, ErrorLog, LogFormat, LogLevel, LogSink, Logs};
 pub use manager::{Attempts, Manager, SignIn};
 pub use node::{Cluster, Listeners, Lua, Node, PortMap, Role, Selection, UntrustedLua, Workers};
+pub use plugin_servers::PluginServer;
 pub use proxying::{
     AddedHeaders, ClientLimits, DefaultErrorType, ErrorTemplates, Forwarded, HeaderBuffers, ParsingLimits, Proxying,
     RealIpHeader, RouterFlavor, TrustedPeer, UpstreamAdded, UpstreamKeepalive, WorkerConsistency,
 };
 pub use storage::{Database, Declarative, Postgres, Storage};
+pub use telemetry::Telemetry;
 pub use tls::{KeyPair, Pem, TlsListener, TlsOutgoing, TlsVersion, Trusted, VerifyClient};
 pub use tracing::{Instrumentation, Tracing};
 
@@ -57,6 +61,8 @@ pub struct Settings {
     pub storage: Storage,
     /// Name resolution.
     pub dns: Dns,
+    /// What is remembered of requests, and what is secret in them.
+    pub telemetry: Telemetry,
     /// Tracing.
     pub tracing: Tracing,
     /// The manager.
@@ -73,6 +79,8 @@ pub struct Settings {
     pub vault: crate::vault::Environment,
     /// Lua.
     pub lua: Lua,
+    /// `pluginserver_names`: servers of plugins in other languages.
+    pub plugin_servers: Vec<PluginServer>,
     /// Control and data planes.
     pub cluster: Cluster,
     /// `KONG_PASSWORD`: password and token of the first super admin.
@@ -108,6 +116,7 @@ impl Settings {
             outgoing_tls: TlsOutgoing::read(c),
             admin_limits: ClientLimits::admin(c),
             dns: Dns::read(c),
+            telemetry: Telemetry::read(c),
             tracing: Tracing::read(c, around),
             manager: Manager::read(c),
             rbac,
@@ -116,6 +125,7 @@ impl Settings {
             event_hooks: c.flag("event_hooks_enabled"),
             vault: c.values.vault.clone(),
             lua: Lua::read(c),
+            plugin_servers: PluginServer::read(c, &prefix),
             cluster: Cluster::read(c, storage.database),
             initial_password: c.secret("password"),
             prefix,

@@ -83,17 +83,7 @@ async fn consumer(store: &dyn Store, record: &Record) -> Result<Consumer, Error>
             groups.push((found.text("name").unwrap_or_default().to_owned(), group));
         }
     }
-    groups.sort();
-    let time = |field: &str| record.value.get(field).and_then(Value::as_i64).unwrap_or_default();
-    Ok(Consumer {
-        id,
-        username: record.text("username").map(Arc::from),
-        custom_id: record.text("custom_id").map(Arc::from),
-        tags: record.tags().map(Arc::from).collect(),
-        groups: groups.into_iter().map(|(_, id)| id).collect(),
-        created_at: time("created_at"),
-        updated_at: time("updated_at"),
-    })
+    Ok(Consumer::of(id, &record.value, groups))
 }
 
 /// A plugin's record as requests need it.

@@ -27,6 +27,25 @@ pub struct Consumer {
     pub updated_at: i64,
 }
 
+impl Consumer {
+    /// By its record's fields, and the names and ids of the groups it belongs to.
+    pub fn of(id: Uuid, record: &Map<String, Value>, mut groups: Vec<(String, Uuid)>) -> Self {
+        groups.sort();
+        let text = |field: &str| record.get(field).and_then(Value::as_str).map(Arc::from);
+        let time = |field: &str| record.get(field).and_then(Value::as_i64).unwrap_or_default();
+        let tags = record.get("tags").and_then(Value::as_array).into_iter().flatten();
+        Self {
+            id,
+            username: text("username"),
+            custom_id: text("custom_id"),
+            tags: tags.filter_map(Value::as_str).map(Arc::from).collect(),
+            groups: groups.into_iter().map(|(_, id)| id).collect(),
+            created_at: time("created_at"),
+            updated_at: time("updated_at"),
+        }
+    }
+}
+
 /// One credential of any plugin: the stored record, by its looked-up key.
 #[derive(Clone, Debug, Default)]
 pub struct Credential {

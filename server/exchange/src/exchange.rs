@@ -74,6 +74,8 @@ pub struct Exchange {
     pub log_values: LogValues,
     /// The address that answered, or was tried last.
     pub upstream_address: Option<SocketAddr>,
+    /// What only sessions of the stream subsystem have; `None` for requests.
+    pub session: Option<Box<crate::Session>>,
     /// Set by a plugin that wants the upstream's answer whole before any of it is sent (`kong.service.request.enable_buffering`).
     pub buffer_response: bool,
 }
@@ -97,6 +99,7 @@ impl Exchange {
             state: State::default(),
             log_values: LogValues::default(),
             upstream_address: None,
+            session: None,
             buffer_response: false,
         }
     }
@@ -151,7 +154,32 @@ impl Exchange {
         self.state.clear();
         self.log_values.clear();
         self.upstream_address = None;
+        self.session = None;
         self.buffer_response = false;
+    }
+
+    /// The same request for who looks at it after it is over: without what plugins remember, and without a body that
+    /// has passed.
+    pub fn kept(&self) -> Self {
+        Self {
+            id: self.id,
+            request: self.request.kept(),
+            forward: self.forward.clone(),
+            response: self.response.clone(),
+            route: self.route.clone(),
+            service: self.service.clone(),
+            workspace: self.workspace,
+            captures: self.captures.clone(),
+            identity: self.identity.clone(),
+            trace: self.trace,
+            timeline: self.timeline.clone(),
+            directory: self.directory.clone(),
+            state: State::default(),
+            log_values: self.log_values.clone(),
+            upstream_address: self.upstream_address,
+            session: self.session.clone(),
+            buffer_response: self.buffer_response,
+        }
     }
 
     /// Sets Consumer and credential and tells the upstream by headers (`kong.client.authenticate`). `identifier`

@@ -61,6 +61,12 @@ impl Phases {
     pub const BODY_FILTER: Self = Self(8);
     /// After the last byte.
     pub const LOG: Self = Self(16);
+    /// Access and log have a meaning for sessions of TCP, TLS and UDP too (Kong's `preread` and `log`): the plugin
+    /// reads only what those have, and its answer's message is sent as it is.
+    pub const SESSION: Self = Self(32);
+    /// When an upstream's answer is there whole, before its head goes out. A plugin that has it sets
+    /// `Exchange::buffer_response` in access.
+    pub const RESPONSE: Self = Self(64);
 
     /// Both.
     pub const fn and(self, other: Self) -> Self {
@@ -133,6 +139,11 @@ pub trait Plugin: Sized + Send + Sync + 'static {
         Step::NEXT
     }
 
+    /// An upstream's answer is there whole: change it, or replace it.
+    fn response<'a>(&'a self, _exchange: &'a mut Exchange) -> Step<'a> {
+        Step::NEXT
+    }
+
     /// The response's head is complete; change it, or replace the response.
     fn header_filter(&self, _exchange: &mut Exchange) -> Flow {
         Flow::Next
@@ -163,6 +174,8 @@ pub trait Instance: Send + Sync {
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a>;
     /// [`Plugin::access`]
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a>;
+    /// [`Plugin::response`]
+    fn response<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a>;
     /// [`Plugin::header_filter`]
     fn header_filter(&self, exchange: &mut Exchange) -> Flow;
     /// [`Plugin::body_filter`]
@@ -190,6 +203,9 @@ impl<P: Plugin> Instance for P {
     }
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
         Plugin::access(self, exchange)
+    }
+    fn response<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
+        Plugin::response(self, exchange)
     }
     fn header_filter(&self, exchange: &mut Exchange) -> Flow {
         Plugin::header_filter(self, exchange)

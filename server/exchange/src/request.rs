@@ -128,6 +128,38 @@ pub struct Request {
 }
 
 impl Request {
+    /// The same request; of its body what is in memory.
+    pub fn kept(&self) -> Self {
+        Self {
+            method: self.method.clone(),
+            client_head: self.client_head,
+            target: self.target.clone(),
+            path: self.path.clone(),
+            query: self.query.clone(),
+            version: self.version,
+            headers: self.headers.clone(),
+            body: match &self.body {
+                Body::Buffered(bytes) => Body::Buffered(bytes.clone()),
+                Body::Empty | Body::Stream(_) => Body::Empty,
+            },
+            content_length: self.content_length,
+            scheme: self.scheme,
+            host: self.host.clone(),
+            host_port: self.host_port,
+            peer: self.peer,
+            client_ip: self.client_ip,
+            client_port: self.client_port,
+            local: self.local,
+            port: self.port,
+            trusted: self.trusted,
+            tls: self.tls.clone(),
+            connection: self.connection,
+            connection_requests: self.connection_requests,
+            head_bytes: self.head_bytes,
+            body_bytes: self.body_bytes,
+        }
+    }
+
     /// The method as text.
     pub fn method_str(&self) -> &str {
         std::str::from_utf8(&self.method).unwrap_or_default()

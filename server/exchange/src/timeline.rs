@@ -140,6 +140,8 @@ pub struct Timeline {
     pub exact: bool,
     /// Whether plugin calls are recorded one by one (a tracing plugin or instrumentation asked for it).
     pub detail: bool,
+    /// Whether this request is looked at as a whole when it is over, whatever becomes of it.
+    pub watched: bool,
     /// Plugin calls, where `detail` is on.
     pub calls: SmallVec<[PluginCall; 0]>,
     /// Look-ups of names, where `detail` is on.
@@ -164,6 +166,7 @@ impl Timeline {
             tries: SmallVec::new(),
             exact: false,
             detail: false,
+            watched: false,
             calls: SmallVec::new(),
             looks: SmallVec::new(),
             sections: Vec::new(),
@@ -210,6 +213,11 @@ impl Timeline {
             (Some(from), Some(to)) => Duration::from_micros(u64::from(to.saturating_sub(from))),
             _ => Duration::ZERO,
         }
+    }
+
+    /// Time since the start, also where it is longer than stamps can tell.
+    pub fn lasted(&self) -> Duration {
+        self.start.elapsed()
     }
 
     /// The monotonic start.

@@ -3,7 +3,7 @@
 use crate::answers::Answers;
 use crate::network::Network;
 use crate::pool::{Pool, SWEEP};
-use exchange::ldap::{Binding, Ldap, LdapError, LdapServer};
+use exchange::ldap::{Binding, Ldap, LdapEntries, LdapError, LdapSearch, LdapServer};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -57,6 +57,16 @@ fn start(pool: Arc<Pool>) -> std::io::Result<(Handle, oneshot::Sender<()>)> {
 }
 
 impl Ldap for Client {
+    fn search(&self, server: &LdapServer, search: LdapSearch) -> LdapEntries {
+        let started = match self.started() {
+            Ok(started) => started,
+            Err(error) => return Box::pin(std::future::ready(Err(error))),
+        };
+        let (pool, server) = (started.pool.clone(), server.clone());
+        let task = started.runtime.spawn(async move { pool.search(&server, &search).await });
+        Box::pin(async move { task.await.unwrap_or_else(|error| Err(LdapError::new(error))) })
+    }
+
     fn bind(&self, server: &LdapServer, dn: &str, password: &str, keep: Duration) -> Binding {
         if password.is_empty() {
             // A bind without a password succeeds for every name (RFC 4513 §5.1.2).

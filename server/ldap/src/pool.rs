@@ -1,8 +1,8 @@
 //! Connections to directory servers, and questions over them.
 
 use crate::network::Network;
-use exchange::ldap::{LdapError, LdapSecurity, LdapServer};
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, StdStream};
+use exchange::ldap::{LdapEntry, LdapError, LdapSearch, LdapSecurity, LdapServer};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchEntry, SearchOptions, StdStream};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +11,8 @@ use tokio::sync::Semaphore;
 
 /// Connections to all servers that are in use at the same time; more questions wait.
 const AT_ONCE: usize = 64;
+/// Entries that a search gives at most.
+const ENTRIES: i32 = 1000;
 
 /// Connections that nobody uses, by server.
 pub struct Pool {
@@ -44,9 +46,28 @@ impl Pool {
             let connection = self.connect(server).await?;
             self.ask(server, connection, dn, password).await
         };
-        let answer = tokio::time::timeout(server.timeout, asking).await;
-        answer
-            .unwrap_or_else(|_| Err(LdapError::new(format_args!("no answer within {} ms", server.timeout.as_millis()))))
+        within(server, asking).await
+    }
+
+    /// Looks for entries.
+    pub async fn search(&self, server: &LdapServer, search: &LdapSearch) -> Result<Vec<LdapEntry>, LdapError> {
+        let searching = async {
+            let _place = self.places.acquire().await.map_err(LdapError::new)?;
+            let mut connection = self.connect(server).await?;
+            let (dn, password) = search.asker.as_ref().map_or(("", ""), |(dn, password)| (dn, password));
+            let said = connection.simple_bind(dn, password).await.map_err(LdapError::new)?;
+            if said.rc != 0 {
+                return Err(LdapError::new(format_args!("it refuses the entry that searches: {}", said.text)));
+            }
+            connection.with_search_options(SearchOptions::new().sizelimit(ENTRIES));
+            let LdapSearch { base, filter, attributes, .. } = search;
+            let found = connection.search(base, Scope::Subtree, filter, attributes).await;
+            let (found, _) = found.and_then(ldap3::SearchResult::success).map_err(LdapError::new)?;
+            self.keep(server, connection);
+            let entries = found.into_iter().map(SearchEntry::construct);
+            Ok(entries.map(|entry| LdapEntry { dn: entry.dn, attributes: entry.attrs.into_iter().collect() }).collect())
+        };
+        within(server, searching).await
     }
 
     async fn ask(
@@ -119,6 +140,12 @@ impl Pool {
             !kept.is_empty()
         });
     }
+}
+
+/// What a server says within the time it has for one question.
+async fn within<T>(server: &LdapServer, asking: impl Future<Output = Result<T, LdapError>>) -> Result<T, LdapError> {
+    let late = || Err(LdapError::new(format_args!("no answer within {} ms", server.timeout.as_millis())));
+    tokio::time::timeout(server.timeout, asking).await.unwrap_or_else(|_| late())
 }
 
 /// How often connections are looked through.

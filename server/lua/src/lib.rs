@@ -12,6 +12,8 @@ mod events;
 mod exit_transformer;
 mod folder;
 mod function;
+mod kit;
+mod messagepack;
 mod modules;
 mod ngx;
 mod pdk;
@@ -31,12 +33,15 @@ mod tests;
 
 pub use database::{Change, Database, Key, Reading, Refusal, Rows, set_database};
 pub use exit_transformer::ExitTransformer;
-pub use folder::{AdminAnswer, AdminCall, AdminPath, FolderError, administrate, begin, configured};
+pub use folder::{AdminAnswer, AdminCall, AdminPath, FolderError, administrate, begin, configured, schema_of, told};
 pub use function::{Function, Place, Post, Pre};
+pub use kit::Kit;
 pub use pdk::{Connections, set_connections};
+pub use phase::Phase;
+pub use runner::settle;
 pub use script::Chunks;
 pub use secrets::{Secrets, set_secrets};
-pub use settings::{Settings, Trust, admin_paths, set_configuration};
+pub use settings::{Report, Settings, Trust, Yaml, admin_paths, set_configuration};
 pub use socket::{Network, Resolving, set_network};
 
 use entities::Entity;

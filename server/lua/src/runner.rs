@@ -165,7 +165,7 @@ pub fn settle(exchange: &mut Exchange) {
 }
 
 /// Groups that a plugin in between found.
-fn show_groups(call: &Call, exchange: &Exchange) -> mlua::Result<()> {
+pub fn show_groups(call: &Call, exchange: &Exchange) -> mlua::Result<()> {
     let groups = &exchange.identity.authenticated_groups;
     if groups.is_empty() {
         return Ok(());
@@ -174,7 +174,7 @@ fn show_groups(call: &Call, exchange: &Exchange) -> mlua::Result<()> {
 }
 
 /// What Lua says of the client's groups is what `acl` and `session` see.
-fn take_groups(call: &Call, exchange: &mut Exchange) {
+pub fn take_groups(call: &Call, exchange: &mut Exchange) {
     match call.remembered.groups() {
         Ok(Some(groups)) => exchange.identity.authenticated_groups = groups,
         Ok(None) => exchange.identity.authenticated_groups.clear(),
@@ -197,7 +197,7 @@ fn all(functions: &[Slot], call: &Call) -> Outcome {
 }
 
 /// What follows from how a phase went.
-fn end(call: &Call, outcome: Outcome) -> Flow {
+pub fn end(call: &Call, outcome: Outcome) -> Flow {
     if let Err(error) = outcome
         && !call.ended.get()
     {
@@ -219,6 +219,6 @@ fn log(call: &Call, error: &mlua::Error) {
 }
 
 /// What a client gets whose plugin failed.
-fn failure() -> Answer {
+pub fn failure() -> Answer {
     Answer { source: Source::Error, ..Answer::message(500, "An unexpected error occurred") }
 }

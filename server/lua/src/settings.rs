@@ -1,7 +1,8 @@
 //! What the node tells Lua of itself.
 
 use crate::folder::AdminPath;
-use serde_json::Value;
+use exchange::TraceContext;
+use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -15,6 +16,18 @@ pub enum Trust {
     Sandbox,
     /// It runs with all of Lua's libraries.
     On,
+}
+
+/// Takes a message, what is known of it, and the trace that it belongs to.
+pub type Report = fn(&str, &Map<String, Value>, Option<&TraceContext>);
+
+/// A reader and a writer of YAML.
+#[derive(Clone, Copy, Debug)]
+pub struct Yaml {
+    /// The first document of a text, or a sentence.
+    pub read: fn(&str) -> Result<Value, String>,
+    /// A document as text.
+    pub write: fn(&Map<String, Value>) -> String,
 }
 
 /// What outlives every configuration.
@@ -34,6 +47,10 @@ pub struct Settings {
     pub workers: usize,
     /// `lua_package_path`
     pub package_path: String,
+    /// Who is told by `kong.telemetry.log`.
+    pub report: Option<Report>,
+    /// What reads and writes YAML, for `lyaml`.
+    pub yaml: Option<Yaml>,
     /// Plugins in folders; their `init_worker` runs in this order.
     pub folders: Vec<String>,
 }
@@ -48,6 +65,8 @@ impl Default for Settings {
             trusted: Arc::new(|_| false),
             workers: 1,
             package_path: "./?.lua;./?/init.lua;".to_owned(),
+            report: None,
+            yaml: None,
             folders: Vec::new(),
         }
     }

@@ -98,6 +98,23 @@ fn the_request_is_seen() {
         ("ngx.http_time(0)", "Thu, 01 Jan 1970 00:00:00 GMT"),
         ("ngx.cookie_time(1290079655)", "Thu, 18-Nov-10 11:27:35 GMT"),
         ("ngx.shared.tests:incr('n', 2, 40)", "42"),
+        (
+            "(function() local d = ngx.shared.tests \
+              d:rpush('l', 'b') d:rpush('l', 3) d:lpush('l', 'a') \
+              local n, v, err = d:llen('l'), d:get('l') \
+              local all = n .. tostring(v) .. err .. d:rpop('l') .. d:lpop('l') .. d:lpop('l') \
+              return all .. tostring(d:lpop('l')) .. d:llen('l') end)()",
+            "3nilvalue is a list3abnil0",
+        ),
+        (
+            "select(2, ngx.shared.tests:lpush('n', 1)) .. select(2, ngx.shared.tests:rpop('n'))",
+            "value not a listvalue not a list",
+        ),
+        ("ngx.shared.tests:llen('n')", "nil"),
+        (
+            "select(2, pcall(ngx.shared.tests.lpush, ngx.shared.tests, 'l', true)):match('bad value type')",
+            "bad value type",
+        ),
         ("type(select(2, pcall(kong.response.get_status)))", "string"),
         ("select(2, pcall(kong.response.get_status))", ""),
     ] {

@@ -7,7 +7,7 @@ use exchange::{
     About, Body, Chunk, ErrorTemplates, Exchange, Flow, Instance, Registry, Request, Services, Step, Timeline,
     log_entry,
 };
-use lua::{Network, Resolving, Settings, register};
+use lua::{Network, Resolving, Settings, Yaml, register};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,11 +15,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::rustls::ClientConfig;
 use uuid::Uuid;
 
-const GOOD: [&str; 6] = ["security-headers", "full", "ticker", "caller", "kit", "libraries"];
+const GOOD: [&str; 7] = ["security-headers", "full", "ticker", "caller", "kit", "libraries", "patient"];
 
 fn settings(folders: &[&str]) -> Settings {
     Settings {
         package_path: format!("{}/tests/plugins/?.lua;;", env!("CARGO_MANIFEST_DIR")),
+        // Every JSON is YAML.
+        yaml: Some(Yaml {
+            read: |text| serde_json::from_str(text).map_err(|error| error.to_string()),
+            write: |document| Value::Object(document.clone()).to_string(),
+        }),
         folders: folders.iter().map(|name| (*name).to_owned()).collect(),
         ..Settings::default()
     }
@@ -93,6 +98,20 @@ fn a_handler_alone_is_a_plugin() {
         Some(b"max-age=31536000; includeSubDomains; preload".as_slice())
     );
     assert_eq!((plugin.name(), plugin.priority()), ("security-headers", 0));
+}
+
+#[test]
+fn what_sees_the_whole_answer_may_wait() {
+    let plugin = plugin("patient", json!({}));
+    within(async {
+        let mut exchange = request("/");
+        assert!(answered(&*plugin, &mut exchange).await.is_none() && exchange.buffer_response);
+        exchange.response.status = 200;
+        let Step::Wait(waits) = plugin.response(&mut exchange) else { panic!("it does not wait") };
+        assert!(matches!(waits.await, Flow::Next));
+        assert!(matches!(plugin.header_filter(&mut exchange), Flow::Next));
+        assert_eq!(exchange.response.headers.get("x-patient"), Some(b"200".as_slice()));
+    });
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(crate) const MISSING: &str = "<!doctype html><html lang=\"en\"><title>Silver
 /// The type of an asset.
 pub(crate) fn content_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
+        Some("json") => "application/json",
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",

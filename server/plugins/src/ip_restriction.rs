@@ -74,7 +74,7 @@ impl IpRestriction {
 impl Plugin for IpRestriction {
     const NAME: &'static str = "ip-restriction";
     const PRIORITY: i32 = 990;
-    const PHASES: Phases = Phases::ACCESS;
+    const PHASES: Phases = Phases::ACCESS.and(Phases::SESSION);
     type Config = Config;
 
     fn schema() -> PluginSchema {

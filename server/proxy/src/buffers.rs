@@ -10,6 +10,10 @@ use std::sync::Arc;
 /// Size of a read buffer. Only the part that was written to costs memory.
 pub const BUFFER_SIZE: usize = 64 * 1024;
 
+/// What is copied behind a head so that both go out in one plain write; larger pieces go out beside it. A vectored write
+/// costs the kernel more than copying this much.
+pub const COPY_LIMIT: usize = 16 * 1024;
+
 /// At most this many idle buffers (and Exchanges) are kept per worker.
 const KEPT: usize = 64;
 

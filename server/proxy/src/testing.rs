@@ -71,6 +71,7 @@ impl Node {
             targets,
             traffic: Arc::new(Traffic::default()),
             observer: Some(seen.clone()),
+            watching: None,
             tracer: None,
             begins: None,
             stopping: AtomicBool::new(false),

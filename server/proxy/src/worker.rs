@@ -26,6 +26,21 @@ pub trait Observer: Send + Sync {
     fn finished(&self, exchange: &Exchange);
 }
 
+/// Looks at every Exchange of one worker, from its beginning on. Its methods must not wait.
+pub trait Watcher {
+    /// The head was read, nothing was done with it.
+    fn begin(&mut self, exchange: &mut Exchange);
+
+    /// The Exchange is over.
+    fn finished(&mut self, exchange: &Exchange);
+
+    /// Called every 50 ms.
+    fn tick(&mut self, now: SystemTime);
+}
+
+/// Makes the watcher of a worker that begins.
+pub type Watching = Arc<dyn Fn() -> Box<dyn Watcher> + Send + Sync>;
+
 /// What all workers of a node share.
 pub struct Shared {
     /// Settings.
@@ -40,6 +55,8 @@ pub struct Shared {
     pub traffic: Arc<Traffic>,
     /// The access log; `None` = off.
     pub observer: Option<Arc<dyn Observer>>,
+    /// What remembers requests; `None` = nothing does.
+    pub watching: Option<Watching>,
     /// Distributed tracing; `None` = off.
     pub tracer: Option<Arc<dyn Tracer>>,
     /// What else begins on a worker's thread; it may be called again.
@@ -92,6 +109,8 @@ pub struct Worker {
     pub date: Date,
     /// What this worker counts.
     pub traffic: Arc<WorkerTraffic>,
+    /// What remembers this worker's requests.
+    pub watcher: Option<RefCell<Box<dyn Watcher>>>,
     snapshot: RefCell<Cache<Published, Arc<Snapshot>>>,
     #[expect(clippy::redundant_allocation, reason = "requests of one worker count without a locked instruction")]
     held: RefCell<Rc<Arc<Snapshot>>>,
@@ -137,6 +156,7 @@ impl Worker {
             lines: Rc::new(Lines::new(limits)),
             date: Date::default(),
             traffic: shared.traffic.worker(),
+            watcher: shared.watching.as_ref().map(|watcher| RefCell::new(watcher())),
             stopping: Cell::new(false),
             moment: Cell::new((Instant::now(), SystemTime::now())),
             shared,
@@ -174,9 +194,12 @@ impl Worker {
     }
 
     fn sweep(&self, rarely: bool) {
-        let now = Instant::now();
-        self.moment.set((now, SystemTime::now()));
+        let (now, wall) = (Instant::now(), SystemTime::now());
+        self.moment.set((now, wall));
         self.deadlines.sweep(now);
+        if let Some(watcher) = &self.watcher {
+            watcher.borrow_mut().tick(wall);
+        }
         if rarely {
             self.pool.sweep(self.deadlines.now());
             self.lines.sweep(self.deadlines.now());

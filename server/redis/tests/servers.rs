@@ -214,7 +214,7 @@ fn what_cannot_be_reached_is_an_error() {
 #[test]
 fn a_server_that_hangs_is_left_for_a_new_connection() {
     let (process, client) = (Server::start(&[]), client());
-    let address = RedisAddress { timeout: Duration::from_millis(200), ..process.address() };
+    let address = RedisAddress { timeout: Duration::from_secs(1), ..process.address() };
     let server = client.server(&address).expect("a server");
     assert!(take(&server, &[counter("a", 9)]).is_ok());
     let signal = |name: &str| {

@@ -2,8 +2,9 @@
 //! no database.
 //!
 //! [`Router::build`] takes [`RouteDefinition`]s and [`Router::find`] a [`Request`]; [`path`] holds the rules
-//! for paths before and after matching, [`expression`] the routing language.
+//! for paths before and after matching, [`expression`] the routing language, [`explain`] why a Route matches or not.
 
+pub mod explain;
 pub mod expression;
 pub mod path;
 pub mod priority;

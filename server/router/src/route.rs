@@ -71,6 +71,20 @@ impl Protocol {
         }
     }
 
+    /// Its name in `protocols`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Grpc => "grpc",
+            Self::Grpcs => "grpcs",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::TlsPassthrough => "tls_passthrough",
+            Self::Udp => "udp",
+        }
+    }
+
     /// The `net.protocol` value a request of this protocol shows.
     pub fn net_protocol(self) -> NetProtocol {
         match self {

@@ -11,7 +11,7 @@ use crate::secrets::{Secrets, resolved};
 use crate::service::{CompiledRoute, Protocols};
 use crate::upstream_tls;
 use entities::Definitions;
-use exchange::{About, Consumer, Credential, Directory, Registry, Services};
+use exchange::{About, Consumer, Credential, Directory, Phases, Registry, Services};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -103,7 +103,7 @@ impl Builder {
     /// keep their state, Upstreams their balancers, an unchanged set of Routes its router.
     pub fn build(&self, view: &View, previous: &Snapshot) -> Result<Snapshot, Vec<BuildError>> {
         let mut errors = Vec::new();
-        let seen = self.secrets.as_ref().map(|secrets| resolved(view, &self.definitions, &**secrets));
+        let seen = self.secrets.as_ref().and_then(|secrets| resolved(view, &self.definitions, &**secrets));
         let view = seen.as_ref().unwrap_or(view);
         let before = Before::new(previous, view);
         let certificates = match before.has_same(&["certificates", "snis"]) {
@@ -119,10 +119,12 @@ impl Builder {
         };
         let tls = upstream_tls::Material::of(view, self.trust.clone());
         let configured = self.plugins(view, previous, &mut errors);
-        let chains = Chains::new(configured.values().map(|(_, attached)| attached));
+        let attached = || configured.values().map(|(_, attached)| attached);
+        let chains = Chains::new(attached().filter(|attached| attached.http));
+        let sessions = Chains::new(attached().filter(|attached| attached.stream));
         let services = compile_services(view, &before, &tls, &mut errors);
         let upstreams = compile_upstreams(view, &before, &tls, &mut errors);
-        let routes = compile_routes(view, &before, &services, &chains, &mut errors);
+        let routes = compile_routes(view, &before, &services, (&chains, &sessions), &mut errors);
         let Some(router) = self.router(&routes, &before, &mut errors).filter(|_| errors.is_empty()) else {
             return Err(errors);
         };
@@ -132,6 +134,7 @@ impl Builder {
             router,
             routes,
             global: chains.unattached(),
+            sessions: sessions.unattached(),
             certificates,
             authorities,
             asked,
@@ -176,7 +179,8 @@ impl Builder {
         let mut configured = Configured::default();
         for record in view.all("plugins") {
             let row = &record.value;
-            if row.get("enabled") == Some(&Value::Bool(false)) || !takes_http(row) {
+            let (http, stream) = subsystems(row);
+            if row.get("enabled") == Some(&Value::Bool(false)) || !(http || stream) {
                 continue;
             }
             let id = id(record);
@@ -208,6 +212,8 @@ impl Builder {
                         consumer: about.consumer,
                         group: foreign(row, "consumer_group"),
                         workspace: about.workspace,
+                        http,
+                        stream: stream && instance.phases().has(Phases::SESSION),
                         instance,
                     };
                     configured.insert(id, (record.clone(), attached));
@@ -231,25 +237,8 @@ impl Builder {
             }
         }
         for record in view.all("consumers") {
-            let row = &record.value;
-            let mut of = groups.remove(&id(record)).unwrap_or_default();
-            of.sort();
-            let consumer = Consumer {
-                id: id(record),
-                username: text(row, "username").map(Arc::from),
-                custom_id: text(row, "custom_id").map(Arc::from),
-                tags: row
-                    .get("tags")
-                    .and_then(Value::as_array)
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str)
-                    .map(Arc::from)
-                    .collect(),
-                groups: of.into_iter().map(|(_, id)| id).collect(),
-                created_at: row.get("created_at").and_then(Value::as_i64).unwrap_or_default(),
-                updated_at: row.get("updated_at").and_then(Value::as_i64).unwrap_or_default(),
-            };
+            let of = groups.remove(&id(record)).unwrap_or_default();
+            let consumer = Consumer::of(id(record), &record.value, of);
             people.add_consumer(workspace(record), consumer);
         }
         for entity in self.definitions.entities().filter(|entity| entity.is_credential()) {
@@ -270,10 +259,11 @@ impl Builder {
     }
 }
 
-/// Whether a plugin's `protocols` has one of the HTTP subsystem.
-fn takes_http(row: &Map<String, Value>) -> bool {
-    let Some(protocols) = row.get("protocols").and_then(Value::as_array) else { return true };
-    Protocols::of(protocols.iter().filter_map(Value::as_str)).is_http()
+/// Whether a plugin's `protocols` has one of the HTTP subsystem, and one of the stream subsystem.
+fn subsystems(row: &Map<String, Value>) -> (bool, bool) {
+    let Some(protocols) = row.get("protocols").and_then(Value::as_array) else { return (true, true) };
+    let protocols = Protocols::of(protocols.iter().filter_map(Value::as_str));
+    (protocols.is_http(), protocols.is_stream())
 }
 
 /// The primary key; every entity compiled here has a UUID.

@@ -23,6 +23,10 @@ pub(crate) struct Attached {
     pub consumer: Option<Uuid>,
     pub group: Option<Uuid>,
     pub workspace: Uuid,
+    /// Whether it takes part in requests.
+    pub http: bool,
+    /// Whether it takes part in sessions of the stream subsystem.
+    pub stream: bool,
     pub instance: Arc<dyn Instance>,
 }
 
@@ -228,6 +232,9 @@ mod tests {
         fn access<'a>(&'a self, _: &'a mut Exchange) -> Step<'a> {
             Step::NEXT
         }
+        fn response<'a>(&'a self, _: &'a mut Exchange) -> Step<'a> {
+            Step::NEXT
+        }
         fn header_filter(&self, _: &mut Exchange) -> Flow {
             Flow::Next
         }
@@ -243,6 +250,8 @@ mod tests {
             consumer: id('c', 3),
             group: id('g', 4),
             workspace: Uuid::nil(),
+            http: true,
+            stream: false,
             instance: instance.clone(),
         }
     }

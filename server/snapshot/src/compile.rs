@@ -43,12 +43,12 @@ pub(crate) fn compile_services(
     Arc::new(services)
 }
 
-/// Every Route that takes HTTP and whose Service is enabled.
+/// Every Route whose Service is enabled. Routes of the two subsystems have plugins by themselves.
 pub(crate) fn compile_routes(
     view: &View,
     before: &Before<'_>,
     services: &Services,
-    chains: &Chains<'_>,
+    (chains, sessions): (&Chains<'_>, &Chains<'_>),
     errors: &mut Vec<BuildError>,
 ) -> Vec<Arc<CompiledRoute>> {
     let known = before.routes();
@@ -69,14 +69,18 @@ pub(crate) fn compile_routes(
         let protocols = Protocols::of(entity.protocols.iter().map(String::as_str));
         let service = entity.service.as_ref().and_then(|service| services.get(&service.id)).cloned();
         let disabled = service.as_ref().is_some_and(|service| !service.entity.enabled);
-        if !protocols.is_http() || disabled {
+        if disabled || !(protocols.is_http() || protocols.is_stream()) {
             continue;
         }
         if let Some(kept) = kept.filter(|kept| same_plugins && is_same(kept.service.as_ref(), service.as_ref())) {
             routes.push(kept.clone());
             continue;
         }
-        let chain = chains.of(workspace(record), entity.id, entity.service.as_ref().map(|service| service.id));
+        let chain = if protocols.is_http() { chains } else { sessions }.of(
+            workspace(record),
+            entity.id,
+            entity.service.as_ref().map(|service| service.id),
+        );
         routes.push(Arc::new(CompiledRoute {
             service,
             chain,
@@ -106,9 +110,9 @@ fn compile_service(entity: Service, tls: &upstream_tls::Material) -> Result<Comp
         _ => (Scheme::Http, false),
     };
     let milliseconds = |given: Option<u32>| Duration::from_millis(u64::from(given.unwrap_or(60_000)));
-    let tls: Option<Arc<UpstreamTls>> = match scheme {
-        Scheme::Https => Some(tls.of_service(&entity)?),
-        Scheme::Http => None,
+    let tls: Option<Arc<UpstreamTls>> = match scheme == Scheme::Https || entity.protocol == "tls" {
+        true => Some(tls.of_service(&entity)?),
+        false => None,
     };
     Ok(CompiledService {
         scheme,

@@ -9,6 +9,7 @@ mod certificates;
 mod chain;
 mod client_tls;
 mod compile;
+mod origin;
 mod people;
 mod reuse;
 mod secrets;
@@ -19,6 +20,7 @@ mod verifier;
 pub use build::{BuildError, Builder, COMPILED};
 pub use certificates::{CertificateError, Certificates, Pair, certificates_in, certified_key};
 pub use chain::{Chain, Slot};
+pub use origin::Origin;
 pub use people::People;
 pub use secrets::Secrets;
 pub use service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols};
@@ -39,6 +41,7 @@ pub struct Snapshot {
     router: Arc<router::Router>,
     routes: Vec<Arc<CompiledRoute>>,
     global: Arc<Chain>,
+    sessions: Arc<Chain>,
     certificates: Arc<Certificates>,
     authorities: client_tls::Authorities,
     asked: client_tls::Asked,
@@ -67,6 +70,7 @@ impl Snapshot {
             router: Arc::new(router),
             routes: Vec::new(),
             global: Arc::default(),
+            sessions: Arc::default(),
             certificates: Arc::default(),
             authorities: client_tls::Authorities::default(),
             asked: client_tls::Asked::default(),
@@ -84,6 +88,11 @@ impl Snapshot {
         Some(Found { route: self.routes.get(matched.route)?, matched })
     }
 
+    /// The Route of a session of the stream subsystem.
+    pub fn find_session(&self, session: &impl router::Request) -> Option<&Arc<CompiledRoute>> {
+        self.routes.get(self.router.find(session)?.route)
+    }
+
     /// The captures of a match's regular expression.
     pub fn captures<'p>(&'p self, matched: &router::Match, path: &'p [u8]) -> router::Captures<'p> {
         self.router.captures(matched, path)
@@ -97,6 +106,11 @@ impl Snapshot {
     /// Plugins that are attached to nothing: the rewrite phase, and responses to requests that matched no Route.
     pub fn global_chain(&self) -> &Arc<Chain> {
         &self.global
+    }
+
+    /// Plugins of sessions that are attached to nothing.
+    pub fn global_sessions(&self) -> &Arc<Chain> {
+        &self.sessions
     }
 
     /// Certificates by server name.

@@ -2,6 +2,7 @@
 //! stored and shown keeps the reference.
 
 use entities::Definitions;
+use schema::is_vault_reference;
 use serde_json::{Map, Value};
 use store::{Id, Record, View};
 
@@ -11,9 +12,9 @@ pub trait Secrets: Send + Sync {
     fn resolve(&self, reference: &str, vault: &dyn Fn(&str) -> Option<Value>) -> Result<String, String>;
 }
 
-/// A view with secrets in the places of references to them. In plugins, what cannot be found is empty text; a certificate
-/// of which anything cannot be found is left out. The log tells either.
-pub(crate) fn resolved(view: &View, definitions: &Definitions, secrets: &dyn Secrets) -> View {
+/// A view with secrets in the places of references to them; none where there is no reference. In plugins, what cannot be
+/// found is empty text; a certificate of which anything cannot be found is left out. The log tells either.
+pub(crate) fn resolved(view: &View, definitions: &Definitions, secrets: &dyn Secrets) -> Option<View> {
     let vault = |prefix: &str| {
         let found = view.all("vaults").find(|vault| vault.text("prefix") == Some(prefix))?;
         Some(found.value.get("config").cloned().unwrap_or_default())
@@ -46,17 +47,14 @@ pub(crate) fn resolved(view: &View, definitions: &Definitions, secrets: &dyn Sec
             changes.push((record.entity, record.id.clone(), complete.then_some(seen)));
         }
     }
-    match changes.is_empty() {
-        true => view.clone(),
-        false => view.seen_with(changes),
-    }
+    (!changes.is_empty()).then(|| view.seen_with(changes))
 }
 
-/// Whether a reference may be in there.
+/// Whether a reference is in there, wherever.
 fn mentions(value: &Map<String, Value>) -> bool {
     fn any(value: &Value) -> bool {
         match value {
-            Value::String(text) => text.starts_with("{vault://"),
+            Value::String(text) => is_vault_reference(text),
             Value::Array(values) => values.iter().any(any),
             Value::Object(members) => members.values().any(any),
             _ => false,
@@ -114,7 +112,7 @@ mod tests {
         ];
         let kept = records.into_iter().map(Arc::new);
         let view = View::kept(Arc::new(Catalog::of(&definitions)), kept, 1);
-        let seen = resolved(&view, &definitions, &Known);
+        let seen = resolved(&view, &definitions, &Known).expect("there are references");
         let find = |view: &View, entity, number| view.get(entity, &Id::Uuid(Uuid::from_u128(number))).cloned();
         let config = |view: &View, number| find(view, "plugins", number).expect("a plugin").value["config"].clone();
         for (number, secret) in [(1, "A"), (2, "\"X_\""), (3, "")] {

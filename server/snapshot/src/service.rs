@@ -29,7 +29,7 @@ pub struct CompiledRoute {
     pub https_redirect_status_code: u16,
 }
 
-/// Which of the HTTP protocols a Route takes.
+/// Which protocols a Route takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Protocols {
     /// Cleartext HTTP.
@@ -40,6 +40,14 @@ pub struct Protocols {
     pub grpc: bool,
     /// gRPC over TLS.
     pub grpcs: bool,
+    /// TCP.
+    pub tcp: bool,
+    /// TLS that is terminated here, bytes inside.
+    pub tls: bool,
+    /// TLS that is passed on as it is.
+    pub tls_passthrough: bool,
+    /// UDP.
+    pub udp: bool,
 }
 
 impl Protocols {
@@ -52,6 +60,10 @@ impl Protocols {
                 "https" => protocols.https = true,
                 "grpc" => protocols.grpc = true,
                 "grpcs" => protocols.grpcs = true,
+                "tcp" => protocols.tcp = true,
+                "tls" => protocols.tls = true,
+                "tls_passthrough" => protocols.tls_passthrough = true,
+                "udp" => protocols.udp = true,
                 _ => {}
             }
         }
@@ -61,6 +73,11 @@ impl Protocols {
     /// Whether it is a Route of the HTTP subsystem at all.
     pub fn is_http(self) -> bool {
         self.http || self.https || self.is_grpc()
+    }
+
+    /// Whether it is a Route of the stream subsystem at all. Validation keeps the two apart.
+    pub fn is_stream(self) -> bool {
+        self.tcp || self.tls || self.tls_passthrough || self.udp
     }
 
     /// Whether it is a gRPC Route.
@@ -94,7 +111,7 @@ pub struct CompiledService {
     pub read_timeout: Duration,
     /// Extra tries after the first.
     pub retries: u32,
-    /// TLS towards the upstream, for `https` and `grpcs`.
+    /// TLS towards the upstream, for `https`, `grpcs` and `tls`.
     pub tls: Option<Arc<UpstreamTls>>,
 }
 

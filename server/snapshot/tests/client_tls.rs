@@ -28,6 +28,9 @@ impl Instance for Curious {
     fn access<'a>(&'a self, _: &'a mut Exchange) -> Step<'a> {
         Step::NEXT
     }
+    fn response<'a>(&'a self, _: &'a mut Exchange) -> Step<'a> {
+        Step::NEXT
+    }
     fn header_filter(&self, _: &mut Exchange) -> Flow {
         Flow::Next
     }

@@ -198,3 +198,29 @@ fn what_is_switched_off_leaves_the_router_and_comes_back() {
     assert_eq!(on.routes().len(), 3);
     assert!(!std::ptr::eq(on.router(), off.router()));
 }
+
+#[test]
+fn routes_of_streams_are_found_by_sessions_only() {
+    struct Asked(router::NetProtocol);
+    impl router::Request for Asked {
+        fn net_protocol(&self) -> router::NetProtocol {
+            self.0
+        }
+        fn source(&self) -> std::net::SocketAddr {
+            ([127, 0, 0, 1], 1).into()
+        }
+        fn destination(&self) -> std::net::SocketAddr {
+            ([127, 0, 0, 1], 9000).into()
+        }
+        fn header_values<'a>(&'a self, _: &str, _: &mut dyn FnMut(&'a [u8]) -> bool) {}
+    }
+    let (builder, view) = (builder(), configuration());
+    let stream = json!({"protocols": ["tcp", "udp"], "destinations": [{"port": 9000}], "service": {"id": uuid(PLAIN)}});
+    let with_stream = with(&view, record("routes", 40, stream));
+    let built = build(&builder, &with_stream, &Snapshot::empty(Flavor::TraditionalCompatible));
+    for protocol in [router::NetProtocol::Tcp, router::NetProtocol::Udp] {
+        let found = built.find_session(&Asked(protocol)).expect("a Route");
+        assert_eq!((found.entity.id, found.protocols.is_stream()), (uuid(40), true));
+    }
+    assert!(built.find_session(&Asked(router::NetProtocol::Http)).is_none());
+}

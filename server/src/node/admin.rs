@@ -3,7 +3,10 @@
 use super::core::{Core, LoadError};
 use super::route_table::{Replace, RouteTable};
 use crate::supervise::Supervised;
-use admin::{Counters, Eventually, Extension, HealthFault, HealthView, NodeView, Publisher, Readiness};
+use admin::{
+    Counters, Eventually, Extension, HealthFault, HealthView, NodeView, Publisher, Readiness, RouteQuestion, Seen,
+};
+use history::History;
 use proxy::targets::SetHealthError;
 use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
@@ -131,6 +134,18 @@ impl NodeView for View {
 
     fn metrics(&self) -> String {
         super::metrics::exposition(&self.0)
+    }
+
+    fn route_match(&self, question: &RouteQuestion, seen: &Seen) -> Result<Value, String> {
+        super::route_match::answer(&self.0, question, seen)
+    }
+
+    fn history(&self) -> Option<Arc<History>> {
+        self.0.history.clone()
+    }
+
+    fn in_use(&self) -> Option<Arc<store::View>> {
+        super::metrics::view(&self.0)
     }
 
     fn log_level(&self) -> String {

@@ -1,6 +1,7 @@
 //! What outlives every actor of a node: the store, the Snapshot in use, the counters, the health of Targets.
 
 use super::acme::Issuance;
+use super::aside::Aside;
 use super::database::Database;
 use super::log_level::LogLevel;
 use super::lua_database::LuaDatabase;
@@ -9,6 +10,7 @@ use super::redis::Outside;
 use super::shipper::Outbound;
 use super::translate;
 use super::vault::Vault;
+use ::history::History;
 use arc_swap::ArcSwap;
 use config::{RouterFlavor, Settings};
 use declarative::Kinds;
@@ -16,7 +18,9 @@ use declarative::keep::{self, Kept};
 use directory::{People, PluginRecords};
 use entities::{Definitions, PluginSchemas, VaultSchema, VaultSchemas};
 use exchange::counters::Counters;
+use exchange::mask::Masks;
 use exchange::{Meters, NoMeters, NoRecords, Records, Registry, ResponseCache, Scripts, Services};
+use pluginserver::Servers;
 use proxy::Traffic;
 use proxy::dns::Resolver;
 use proxy::targets::Targets;
@@ -53,6 +57,8 @@ pub struct Offer {
     pub registry: Arc<Registry>,
     /// Entities, plugins and vaults there are, as declarative files and paths name them.
     pub kinds: Arc<Kinds>,
+    /// Servers of plugins in other languages; none is started.
+    pub servers: Servers,
 }
 
 impl Offer {
@@ -64,14 +70,19 @@ impl Offer {
         let mut registry = plugins::registry();
         let scripts: Arc<dyn Scripts> = Arc::new(lua::Chunks { node_id: Uuid::nil() });
         observability::registry(&mut registry, &scripts);
-        let lua_settings = super::lua::settings(settings, |name| registry.get(name).is_some());
+        let servers = Servers::query(&translate::plugin_servers(settings)).map_err(|error| error.to_string())?;
+        let known = |name: &str| registry.get(name).is_some() || servers.has(name);
+        let lua_settings = super::lua::settings(settings, known);
         let own = lua::register(&mut registry, lua_settings).map_err(|error| error.to_string())?;
+        let named = |name: &str| settings.node.plugins.names.iter().any(|other| other == name);
+        servers.register(&mut registry, named).map_err(|error| error.to_string())?;
         registry.retain(|name| settings.node.plugins.contains(name));
         let schemas: PluginSchemas = registry.iter().map(|plugin| plugin.schema.clone()).collect();
         let vaults: VaultSchemas = [VaultSchema::env()].into_iter().collect();
         let database = settings.storage.database != config::Database::Off;
         let definitions = Definitions::new(schemas, vaults, flavor(settings), database).with_entities(own)?;
-        Ok(Self { registry: Arc::new(registry), kinds: Arc::new(Kinds::new(Arc::new(definitions))) })
+        let kinds = Arc::new(Kinds::new(Arc::new(definitions)));
+        Ok(Self { registry: Arc::new(registry), kinds, servers })
     }
 }
 
@@ -107,8 +118,12 @@ pub struct Core {
     pub responses: Arc<ResponseCache>,
     /// Redis servers that plugins name.
     pub redis: Arc<redis_client::Client>,
+    /// Directories that plugins, and admins, are known to.
+    pub ldap: Arc<ldap_client::Client>,
     /// What goes out for plugins.
     pub outbound: Arc<Outbound>,
+    /// Servers of plugins in other languages.
+    pub servers: Servers,
     /// Names to addresses.
     pub resolver: Arc<Resolver>,
     /// Balancers and the health of Targets.
@@ -127,6 +142,13 @@ pub struct Core {
     pub people: Option<People>,
     /// The log level, and for how long.
     pub log_level: LogLevel,
+    /// Where what nobody's request waits for is done.
+    pub(super) aside: Aside,
+    /// What is secret in requests that are logged or kept.
+    pub masks: Arc<ArcSwap<Masks>>,
+    /// What the node remembers of its requests; `None` where that is off.
+    pub history: Option<Arc<History>>,
+    own_masks: Masks,
     vault: Arc<Vault>,
     builder: Builder,
     // What the Snapshot in use was compiled from, where there is a database.
@@ -145,7 +167,7 @@ impl Core {
 
     /// The parts of a node over a store; nothing is compiled yet.
     pub fn with(settings: &Settings, node_id: Uuid, offer: Offer, storage: Storage) -> Result<Self, String> {
-        let Offer { registry, kinds } = offer;
+        let Offer { registry, kinds, servers } = offer;
         let flavor = flavor(settings);
         let definitions = kinds.definitions().clone();
         let counters =
@@ -155,6 +177,7 @@ impl Core {
         let outside = Arc::new(Outside { resolver: resolver.clone(), trust: trust.clone() });
         let redis = Arc::new(redis_client::Client::new(outside.clone()));
         lua::set_network(outside.clone());
+        let ldap = Arc::new(ldap_client::Client::new(outside.clone()));
         let outbound = Outbound::new(outside.clone());
         let people = match &storage {
             Storage::Memory(_) => None,
@@ -199,6 +222,10 @@ impl Core {
                 }
             })
         });
+        let own_masks = super::masks::of(settings);
+        let masks = telemetry::masks().clone();
+        masks.store(Arc::new(own_masks.clone()));
+        let history = super::history::start(settings, masks.clone())?;
         let services = Services {
             records,
             challenges: acme.clone(),
@@ -206,7 +233,7 @@ impl Core {
             counters: counters.clone(),
             responses: responses.clone(),
             redis: redis.clone(),
-            ldap: Arc::new(ldap_client::Client::new(outside.clone())),
+            ldap: ldap.clone(),
             scripts: Arc::new(lua::Chunks { node_id }),
             http: outbound.clone(),
             shipping: outbound.depot.clone(),
@@ -222,6 +249,10 @@ impl Core {
             },
             people,
             log_level: LogLevel::of_now(),
+            aside: Aside::start(),
+            masks,
+            own_masks,
+            history,
             storage,
             followed: Mutex::default(),
             retired: Mutex::default(),
@@ -234,10 +265,12 @@ impl Core {
             node_id,
             kinds,
             registry,
+            servers,
             acme,
             counters,
             responses,
             redis,
+            ldap,
             outbound,
             resolver,
         })
@@ -313,40 +346,40 @@ impl Core {
     }
 
     /// Compiles a state and publishes it.
-    pub(super) fn publish(&self, view: &View) -> Result<(), LoadError> {
-        let snapshot = self.compile(view)?;
+    fn publish(&self, view: &View) -> Result<(), LoadError> {
+        self.publish_compiled(view, self.compile(view)?);
+        Ok(())
+    }
+
+    /// Publishes what a state was compiled to.
+    pub(super) fn publish_compiled(&self, view: &View, snapshot: Arc<Snapshot>) {
         self.follow(view);
         self.targets.publish(&snapshot);
         tracing::debug!(generation = snapshot.generation, revision = view.revision(), "a configuration is in use");
         self.put_in_use(snapshot);
-        Ok(())
     }
 
     fn put_in_use(&self, snapshot: Arc<Snapshot>) {
         let before = self.published.swap(snapshot);
         self.retired.lock().unwrap_or_else(PoisonError::into_inner).push(before);
-        self.release();
     }
 
-    /// Whether there are Snapshots that [`Core::release`] could take apart.
-    pub(super) fn is_holding(&self) -> bool {
-        !self.retired.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-
-    /// Takes apart what no request sees any more; may take long.
+    /// Has taken apart what no request sees any more: that may take long.
     pub(super) fn release(&self) {
         let mut held = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
         let (unseen, seen) = held.drain(..).partition::<Vec<_>, _>(|snapshot| Arc::strong_count(snapshot) == 1);
         *held = seen;
-        // Nobody waits for the lock while they go.
         drop(held);
-        drop(unseen);
+        if !unseen.is_empty() {
+            self.aside.leave(move || drop(unseen));
+        }
     }
 
     /// Tells those who follow configurations beside requests.
     fn follow(&self, view: &View) {
         self.acme.follow(view);
         self.vault.follow(view);
+        self.masks.store(Arc::new(super::masks::following(&self.own_masks, view)));
         super::lua::configured(view, self.kinds.definitions(), &self.vault);
     }
 
@@ -360,7 +393,8 @@ impl Core {
         *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = Some(view);
     }
 
-    fn compile(&self, view: &View) -> Result<Arc<Snapshot>, LoadError> {
+    /// A state as requests see it.
+    pub(super) fn compile(&self, view: &View) -> Result<Arc<Snapshot>, LoadError> {
         self.builder.build(view, &self.published.load()).map(Arc::new).map_err(LoadError::Build)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::core::Core;
 use access::{Complexity, Exclusion, SessionSettings, SigningKey};
-use admin::{Attempts, AuditSettings, Collisions, Gate, GateSettings, HealthEvent};
+use admin::{Attempts, AuditSettings, Collisions, Directory, Gate, GateSettings, HealthEvent};
 use config::{RbacLevel, RouteValidation, Settings, SignIn};
 use proxy::targets::{HealthChange, HealthListener};
 use std::sync::Arc;
@@ -14,9 +14,13 @@ pub async fn open(settings: &Settings, core: &Core) -> Result<Option<Arc<Gate>>,
     }
     let manager = &settings.manager;
     let attempts = |given: &config::Attempts| Attempts { limit: given.limit, ttl: given.ttl };
-    if let Some(SignIn::Ldap | SignIn::OpenIdConnect) = manager.sign_in {
-        tracing::warn!("admin_gui_auth: only basic-auth is available; admins use their RBAC tokens");
+    if manager.sign_in == Some(SignIn::OpenIdConnect) {
+        tracing::warn!("admin_gui_auth: openid-connect is not available; admins use their RBAC tokens");
     }
+    let directory = match manager.sign_in {
+        Some(SignIn::Ldap) => Some(Directory::read(&manager.sign_in_config, core.ldap.clone())?),
+        _ => None,
+    };
     let complexity = match &manager.password_complexity {
         None => Complexity::default(),
         Some(rules) => Complexity::read(rules).map_err(|error| error.to_string())?,
@@ -26,6 +30,7 @@ pub async fn open(settings: &Settings, core: &Core) -> Result<Option<Arc<Gate>>,
         entities: matches!(settings.rbac.level, RbacLevel::Entities | RbacLevel::Both),
         token_header: settings.rbac.token_header.clone(),
         passwords: manager.sign_in == Some(SignIn::Basic),
+        directory,
         admin_header: manager.auth_header.to_ascii_lowercase(),
         session: manager.session.as_ref().map_or_else(SessionSettings::default, SessionSettings::read),
         login_attempts: attempts(&manager.login_attempts),

@@ -11,26 +11,50 @@ use telemetry::{AccessFormat, Escape, Level, Sink, SinkTarget, SyslogTarget};
 pub struct Logs {
     sinks: HashMap<SinkTarget, Sink>,
     errors: Option<(Sink, Level)>,
+    share: f64,
     proxy: Option<telemetry::AccessLog>,
+    stream: Option<telemetry::AccessLog>,
     admin: Option<telemetry::AccessLog>,
     status: Option<telemetry::AccessLog>,
     manager: Option<telemetry::AccessLog>,
 }
 
 /// Writes the proxy's access log.
-pub struct ProxyAccess(telemetry::AccessLog);
+pub struct ProxyAccess {
+    log: telemetry::AccessLog,
+    /// Share of the requests that did not fail and are logged.
+    share: f64,
+}
 
 impl Observer for ProxyAccess {
     fn finished(&self, exchange: &Exchange) {
-        self.0.log(exchange);
+        if self.share >= 1.0 || exchange.response.status >= 400 || self.takes(exchange) {
+            self.log.log(exchange);
+        }
+    }
+}
+
+impl ProxyAccess {
+    /// Whether a request is among those that are logged: by its id, which is random.
+    fn takes(&self, exchange: &Exchange) -> bool {
+        let digits = exchange.id.as_str().get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        digits.is_some_and(|number| f64::from(number) < self.share * f64::from(u32::MAX))
     }
 }
 
 impl Logs {
     /// Opens what the settings name.
     pub fn open(settings: &Settings) -> Result<Self, String> {
-        let mut logs =
-            Self { sinks: HashMap::new(), errors: None, proxy: None, admin: None, status: None, manager: None };
+        let mut logs = Self {
+            sinks: HashMap::new(),
+            errors: None,
+            share: settings.telemetry.sampling_rate,
+            proxy: None,
+            stream: None,
+            admin: None,
+            status: None,
+            manager: None,
+        };
         let given = &settings.logs;
         let level = level(given.proxy_error.as_ref().and_then(|log| log.level).unwrap_or(settings.node.log_level));
         if let Some(error_log) = &given.proxy_error {
@@ -38,6 +62,10 @@ impl Logs {
             logs.errors = Some((sink, level));
         }
         logs.proxy = logs.access(&given.proxy_access, "logs/access.log", settings)?;
+        // Nothing is opened for listeners that are not there.
+        if !settings.listeners.stream.is_empty() {
+            logs.stream = logs.access(&given.stream_access, "logs/access.log", settings)?;
+        }
         logs.admin = logs.access(&given.admin_access, "logs/admin_access.log", settings)?;
         logs.status = logs.access(&given.status_access, "logs/status_access.log", settings)?;
         logs.manager = logs.access(&given.manager_access, "logs/admin_gui_access.log", settings)?;
@@ -56,7 +84,12 @@ impl Logs {
 
     /// The proxy's access log; `None` = off.
     pub fn proxy(&self) -> Option<ProxyAccess> {
-        self.proxy.clone().map(ProxyAccess)
+        self.proxy.clone().map(|log| ProxyAccess { log, share: self.share })
+    }
+
+    /// The access log of sessions; `None` = off.
+    pub fn stream(&self) -> Option<ProxyAccess> {
+        self.stream.clone().map(|log| ProxyAccess { log, share: self.share })
     }
 
     /// The Admin API's access log; `None` = off.

@@ -5,7 +5,7 @@ use super::vault::Vault;
 use config::{Settings, TrustedPeer, UntrustedLua};
 use entities::Definitions;
 use exchange::About;
-use lua::{Secrets, Trust};
+use lua::{Secrets, Trust, Yaml};
 use serde_json::json;
 use std::sync::Arc;
 use store::{Id, View};
@@ -31,6 +31,11 @@ pub fn settings(settings: &Settings, known: impl Fn(&str) -> bool) -> lua::Setti
         }),
         workers: workers(settings.node.workers),
         package_path: of.package_path.clone(),
+        report: Some(telemetry::report),
+        yaml: Some(Yaml {
+            read: |text| declarative::yaml::parse(text).map_err(|error| error.to_string()),
+            write: declarative::yaml::write,
+        }),
         folders: settings.node.plugins.names.iter().filter(in_folder).cloned().collect(),
     }
 }

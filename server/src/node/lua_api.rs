@@ -28,7 +28,7 @@ impl Extension for LuaApi {
                 _ => "text/plain; charset=utf-8",
             });
             let content_type = content_type.or((!answer.body.is_empty()).then_some("text/plain; charset=utf-8"));
-            ExtensionAnswer { status: answer.status, content_type, body: answer.body }
+            ExtensionAnswer { status: answer.status, content_type, headers: answer.headers, body: answer.body }
         })
     }
 }

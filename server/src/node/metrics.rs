@@ -2,7 +2,7 @@
 
 use super::core::{Core, Storage};
 use balancer::health::{Label, TargetHealth};
-use observability::metrics::{self, NodeFigures, Own, TargetState};
+use observability::metrics::{self, NodeFigures, TargetState};
 use serde_json::Value;
 use std::sync::Arc;
 use store::View;
@@ -26,7 +26,7 @@ pub fn exposition(core: &Core) -> String {
         datastore_reachable: core.database().is_none_or(|database| database.store.is_reachable()),
         with_requests: plugins.any,
         targets: plugins.health.then(|| targets(core)),
-        own: own(core),
+        own: super::figures::own(core),
     };
     metrics::exposition(&figures)
 }
@@ -55,7 +55,8 @@ impl Plugins {
     }
 }
 
-fn view(core: &Core) -> Option<Arc<View>> {
+/// The records of the configuration in use, where they are in memory.
+pub(super) fn view(core: &Core) -> Option<Arc<View>> {
     match &core.storage {
         Storage::Memory(memory) => Some(memory.current()),
         Storage::Database(_) => core.followed(),
@@ -93,39 +94,4 @@ fn targets(core: &Core) -> Vec<TargetState> {
     }
     states.sort_by(|a, b| (&a.upstream, &a.target, &a.address).cmp(&(&b.upstream, &b.target, &b.address)));
     states
-}
-
-/// Metrics that other gateways do not have.
-fn own(core: &Core) -> Vec<Own> {
-    let plain = |value: f64| vec![(Vec::new(), value)];
-    let mut metrics = vec![Own {
-        name: "silverback_snapshot_generation",
-        help: "Configurations compiled since the start",
-        kind: "counter",
-        series: plain(core.published.load().generation as f64),
-    }];
-    if let Some(bytes) = resident() {
-        let help = "Resident memory of the process";
-        metrics.push(Own { name: "process_resident_memory_bytes", help, kind: "gauge", series: plain(bytes as f64) });
-    }
-    let queues = core.outbound.depot.counts();
-    let mut add = |name, help, kind, of: fn(&telemetry::ship::QueueCounts) -> u64| {
-        let series =
-            queues.iter().map(|counts| (vec![("plugin", counts.plugin.to_owned())], of(counts) as f64)).collect();
-        metrics.push(Own { name, help, kind, series });
-    };
-    add("silverback_queue_bytes", "Bytes that wait in queues", "gauge", |counts| counts.bytes);
-    add("silverback_queue_dropped_total", "Entries dropped for want of room", "counter", |counts| counts.dropped);
-    add("silverback_queue_entries", "Entries that wait in queues", "gauge", |counts| counts.waiting);
-    add("silverback_queue_failed_total", "Entries that could not be sent", "counter", |counts| counts.failed);
-    add("silverback_queue_retries_total", "Further tries of batches", "counter", |counts| counts.retries);
-    add("silverback_queue_sent_total", "Entries sent", "counter", |counts| counts.shipped);
-    metrics
-}
-
-/// Resident memory of this process in bytes, as Linux tells it.
-fn resident() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }

@@ -20,6 +20,17 @@ pub(super) fn give_way() {
     }
 }
 
+/// Lets this thread run only while no other wants to, for good.
+pub(super) fn wait_for_idleness() {
+    use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
+    let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let thread = thread_priority::thread_native_id();
+    if let Err(error) = thread_priority::set_thread_priority_and_policy(thread, ThreadPriority::Min, policy) {
+        tracing::debug!(?error, "a thread cannot be left to idle time");
+        give_way();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 //! With a database, what is to be published is what the change log says: the actor follows it, and however many writes
 //! come while it compiles, the next Snapshot holds them all.
 //!
-//! Compiling happens on a blocking thread; the actor only keeps the order. The Snapshot belongs to the node: while this
+//! Compiling happens on other threads, where there is a database in idle time; the actor only keeps the order. The Snapshot belongs to the node: while this
 //! actor is being restarted, requests are served from the one in use.
 
 use super::Panic;
@@ -36,15 +36,7 @@ impl Actor for RouteTable {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
-        context.run_interval(RELEASE, |actor, _| {
-            if actor.core.is_holding() {
-                let core = actor.core.clone();
-                drop(actix_rt::task::spawn_blocking(move || {
-                    give_way();
-                    core.release();
-                }));
-            }
-        });
+        context.run_interval(RELEASE, |actor, _| actor.core.release());
         if let Some(database) = self.core.database() {
             let (core, health_checkers) = (self.core.clone(), self.health_checkers.clone());
             // Ends with the actor, and begins again with its successor.
@@ -112,17 +104,22 @@ pub(super) async fn follow(core: &Arc<Core>) -> Result<bool, LoadError> {
         None => store.view_of(&COMPILED).await?,
     };
     let (compiling, view) = (core.clone(), newest.clone());
+    let compiled = core.aside.run(move || compiling.compile(&view)).await;
+    let snapshot = compiled.unwrap_or_else(|error| failed(&error))?;
+    let (publishing, view) = (core.clone(), newest.clone());
     let published = actix_rt::task::spawn_blocking(move || {
         give_way();
-        compiling.publish(&view)
-    })
-    .await;
-    published.unwrap_or_else(|error| {
-        tracing::error!(%error, "compiling a configuration failed; the one in use stays");
-        Err(LoadError::Panicked)
-    })?;
+        publishing.publish_compiled(&view, snapshot);
+    });
+    published.await.or_else(|error| failed(&error))?;
     core.set_followed(newest);
     Ok(true)
+}
+
+/// Compiling or publishing ended in a panic.
+fn failed<T>(error: &dyn std::error::Error) -> Result<T, LoadError> {
+    tracing::error!(%error, "compiling a configuration failed; the one in use stays");
+    Err(LoadError::Panicked)
 }
 
 enum Advanced {
@@ -202,10 +199,7 @@ impl Handler<Replace> for RouteTable {
                     health_checkers.sync(&core);
                     done
                 }
-                Err(error) => {
-                    tracing::error!(%error, "compiling a configuration failed; the one in use stays");
-                    Err(LoadError::Panicked)
-                }
+                Err(error) => failed(&error),
             }
         };
         AtomicResponse::new(Box::pin(done.into_actor(self)))

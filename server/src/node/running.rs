@@ -19,9 +19,9 @@ use actix_web::{App, HttpServer};
 use admin::{AdminState, Gate, HeaderPolicy, Limits, NodeFacts, Parts};
 use config::{Loaded, Workers};
 use declarative::Source;
-use proxy::listen::{self, Bound, Listening, Options};
+use proxy::listen::{self, Bound, Listening, Options, Streams};
 use proxy::tls::Acceptor;
-use proxy::{Engine, Shared};
+use proxy::{Engine, Sessions, Shared};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -69,6 +69,8 @@ pub struct Node {
     pub actors: Actors,
     /// Where the proxy listens.
     pub proxy: Vec<SocketAddr>,
+    /// Where TCP, TLS and UDP are taken.
+    pub stream: Vec<SocketAddr>,
     /// Where the Admin API listens.
     pub admin: Vec<SocketAddr>,
     logs: Logs,
@@ -96,6 +98,7 @@ impl Node {
             }
         }
         let proxy_sockets = bind(&translate::listeners(&settings.listeners.proxy, settings)?)?;
+        let stream_sockets = bind(&translate::listeners(&settings.listeners.stream, settings)?)?;
         let admin_sockets = bind(&translate::listeners(&settings.listeners.admin, settings)?)?;
         let status_sockets = bind(&translate::listeners(&settings.listeners.status, settings)?)?;
         let manager_sockets = bind(&translate::listeners(&settings.listeners.manager, settings)?)?;
@@ -109,6 +112,7 @@ impl Node {
                 Core::with(settings, node_id, offer, Storage::Database(database))?
             }
         });
+        core.servers.start().map_err(|error| StartError(error.to_string()))?;
         let source = match (&settings.storage.declarative.file, &settings.storage.declarative.text) {
             (Some(path), _) => Some(Source::File(path.clone())),
             (None, Some(text)) => Some(Source::String(text.reveal().to_owned())),
@@ -122,6 +126,9 @@ impl Node {
             }
         }
 
+        if !stream_sockets.is_empty() {
+            core.targets.serve_streams();
+        }
         let control = Arbiter::new();
         let health_checkers = Arc::new(HealthCheckers::new(control.handle()));
         health_checkers.sync(&core);
@@ -149,6 +156,7 @@ impl Node {
             targets: core.targets.clone(),
             traffic: core.traffic.clone(),
             observer: logs.proxy().map(|log| Arc::new(log) as Arc<dyn proxy::Observer>),
+            watching: core.history.as_ref().map(super::history::watching),
             tracer: tracing.as_ref().map(Tracing::requests).or_else(|| super::tracing::detailed(&settings.tracing)),
             begins: Some(Arc::new(move || lua::begin(node_id))),
             stopping: AtomicBool::new(false),
@@ -170,11 +178,15 @@ impl Node {
             http.push(serve_http(bound, (api, state.clone()), log, tls, &settings.prefix, &core)?);
         }
         let proxy = addresses(&proxy_sockets);
-        let listening = match proxy_sockets.is_empty() {
+        let stream = addresses(&stream_sockets);
+        let listening = match proxy_sockets.is_empty() && stream_sockets.is_empty() {
             true => None,
-            false => Some(serve_proxy(proxy_sockets, loaded, &core, shared.clone())?),
+            false => {
+                let log = logs.stream().map(|log| Arc::new(log) as Arc<dyn proxy::Observer>);
+                Some(serve_proxy(proxy_sockets, (stream_sockets, log), loaded, &core, shared.clone())?)
+            }
         };
-        Ok(Self { core, actors, proxy, admin, logs, source, state, shared, listening, http, control, tracing })
+        Ok(Self { core, actors, proxy, stream, admin, logs, source, state, shared, listening, http, control, tracing })
     }
 
     /// Reads the declarative file again, where there is one. The configuration in use stays where it is wrong.
@@ -212,6 +224,9 @@ impl Node {
     /// Ends the node: gracefully after what is in flight, else at once.
     pub async fn stop(self, gracefully: bool) {
         self.state.drain();
+        if let Some(history) = &self.core.history {
+            history.stop();
+        }
         self.shared.stopping.store(true, Ordering::Relaxed);
         if let Some(listening) = &self.listening {
             listening.stop(gracefully).await;
@@ -221,6 +236,8 @@ impl Node {
         }
         self.core.redis.flush(FAREWELL).await;
         self.core.outbound.stop(LAST_ENTRIES).await;
+        let core = self.core.clone();
+        let _ = actix_rt::task::spawn_blocking(move || core.servers.stop()).await;
         self.actors.route_table.stop();
         self.actors.rate_limiter.stop();
         self.actors.certifier.stop();
@@ -315,10 +332,16 @@ fn addresses(bound: &[Bound]) -> Vec<SocketAddr> {
     bound.iter().filter_map(Bound::address).collect()
 }
 
-fn serve_proxy(bound: Vec<Bound>, loaded: &Loaded, core: &Core, shared: Arc<Shared>) -> Result<Listening, StartError> {
+fn serve_proxy(
+    bound: Vec<Bound>,
+    (streams, log): (Vec<Bound>, Option<Arc<dyn proxy::Observer>>),
+    loaded: &Loaded,
+    core: &Core,
+    shared: Arc<Shared>,
+) -> Result<Listening, StartError> {
     let settings = &loaded.settings;
     let workers = workers(settings.node.workers);
-    let wants_tls = bound.iter().any(|bound| bound.listener().ssl);
+    let wants_tls = bound.iter().chain(&streams).any(|bound| bound.listener().ssl);
     let given = translate::tls(&settings.tls);
     let tls = match wants_tls {
         false => None,
@@ -328,14 +351,22 @@ fn serve_proxy(bound: Vec<Bound>, loaded: &Loaded, core: &Core, shared: Arc<Shar
             Some(acceptor.map_err(|error| StartError(format!("TLS cannot be set up: {error}")))?)
         }
     };
-    let options = Options { workers, tls, handshake_timeout: given.handshake_timeout, patience: PATIENCE };
-    let (listening, server) = listen::start(bound, &options, Engine::new(shared))
-        .map_err(|error| StartError(format!("cannot serve: {error}")))?;
-    actix_rt::spawn(async move {
-        if let Err(error) = server.await {
-            ::tracing::error!(%error, "the proxy's listeners ended");
-        }
+    let engine = Engine::new(shared);
+    let streams = (!streams.is_empty()).then(|| {
+        let settings = translate::sessions(settings, given.handshake_timeout);
+        let sessions = Sessions::new(engine.clone(), tls.as_ref().map(Acceptor::for_sessions), log, settings);
+        Streams { bound: streams, sessions }
     });
+    let options = Options { workers, tls, handshake_timeout: given.handshake_timeout, patience: PATIENCE };
+    let (listening, server) = listen::start_with(bound, streams, &options, engine)
+        .map_err(|error| StartError(format!("cannot serve: {error}")))?;
+    if let Some(server) = server {
+        actix_rt::spawn(async move {
+            if let Err(error) = server.await {
+                ::tracing::error!(%error, "the proxy's listeners ended");
+            }
+        });
+    }
     Ok(listening)
 }
 

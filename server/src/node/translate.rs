@@ -7,12 +7,24 @@ use exchange::ErrorTemplates;
 use proxy::dns::{DnsSettings, Order};
 use proxy::listen::{self, Place};
 use proxy::tls::TlsSettings;
-use proxy::{HeaderTokens, ProxySettings, RealIpHeader};
+use proxy::{HeaderTokens, ProxySettings, RealIpHeader, SessionSettings};
 use rustls::RootCertStore;
 use snapshot::Trust;
 use std::net::ToSocketAddrs;
 use std::path::Path;
 use std::time::Duration;
+
+/// Servers of plugins in other languages.
+pub fn plugin_servers(settings: &Settings) -> Vec<pluginserver::Definition> {
+    let all = settings.plugin_servers.iter().cloned();
+    all.map(|config::PluginServer { name, socket, start, query }| pluginserver::Definition {
+        name,
+        socket,
+        start,
+        query,
+    })
+    .collect()
+}
 
 /// Settings of the proxy.
 pub fn proxy(settings: &Settings) -> Result<ProxySettings, String> {
@@ -60,6 +72,15 @@ pub fn proxy(settings: &Settings) -> Result<ProxySettings, String> {
         errors: error_templates(settings)?,
         ..ProxySettings::default()
     })
+}
+
+/// Sessions of TCP, TLS and UDP.
+pub fn sessions(settings: &Settings, handshake_timeout: Duration) -> SessionSettings {
+    SessionSettings {
+        handshake_timeout,
+        send_proxy_protocol: settings.proxying.send_proxy_protocol,
+        ..SessionSettings::default()
+    }
 }
 
 fn error_templates(settings: &Settings) -> Result<ErrorTemplates, String> {
@@ -113,6 +134,7 @@ pub fn listeners(given: &[config::Listener], settings: &Settings) -> Result<Vec<
             proxy_protocol: listener.proxy_protocol,
             backlog: listener.backlog,
             ipv6only: listener.ipv6only,
+            udp: listener.udp,
             keep_alive,
             shown_port: listener.address.port().map(|port| settings.listeners.public_port(port)),
             ..listen::Listener::at(place)
@@ -233,7 +255,11 @@ pub fn manager(settings: &Settings) -> manager::Settings {
         api_ssl_port: port(true),
         reach: if loopback { manager::Reach::Loopback } else { manager::Reach::Anyone },
         content_security_policy: None,
-        sign_in: (settings.manager.sign_in == Some(config::SignIn::Basic)).then(|| "basic-auth".to_owned()),
+        sign_in: match settings.manager.sign_in {
+            Some(config::SignIn::Basic) => Some("basic-auth".to_owned()),
+            Some(config::SignIn::Ldap) => Some("ldap-auth-advanced".to_owned()),
+            Some(config::SignIn::OpenIdConnect) | None => None,
+        },
         auth_header: settings.manager.auth_header.clone(),
         token_header: settings.rbac.token_header.clone(),
         anonymous_reports: false,

@@ -16,6 +16,11 @@ pub struct Vault {
     entities: ArcSwap<HashMap<String, String>>,
 }
 
+/// What the variables of a Vault entity begin with, by its configuration.
+fn beginning(config: &Value) -> String {
+    config["prefix"].as_str().unwrap_or_default().to_owned()
+}
+
 impl Vault {
     /// Over an environment; there are no Vault entities yet.
     pub fn new(environment: EnvironmentVault) -> Self {
@@ -24,11 +29,12 @@ impl Vault {
 
     /// Takes over the Vault entities of a configuration.
     pub fn follow(&self, view: &View) {
-        let begin =
-            |config: Option<&Value>| config.and_then(|config| config["prefix"].as_str()).unwrap_or_default().to_owned();
         let entities: HashMap<String, String> = view
             .all("vaults")
-            .filter_map(|vault| Some((vault.text("prefix")?.to_owned(), begin(vault.value.get("config")))))
+            .filter_map(|vault| {
+                let begin = vault.value.get("config").map(beginning).unwrap_or_default();
+                Some((vault.text("prefix")?.to_owned(), begin))
+            })
             .collect();
         self.entities.store(Arc::new(entities));
     }
@@ -36,10 +42,7 @@ impl Vault {
 
 impl Secrets for Vault {
     fn resolve(&self, reference: &str, vault: &dyn Fn(&str) -> Option<Value>) -> Result<String, String> {
-        self.environment.resolve(reference, |prefix| {
-            let config = vault(prefix)?;
-            Some(config["prefix"].as_str().unwrap_or_default().to_owned())
-        })
+        self.environment.resolve(reference, |prefix| Some(beginning(&vault(prefix)?)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::log_format::variables::version;
 use crate::{LogFormat, Sink};
+use exchange::mask::Masks;
 use exchange::{Exchange, Stamp};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -69,15 +70,15 @@ impl AccessLog {
     pub fn log(&self, exchange: &Exchange) {
         let mut line = Vec::with_capacity(256);
         match &self.format {
-            Some(format) => format.write(&mut line, exchange),
-            None => json(&mut line, exchange),
+            Some(format) => format.write(&mut line, exchange, &crate::masks().load()),
+            None => json(&mut line, exchange, &crate::masks().load()),
         }
         line.push(b'\n');
         self.sink.line(line);
     }
 }
 
-fn json(line: &mut Vec<u8>, exchange: &Exchange) {
+fn json(line: &mut Vec<u8>, exchange: &Exchange, masks: &Masks) {
     let request = &exchange.request;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let timeline = &exchange.timeline;
@@ -85,13 +86,13 @@ fn json(line: &mut Vec<u8>, exchange: &Exchange) {
         "time": rfc3339(timeline.wall()),
         "client_ip": request.client_ip().to_string(),
         "method": text(&request.method),
-        "uri": text(&request.target),
+        "uri": text(&masks.target(&request.target)),
         "host": text(&request.host),
         "version": version(request.version),
         "status": exchange.response.status,
         "upstream_status": exchange.response.upstream_status,
         "bytes_sent": exchange.response.body_sent,
-        "referer": request.headers.get_str("referer"),
+        "referer": request.headers.get_str("referer").map(|referer| text(&masks.target(referer.as_bytes()))),
         "user_agent": request.headers.get_str("user-agent"),
         "request_id": exchange.id.as_str(),
         "route": exchange.route.as_ref().and_then(|route| route.name.clone()),
@@ -140,7 +141,7 @@ mod tests {
 
     fn line(exchange: &Exchange) -> serde_json::Value {
         let mut line = Vec::new();
-        json(&mut line, exchange);
+        json(&mut line, exchange, &Masks::default());
         serde_json::from_slice(&line).unwrap()
     }
 

@@ -1,8 +1,11 @@
 //! Lines of the error log for those who send them elsewhere.
 
 use crate::Level;
-use crate::export::otlp::LogRecord;
+use crate::export::otlp::{self, LogRecord};
+use crate::trace::Value;
+use exchange::TraceContext;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
+use serde_json::{Map, Value as Json};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::SystemTime;
@@ -23,6 +26,24 @@ pub fn tap_log(hear: impl Fn(LogRecord) + Send + Sync + 'static) -> LogTap {
     taps.push(Arc::downgrade(&hear));
     ANY.store(true, Relaxed);
     LogTap(hear)
+}
+
+/// Lets everyone hear a record that is no line of the error log, of a request's trace where it has one. What no
+/// attribute can be (objects, null) is left out.
+pub fn report(message: &str, known: &Map<String, Json>, of: Option<&TraceContext>) {
+    if !ANY.load(Relaxed) {
+        return;
+    }
+    let attributes = known.iter().filter_map(|(name, value)| Some((name.clone().into(), Value::of_json(value)?)));
+    let mut told = record(Level::Info, message);
+    told.attributes = otlp::pairs(attributes.collect());
+    if let Some(trace) = of {
+        told.trace_id = trace.trace_id.0.to_vec();
+        told.span_id = trace.span_id.0.to_vec();
+        told.flags = trace.sampled.into();
+    }
+    let taps = TAPS.read().unwrap_or_else(PoisonError::into_inner);
+    taps.iter().filter_map(Weak::upgrade).for_each(|tap| tap(told.clone()));
 }
 
 /// Lets everyone hear a line. Lines about sending are not sent: each would be followed by another.
@@ -72,12 +93,16 @@ mod tests {
     fn lines_are_heard_until_nobody_listens() {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let into = heard.clone();
-        let tap = tap_log(move |record| into.lock().unwrap().push((record.severity_number, record.body)));
+        let tap = tap_log(move |record| {
+            into.lock().unwrap().push((record.severity_number, record.body, record.attributes.len()));
+        });
         tell(Level::Warn, "one", "proxy");
         tell(Level::Error, "about sending", "telemetry::ship::tend");
+        let known = Map::from_iter([("n".to_owned(), 7.into()), ("none".to_owned(), Json::Null)]);
+        report("of a plugin", &known, None);
         drop(tap);
         tell(Level::Warn, "two", "proxy");
-        let body = AnyValue { value: Some(any_value::Value::StringValue("one".into())) };
-        assert_eq!(*heard.lock().unwrap(), [(13, Some(body))]);
+        let body = |text: &str| Some(AnyValue { value: Some(any_value::Value::StringValue(text.into())) });
+        assert_eq!(*heard.lock().unwrap(), [(13, body("one"), 0), (9, body("of a plugin"), 1)]);
     }
 }

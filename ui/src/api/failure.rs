@@ -23,19 +23,19 @@ impl Failure {
     pub fn sentence(&self) -> String {
         let said = self.body["message"].as_str().unwrap_or_default();
         let own = match self.status {
-            0 => "The Admin API cannot be reached. Nothing was lost: try again when it is back.",
-            401 => "The Admin API asks who you are: sign in and try again.",
-            403 => "You may not do this.",
-            404 => "This does not exist (any more).",
-            405 => "This gateway does not take changes here.",
-            409 => "Somebody else has something with the same name or value.",
-            429 => "Too many requests at once: wait a moment and try again.",
-            503 => "The gateway cannot reach its database: try again when it is back.",
-            500.. => "The gateway failed at this: its error log says why.",
+            0 => t!("The Admin API cannot be reached. Nothing was lost: try again when it is back."),
+            401 => t!("The Admin API asks who you are: sign in and try again."),
+            403 => t!("You may not do this."),
+            404 => t!("This does not exist (any more)."),
+            405 => t!("This gateway does not take changes here."),
+            409 => t!("Somebody else has something with the same name or value."),
+            429 => t!("Too many requests at once: wait a moment and try again."),
+            503 => t!("The gateway cannot reach its database: try again when it is back."),
+            500.. => t!("The gateway failed at this: its error log says why."),
             _ => "",
         };
         match (own, said) {
-            ("", "") => format!("The Admin API answered {}.", self.status),
+            ("", "") => t!("The Admin API answered {status}.", status = self.status),
             ("", said) => said.to_owned(),
             (own, "") => own.to_owned(),
             (own, said) => format!("{own} ({said})"),

@@ -44,9 +44,9 @@ pub fn roles_of(holder: &EntityKind, id: &str) -> AnyView {
     let path = format!("{}/{}/roles", holder.path, encode(id));
     let (give, take) = (path.clone(), path.clone());
     assignment(Assignment {
-        title: "Roles",
-        one: "Role",
-        about: "Without a role nothing is allowed.",
+        title: t!("Roles"),
+        one: t!("Role"),
+        about: t!("Without a role nothing is allowed."),
         kind: "rbac_roles",
         path,
         member: "roles",
@@ -60,9 +60,9 @@ pub fn roles_of_group(id: &str) -> AnyView {
     let path = format!("groups/{}/roles", encode(id));
     let (give, take) = (path.clone(), path.clone());
     assignment(Assignment {
-        title: "Roles",
-        one: "Role",
-        about: "Its members get the roles that stand here, those of each Workspace given while one is in it.",
+        title: t!("Roles"),
+        one: t!("Role"),
+        about: t!("Its members get the roles that stand here, those of each Workspace given while one is in it."),
         kind: "rbac_roles",
         path,
         member: "data",
@@ -82,9 +82,9 @@ pub fn consumers_of_group(id: &str) -> AnyView {
     let path = format!("consumer_groups/{}/consumers", encode(id));
     let (give, take) = (path.clone(), path.clone());
     assignment(Assignment {
-        title: "Members",
-        one: "Consumer",
-        about: "The group's plugins act on the Consumers in it.",
+        title: t!("Members"),
+        one: t!("Consumer"),
+        about: t!("The group's plugins act on the Consumers in it."),
         kind: "consumers",
         path: format!("{path}?size=1000"),
         member: "data",
@@ -98,9 +98,9 @@ pub fn groups_of_consumer(id: &str) -> AnyView {
     let path = format!("consumers/{}/consumer_groups", encode(id));
     let (give, take) = (path.clone(), path.clone());
     assignment(Assignment {
-        title: "Consumer groups",
-        one: "Consumer group",
-        about: "Plugins of the groups it is in act on it.",
+        title: t!("Consumer groups"),
+        one: t!("Consumer group"),
+        about: t!("Plugins of the groups it is in act on it."),
         kind: "consumer_groups",
         path: format!("{path}?size=1000"),
         member: "data",
@@ -146,7 +146,7 @@ fn assignment(of: Assignment) -> AnyView {
     let show = move |given: Value| {
         let given = given.as_array().cloned().unwrap_or_default();
         if given.is_empty() {
-            return empty(format!("None yet. {}", rows.about), ().into_any());
+            return empty(format!("{} {}", t!("None yet."), rows.about), ().into_any());
         }
         let list = given.into_iter().map(|one| {
             // A link between two names what it leads to.
@@ -155,16 +155,17 @@ fn assignment(of: Assignment) -> AnyView {
             let place = one["workspace"]["id"].as_str().map(|id| {
                 gateway.names.want(gateway, "workspaces");
                 let id = id.to_owned();
-                view! { <span class="muted">" in "{move || gateway.names.of("workspaces", &id)}</span> }
+                view! { <span class="muted">" · "{move || gateway.names.of("workspaces", &id)}</span> }
             });
-            let (of, label) = (rows.clone(), format!("Remove {name}"));
-            let said = format!("{name} removed.");
+            let (of, label) = (rows.clone(), t!("Remove {name}", name));
+            let said = t!("{name} removed.", name);
             let href = Page::Detail(kind, text(role, "id")).href();
             let may_take = may_take.clone();
             let remove = move || {
                 let (of, one, said) = (of.clone(), one.clone(), said.clone());
-                may_take()
-                    .then(|| button("", "Remove", Some(label.clone()), move || change((of.take)(&one), said.clone())))
+                may_take().then(|| {
+                    button("", t!("Remove"), Some(label.clone()), move || change((of.take)(&one), said.clone()))
+                })
             };
             view! { <li><span><a href=href>{name}</a>{place}</span>{remove}</li> }.into_any()
         });
@@ -180,7 +181,7 @@ fn assignment(of: Assignment) -> AnyView {
         let Some(input) = input.get_untracked() else { return };
         let name = input.value().trim().to_owned();
         if name.is_empty() {
-            return wrong.set(Some(format!("Which {}?", adder.one)));
+            return wrong.set(Some(t!("Which {one}?", one = adder.one)));
         }
         wrong.set(None);
         let of = adder.clone();
@@ -194,10 +195,10 @@ fn assignment(of: Assignment) -> AnyView {
             match answer {
                 Ok(_) => {
                     input.set_value("");
-                    toasts.say(format!("{name} added."));
+                    toasts.say(t!("{name} added.", name));
                 }
                 Err(failure) if failure.status == 404 => {
-                    wrong.try_set(Some(format!("There is no {} “{name}” here.", of.one)));
+                    wrong.try_set(Some(t!("There is no {one} “{name}” here.", one = of.one, name)));
                 }
                 Err(failure) => {
                     wrong.try_set(Some(failure.sentence()));
@@ -221,7 +222,7 @@ fn assignment(of: Assignment) -> AnyView {
             view! {
                 <form class="give" novalidate on:submit=add.clone()>
                     <div>
-                        <label for=field.clone()>{format!("{one} to add")}</label>
+                        <label for=field.clone()>{t!("{one} to add", one)}</label>
                         <input
                             id=field.clone()
                             node_ref=input
@@ -233,7 +234,7 @@ fn assignment(of: Assignment) -> AnyView {
                         <datalist id=options.clone()>{names}</datalist>
                         <p class="error" id=error.clone()>{move || wrong.get()}</p>
                     </div>
-                    <button type="submit">"Add"</button>
+                    <button type="submit">{t!("Add")}</button>
                 </form>
             }
         })

@@ -13,10 +13,9 @@ pub fn Banner() -> impl IntoView {
             view! {
                 <div class="banner bad">
                     <p>
-                        "The Admin API at "<code>{base()}</code>
-                        " cannot be reached. What you typed is kept. Check that the gateway is running."
+                        {t!("The Admin API at {address} cannot be reached. What you typed is kept. Check that the gateway is running.", address = base())}
                     </p>
-                    <button type="button" on:click=move |_| gateway.refresh()>"Try again"</button>
+                    <button type="button" on:click=move |_| gateway.refresh()>{t!("Try again")}</button>
                 </div>
             }
         })
@@ -26,8 +25,7 @@ pub fn Banner() -> impl IntoView {
             view! {
                 <div class="banner warn">
                     <p>
-                        "Read-only: this gateway runs without a database. Its configuration comes from a declarative "
-                        "file or a control plane and is changed there."
+                        {t!("Read-only: this gateway runs without a database. Its configuration comes from a declarative file or a control plane and is changed there.")}
                     </p>
                 </div>
             }

@@ -82,7 +82,7 @@ pub fn bulk(kind: &'static EntityKind, selection: Selection) -> AnyView {
                 }
             }
             let worked = of - failed.len();
-            toasts.say(format!("{worked} of {of} changed."));
+            toasts.say(t!("{worked} of {of} changed.", worked, of));
             if failed.is_empty() {
                 progress.try_set(None);
                 selection.try_set(Default::default());
@@ -116,34 +116,34 @@ pub fn bulk(kind: &'static EntityKind, selection: Selection) -> AnyView {
     let bar = move || {
         (count() > 0).then(|| {
             let update = may(Action::Update);
-            let deed = |text: &'static str, press: Box<dyn Fn()>| {
+            let deed = |class: &'static str, text: &'static str, press: Box<dyn Fn()>| {
                 let press = move || {
                     if !untrack(busy) {
                         press();
                     }
                 };
-                button(if text == "Delete" { "bad" } else { "" }, text, None, press)
+                button(class, text, None, press)
             };
             let mut deeds = Vec::new();
             if update && switches {
-                deeds.push(deed("Enable", Box::new(move || go(Deed::Enable(true)))));
-                deeds.push(deed("Disable", Box::new(move || go(Deed::Enable(false)))));
+                deeds.push(deed("", t!("Enable"), Box::new(move || go(Deed::Enable(true)))));
+                deeds.push(deed("", t!("Disable"), Box::new(move || go(Deed::Enable(false)))));
             }
             if update && tags {
                 let line = view! {
-                    <label class="unseen" for="bulk-tag">"Tag"</label>
-                    <input id="bulk-tag" node_ref=tag placeholder="Tag" autocomplete="off"/>
+                    <label class="unseen" for="bulk-tag">{t!("Tag")}</label>
+                    <input id="bulk-tag" node_ref=tag placeholder=t!("Tag") autocomplete="off"/>
                 };
                 deeds.push(line.into_any());
-                deeds.push(deed("Add tag", Box::new(move || tagged(Deed::AddTag))));
-                deeds.push(deed("Remove tag", Box::new(move || tagged(Deed::RemoveTag))));
+                deeds.push(deed("", t!("Add tag"), Box::new(move || tagged(Deed::AddTag))));
+                deeds.push(deed("", t!("Remove tag"), Box::new(move || tagged(Deed::RemoveTag))));
             }
             if may(Action::Delete) {
-                deeds.push(deed("Delete", Box::new(ask)));
+                deeds.push(deed("bad", t!("Delete"), Box::new(ask)));
             }
             view! {
-                <div class="bulk" role="region" aria-label="What to do with the chosen ones">
-                    <strong role="status">{move || format!("{} chosen", count())}</strong>
+                <div class="bulk" role="region" aria-label=t!("What to do with the chosen ones")>
+                    <strong role="status">{move || t!("{count} chosen", count = count())}</strong>
                     {deeds}
                 </div>
             }
@@ -155,10 +155,11 @@ pub fn bulk(kind: &'static EntityKind, selection: Selection) -> AnyView {
                 progress.failed.iter().map(|(name, why)| view! { <li>{format!("{name}: {why}")}</li> }).collect_view();
             let running = progress.done < progress.of;
             let bar = running.then(|| {
-                view! { <progress aria-label="Done" max=progress.of value=progress.done></progress> }
+                view! { <progress aria-label=t!("Done") max=progress.of value=progress.done></progress> }
             });
-            let failed = (!progress.failed.is_empty())
-                .then(|| view! { <div class="panel bad" role="alert"><h2>"Not done"</h2><ul>{failed}</ul></div> });
+            let failed = (!progress.failed.is_empty()).then(
+                || view! { <div class="panel bad" role="alert"><h2>{t!("Not done")}</h2><ul>{failed}</ul></div> },
+            );
             view! { {bar} {failed} }
         })
     };
@@ -170,12 +171,12 @@ pub fn bulk(kind: &'static EntityKind, selection: Selection) -> AnyView {
         {bar}
         {report}
         <dialog node_ref=dialog aria-labelledby="bulk-title">
-            <h2 id="bulk-title">{move || format!("Delete {} {}?", count(), kind.many)}</h2>
-            <p>{kind.cascades}</p>
-            <p>"This cannot be undone."</p>
+            <h2 id="bulk-title">{move || t!("Delete {count} {many}?", count = count(), many = kind.many())}</h2>
+            <p>{kind.cascades()}</p>
+            <p>{t!("This cannot be undone.")}</p>
             <div class="actions">
-                <button type="button" autofocus on:click=move |_| close()>"Cancel"</button>
-                {button("bad", "Delete all", None, delete)}
+                <button type="button" autofocus on:click=move |_| close()>{t!("Cancel")}</button>
+                {button("bad", t!("Delete all"), None, delete)}
             </div>
         </dialog>
     }

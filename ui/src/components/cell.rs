@@ -24,12 +24,12 @@ pub fn entity_link(kind: &str, id: &str) -> AnyView {
 /// Tags as badges, references as links, the rest as text.
 pub fn cell(column: &str, value: &Value) -> AnyView {
     match (column, value) {
-        (_, Value::Null) => view! { <span class="muted" aria-label="not set">"–"</span> }.into_any(),
+        (_, Value::Null) => view! { <span class="muted" aria-label=t!("not set")>"–"</span> }.into_any(),
         ("enabled", Value::Bool(on)) => {
             if *on {
-                badge("good", "Enabled")
+                badge("good", t!("Enabled"))
             } else {
-                badge("off", "Disabled")
+                badge("off", t!("Disabled"))
             }
         }
         ("status", Value::Number(_)) => super::invitation::standing(value),

@@ -19,7 +19,7 @@ pub fn ConfirmDelete(kind: &'static EntityKind, entity: Value, then: Page) -> im
     let busy = RwSignal::new(false);
     let refused = RwSignal::new(None::<Failure>);
     let name = kind.name_of(&entity);
-    let question = format!("Delete {} {name}?", kind.one);
+    let question = t!("Delete {one} {name}?", one = kind.one(), name);
     let path = kind.write_path(&entity, entity["id"].as_str());
     let ask = move |_| {
         refused.set(None);
@@ -32,7 +32,7 @@ pub fn ConfirmDelete(kind: &'static EntityKind, entity: Value, then: Page) -> im
             dialog.close();
         }
     };
-    let said = format!("{} {name} deleted.", kind.one);
+    let said = t!("{one} {name} deleted.", one = kind.one(), name);
     let delete = move |_| {
         let (Some(path), said, then) = (path.clone(), said.clone(), then.href()) else { return };
         busy.set(true);
@@ -51,16 +51,16 @@ pub fn ConfirmDelete(kind: &'static EntityKind, entity: Value, then: Page) -> im
         });
     };
     view! {
-        <button type="button" class="bad" on:click=ask>"Delete"</button>
+        <button type="button" class="bad" on:click=ask>{t!("Delete")}</button>
         <dialog node_ref=dialog aria-labelledby="confirm-title">
             <h2 id="confirm-title">{question}</h2>
-            <p>{kind.cascades}</p>
-            <p>"This cannot be undone."</p>
+            <p>{kind.cascades()}</p>
+            <p>{t!("This cannot be undone.")}</p>
             {move || refused.get().map(|refused| failure(&refused))}
             <div class="actions">
-                <button type="button" autofocus on:click=move |_| close()>"Cancel"</button>
+                <button type="button" autofocus on:click=move |_| close()>{t!("Cancel")}</button>
                 <button type="button" class="bad" disabled=move || busy.get() on:click=delete>
-                    {format!("Delete {}", kind.one)}
+                    {t!("Delete {one}", one = kind.one())}
                 </button>
             </div>
         </dialog>

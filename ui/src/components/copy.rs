@@ -11,11 +11,11 @@ pub fn copy(what: &'static str, text: impl Fn() -> String + 'static) -> AnyView 
         if let Some(window) = web_sys::window() {
             // The browser may refuse; the text stands there all the same.
             let _ = window.navigator().clipboard().write_text(&text());
-            toasts.say("Copied.");
+            toasts.say(t!("Copied."));
         }
     };
     view! {
-        <button type="button" class="quiet" on:click=take>"Copy"<span class="unseen">{format!(" {what}")}</span></button>
+        <button type="button" class="quiet" on:click=take>{t!("Copy")}<span class="unseen">{format!(" {what}")}</span></button>
     }
     .into_any()
 }

@@ -67,13 +67,14 @@ pub fn EntityForm(
         let mut body = draft.with_untracked(|draft| draft.changes(&known));
         let whole = draft.with_untracked(|draft| draft.current().clone());
         let Some(path) = kind.write_path(&whole, own_id.as_deref()) else {
-            return errors.set(Errors::general("Choose whom it belongs to."));
+            return errors.set(Errors::general(t!("Choose whom it belongs to.")));
         };
         if own_id.is_some() && body.is_empty() {
-            toasts.say("Nothing was changed.");
+            toasts.say(t!("Nothing was changed."));
             return place_of.go(&Page::Detail(kind, kind.address_of(&whole)).href());
         }
-        let (method, done) = if own_id.is_some() { ("PATCH", "saved") } else { ("POST", "created") };
+        let changes = own_id.is_some();
+        let method = if changes { "PATCH" } else { "POST" };
         if own_id.is_none() {
             body.extend(also.clone());
         }
@@ -85,7 +86,12 @@ pub fn EntityForm(
             match answer {
                 Ok(answer) => {
                     let entity = kind.taken_from(answer);
-                    toasts.say(format!("{} {} {done}.", kind.one, kind.name_of(&entity)));
+                    let (one, name) = (kind.one(), kind.name_of(&entity));
+                    toasts.say(if changes {
+                        t!("{one} {name} saved.", one, name)
+                    } else {
+                        t!("{one} {name} created.", one, name)
+                    });
                     place_of.go(&Page::Detail(kind, kind.address_of(&entity)).href());
                 }
                 Err(failure) if matches!(failure.status, 400 | 409) => {
@@ -104,19 +110,19 @@ pub fn EntityForm(
             serde_json::to_string_pretty(&body).unwrap_or_default()
         }
     };
-    let verb = if id.is_some() { "Save" } else { "Create" };
+    let verb = if id.is_some() { t!("Save") } else { t!("Create") };
     view! {
         <form class="entity" novalidate on:submit=save aria-busy=move || busy.get().to_string()>
             {summary(errors)}
             {move || failed.get().map(|failed| failure(&failed))}
             {sections(form, kind, &fields)}
             <details class="group">
-                <summary>"What will be sent"</summary>
-                <pre tabindex="0" aria-label="Request body"><code>{preview}</code></pre>
+                <summary>{t!("What will be sent")}</summary>
+                <pre tabindex="0" aria-label=t!("Request body")><code>{preview}</code></pre>
             </details>
             <div class="actions">
                 <button type="submit" class="main" disabled=move || locked.get()>{verb}</button>
-                <a class="button quiet" href=back>"Cancel"</a>
+                <a class="button quiet" href=back>{t!("Cancel")}</a>
             </div>
         </form>
     }
@@ -140,13 +146,13 @@ fn sections(form: Form, kind: &'static EntityKind, fields: &[Field]) -> AnyView 
         .filter(|field| !first.iter().any(|one| one.name == field.name) && config.is_none_or(|c| c.name != field.name))
         .cloned()
         .collect();
-    let title = if kind.key == "plugins" { "Applies to" } else { "General" };
-    let scope =
-        (kind.key == "plugins").then(|| view! { <p class="about">"Leave all empty to apply it to every request."</p> });
+    let title = if kind.key == "plugins" { t!("Applies to") } else { t!("General") };
+    let scope = (kind.key == "plugins")
+        .then(|| view! { <p class="about">{t!("Leave all empty to apply it to every request.")}</p> });
     let configured = config.map(|config| {
         view! {
             <section class="card" aria-labelledby="form-config">
-                <h2 id="form-config">"Configuration"</h2>
+                <h2 id="form-config">{t!("Configuration")}</h2>
                 {members(form, config.members(), &root.key("config"))}
             </section>
         }
@@ -158,7 +164,7 @@ fn sections(form: Form, kind: &'static EntityKind, fields: &[Field]) -> AnyView 
         let open = move || form.errors.with(|errors| names.iter().any(|path| errors.within(path)));
         view! {
             <details class="card" prop:open=open>
-                <summary><h2>"More settings"</h2></summary>
+                <summary><h2>{t!("More settings")}</h2></summary>
                 {members(form, &rest, &root)}
             </details>
         }

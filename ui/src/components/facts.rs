@@ -29,7 +29,7 @@ pub fn facts(rows: Vec<Row>) -> AnyView {
     let reveal = secrets.then(|| {
         view! {
             <button type="button" class="quiet" on:click=move |_| covered.update(|covered| *covered = !*covered)>
-                {move || if covered.get() { "Show secrets" } else { "Hide secrets" }}
+                {move || if covered.get() { t!("Show secrets") } else { t!("Hide secrets") }}
             </button>
         }
     });

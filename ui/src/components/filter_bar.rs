@@ -34,34 +34,34 @@ pub fn FilterBar(kind: &'static EntityKind) -> impl IntoView {
         };
         view! {
             <div>
-                <label for="filter-field">"Field"</label>
+                <label for="filter-field">{t!("Field")}</label>
                 <select id="filter-field" node_ref=field>{fields.into_iter().map(option).collect_view()}</select>
             </div>
             <div>
-                <label for="filter-value">"Contains"</label>
+                <label for="filter-value">{t!("Contains")}</label>
                 <input id="filter-value" type="search" node_ref=value prop:value=move || place.value("value")/>
             </div>
         }
     });
     view! {
-        <form class="filters" role="search" aria-label=format!("Filter {}", kind.many) on:submit=search>
+        <form class="filters" role="search" aria-label=t!("Filter {many}", many = kind.many()) on:submit=search>
             <div>
-                <label for="filter-name">{if kind.names.is_empty() { "ID" } else { "Name or ID" }}</label>
+                <label for="filter-name">{if kind.names.is_empty() { "ID" } else { t!("Name or ID") }}</label>
                 <input id="filter-name" type="search" node_ref=name prop:value=move || place.value("name")/>
             </div>
             <div>
-                <label for="filter-tags">"Tags"</label>
+                <label for="filter-tags">{t!("Tags")}</label>
                 <input
                     id="filter-tags"
                     type="search"
                     node_ref=tags
-                    placeholder="all of a, b"
+                    placeholder=t!("all of a, b")
                     prop:value=move || place.value("tags")
                 />
             </div>
             {by_field}
-            <button type="submit">"Filter"</button>
-            {move || narrowed().then(|| view! { <a class="button quiet" href=Page::List(kind).href()>"Show all"</a> })}
+            <button type="submit">{t!("Filter")}</button>
+            {move || narrowed().then(|| view! { <a class="button quiet" href=Page::List(kind).href()>{t!("Show all")}</a> })}
         </form>
     }
 }

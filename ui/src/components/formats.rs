@@ -21,10 +21,10 @@ pub fn formats(kind: &'static EntityKind, entity: &Value) -> AnyView {
     });
     view! {
         <details class="group">
-            <summary>"As text"</summary>
-            <div class="choices" role="group" aria-label="Format">
+            <summary>{t!("As text")}</summary>
+            <div class="choices" role="group" aria-label=t!("Format")>
                 {choice.into_iter().collect_view()}
-                {copy("text", move || text.get_untracked())}
+                {copy(t!("text"), move || text.get_untracked())}
             </div>
             <pre tabindex="0" aria-label=move || format.get().label()><code>{move || text.get()}</code></pre>
         </details>

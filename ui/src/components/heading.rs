@@ -23,10 +23,10 @@ pub fn way(kind: &'static EntityKind, entity: &Value) -> Vec<Crumb> {
     match parent {
         Some((of, id)) => {
             let text = gateway().names.known(of.key, &id).unwrap_or_else(|| short(&id));
-            let list = Crumb { text: of.many.to_owned(), page: Page::List(of) };
+            let list = Crumb { text: of.many().to_owned(), page: Page::List(of) };
             vec![list, Crumb { text, page: Page::Detail(of, id) }]
         }
-        None => vec![Crumb { text: kind.many.to_owned(), page: Page::List(kind) }],
+        None => vec![Crumb { text: kind.many().to_owned(), page: Page::List(kind) }],
     }
 }
 
@@ -43,7 +43,7 @@ pub fn heading(title: String, crumbs: Vec<Crumb>, about: &str, actions: AnyView)
     });
     let crumbs = (!crumbs.is_empty()).then(|| {
         let list = crumbs.into_iter().map(|crumb| view! { <li><a href=crumb.page.href()>{crumb.text}</a></li> });
-        view! { <nav aria-label="Breadcrumb" class="crumbs"><ol>{list.collect_view()}</ol></nav> }
+        view! { <nav aria-label=t!("Breadcrumb") class="crumbs"><ol>{list.collect_view()}</ol></nav> }
     });
     view! {
         {crumbs}

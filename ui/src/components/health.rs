@@ -27,17 +27,17 @@ pub fn health(upstream: &str) -> AnyView {
     let show = move |page: Value| {
         let rows = page["data"].as_array().cloned().unwrap_or_default();
         if rows.is_empty() {
-            return empty("Without Targets the Upstream's name is looked up in DNS.".to_owned(), ().into_any());
+            return empty(t!("Without Targets the Upstream's name is looked up in DNS.").to_owned(), ().into_any());
         }
         let rows = rows.iter().map(|target| line(&id, target)).collect();
-        let head = ["Target", "Health", "Addresses", "Tell the balancer"].map(column).into();
-        grid("Health of the Targets".to_owned(), "Health of the Targets".to_owned(), head, rows)
+        let head = [t!("Target"), t!("Health"), t!("Addresses"), t!("Tell the balancer")].map(column).into();
+        grid(t!("Health of the Targets").to_owned(), t!("Health of the Targets").to_owned(), head, rows)
     };
     view! {
         <section aria-labelledby="upstream-health">
             <div class="heading">
-                <h2 id="upstream-health">"Health"</h2>
-                <button type="button" on:click=move |_| again.update(|times| *times += 1)>"Refresh"</button>
+                <h2 id="upstream-health">{t!("Health")}</h2>
+                <button type="button" on:click=move |_| again.update(|times| *times += 1)>{t!("Refresh")}</button>
             </div>
             {loaded(state, show)}
         </section>
@@ -48,10 +48,10 @@ pub fn health(upstream: &str) -> AnyView {
 /// Sort of the badge and words for what the Admin API says.
 fn words(health: &str) -> (&'static str, String) {
     match health {
-        "HEALTHY" => ("good", "Healthy".to_owned()),
-        "UNHEALTHY" => ("bad", "Unhealthy".to_owned()),
-        "DNS_ERROR" => ("bad", "Name not found".to_owned()),
-        "HEALTHCHECKS_OFF" => ("off", "Not checked".to_owned()),
+        "HEALTHY" => ("good", t!("Healthy").to_owned()),
+        "UNHEALTHY" => ("bad", t!("Unhealthy").to_owned()),
+        "DNS_ERROR" => ("bad", t!("Name not found").to_owned()),
+        "HEALTHCHECKS_OFF" => ("off", t!("Not checked").to_owned()),
         other => ("off", other.to_owned()),
     }
 }
@@ -71,7 +71,7 @@ fn line(upstream: &str, target: &Value) -> AnyView {
     let checked = matches!(health.as_str(), "HEALTHY" | "UNHEALTHY");
     let tell = (checked && gateway().may(Action::Update, &path)).then(|| {
         let (word, text) =
-            if health == "HEALTHY" { ("unhealthy", "Mark unhealthy") } else { ("healthy", "Mark healthy") };
+            if health == "HEALTHY" { ("unhealthy", t!("Mark unhealthy")) } else { ("healthy", t!("Mark healthy")) };
         button("", text, Some(format!("{text}: {name}")), mark(format!("{path}/{word}")))
     });
     let about = view! { <a href=link>{name}</a> }.into_any();
@@ -86,7 +86,7 @@ fn mark(path: String) -> impl Fn() {
         let path = path.clone();
         spawn_local(async move {
             match gateway.send("PUT", &path, None).await {
-                Ok(_) => toasts.say("The balancer was told."),
+                Ok(_) => toasts.say(t!("The balancer was told.")),
                 Err(failure) => toasts.say(failure.sentence()),
             }
         });

@@ -8,15 +8,16 @@ use super::{badge, button, copy, objection};
 use crate::page::encode;
 use crate::permissions::Action;
 use crate::state::gateway;
+use crate::texts::Text;
 
 /// What the numbers of `status` mean; sort of the badge beside it.
-const STANDINGS: [(&str, &str); 6] = [
-    ("Approved", "good"),
-    ("Pending", "off"),
-    ("Rejected", "bad"),
-    ("Revoked", "bad"),
-    ("Invited", "off"),
-    ("Unverified", "off"),
+const STANDINGS: [(Text, &str); 6] = [
+    (text!("Approved"), "good"),
+    (text!("Pending"), "off"),
+    (text!("Rejected"), "bad"),
+    (text!("Revoked"), "bad"),
+    (text!("Invited"), "off"),
+    (text!("Unverified"), "off"),
 ];
 
 /// The number of invited admins.
@@ -25,8 +26,8 @@ const INVITED: i64 = 4;
 /// A badge for the status of an admin.
 pub fn standing(status: &Value) -> AnyView {
     let known = status.as_u64().and_then(|status| STANDINGS.get(usize::try_from(status).ok()?));
-    let (text, sort) = known.copied().unwrap_or(("Unknown", "off"));
-    badge(sort, text)
+    let (text, sort) = known.copied().unwrap_or((text!("Unknown"), "off"));
+    badge(sort, text.get())
 }
 
 /// A section: the status, and, while the invitation is open, a link to hand over.
@@ -55,23 +56,23 @@ pub fn invitation(admin: &Value) -> AnyView {
             let text = link.clone();
             view! {
                 <div class="panel good" role="status">
-                    <p>"Hand this link over: whoever opens it chooses the password. A new link ends the one before."</p>
-                    <p><code>{link}</code> {copy("link", move || text.clone())}</p>
+                    <p>{t!("Hand this link over: whoever opens it chooses the password. A new link ends the one before.")}</p>
+                    <p><code>{link}</code> {copy(t!("link"), move || text.clone())}</p>
                 </div>
             }
         })
     };
     let open = (invited && gateway.may(Action::Read, "admins")).then(|| {
         view! {
-            <p class="about">"No mail is sent: make a link and hand it over."</p>
+            <p class="about">{t!("No mail is sent: make a link and hand it over.")}</p>
             {made}
             {objection(wrong, "")}
-            {button("", "Make a link", None, make)}
+            {button("", t!("Make a link"), None, make)}
         }
     });
     view! {
         <section class="card" aria-labelledby="invitation">
-            <h2 id="invitation">"Invitation"</h2>
+            <h2 id="invitation">{t!("Invitation")}</h2>
             <p>{standing(&admin["status"])}</p>
             {open}
         </section>

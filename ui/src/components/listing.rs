@@ -61,9 +61,9 @@ pub fn columns(kind: &'static EntityKind) -> AnyView {
     let boxes: Vec<AnyView> = boxes.collect();
     view! {
         <details class="columns">
-            <summary>"Columns"</summary>
+            <summary>{t!("Columns")}</summary>
             <fieldset class="field wide">
-                <legend class="unseen">"Columns"</legend>
+                <legend class="unseen">{t!("Columns")}</legend>
                 <div class="checks">{boxes}</div>
             </fieldset>
         </details>
@@ -92,7 +92,7 @@ pub fn listing(
         view! { <th scope="col" aria-sort=state><a href=to>{text}<span aria-hidden="true">{mark}</span></a></th> }
             .into_any()
     };
-    let first = sortable("name", if kind.names.is_empty() { "ID".to_owned() } else { "Name".to_owned() });
+    let first = sortable("name", if kind.names.is_empty() { "ID".to_owned() } else { t!("Name").to_owned() });
     let mut head = vec![first];
     head.extend(columns.iter().map(|name| sortable(name, label(name))));
     let all: Vec<(String, Value)> = rows.iter().map(|row| (kind.address_of(row), row.clone())).collect();
@@ -100,7 +100,7 @@ pub fn listing(
     let every = move || selection.with(|selected| selected.len() == count);
     let choose_all =
         move |chosen: bool| selection.set(if chosen { all.iter().cloned().collect() } else { BTreeMap::new() });
-    let all = choose("Choose all on this page".to_owned(), Signal::derive(every), choose_all);
+    let all = choose(t!("Choose all on this page").to_owned(), Signal::derive(every), choose_all);
     head.insert(0, view! { <td class="choose">{all}</td> }.into_any());
     let row = |entity: &Value| {
         let address = kind.address_of(entity);
@@ -120,12 +120,12 @@ pub fn listing(
             columns.iter().map(|column| view! { <td>{cell(column, &entity[*column])}</td> }.into_any()).collect();
         view! {
             <tr>
-                <td class="choose">{choose(format!("Choose {name}"), chosen, change)}</td>
+                <td class="choose">{choose(t!("Choose {name}", name), chosen, change)}</td>
                 <th scope="row"><a href=Page::Detail(kind, address).href()>{name}</a></th>
                 {cells}
             </tr>
         }
         .into_any()
     };
-    grid(kind.many.to_owned(), kind.many.to_owned(), head, rows.iter().map(row).collect())
+    grid(kind.many().to_owned(), kind.many().to_owned(), head, rows.iter().map(row).collect())
 }

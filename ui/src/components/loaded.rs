@@ -12,7 +12,7 @@ where
     // The same answer again does not draw the page anew.
     let settled = Memo::new(move |_| state.get());
     (move || match settled.get() {
-        Load::Waiting => view! { <p class="waiting" role="status">"Loading…"</p> }.into_any(),
+        Load::Waiting => view! { <p class="waiting" role="status">{t!("Loading…")}</p> }.into_any(),
         Load::Failed(failure) => super::failure(&failure),
         Load::Ready(value) => show(value),
     })

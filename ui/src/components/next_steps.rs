@@ -21,14 +21,14 @@ pub fn next_steps(plugin: &Value) -> AnyView {
     let needed = NEEDS.iter().find(|(name, ..)| plugin["name"] == *name);
     let (Some((_, kind, call)), Some(consumers)) = (needed, by_key("consumers")) else { return ().into_any() };
     let Some(kind) = by_key(kind) else { return ().into_any() };
-    let call = (!call.is_empty()).then(|| view! { <li>"Call with it: "<code>{*call}</code></li> });
-    let give = format!("give it a credential of the sort “{}”", kind.one);
+    let call = (!call.is_empty()).then(|| view! { <li>{t!("Call with it:")}" "<code>{*call}</code></li> });
+    let give = t!("On its page, give it a credential of the sort “{one}”", one = kind.one());
     view! {
         <section class="card" aria-labelledby="next-steps">
-            <h2 id="next-steps">"Next steps"</h2>
+            <h2 id="next-steps">{t!("Next steps")}</h2>
             <ol>
-                <li><a href=Page::Create(consumers).href()>"Create a Consumer"</a>", or choose "<a href=Page::List(consumers).href()>"one that is there"</a></li>
-                <li>"On its page, "{give}</li>
+                <li><a href=Page::Create(consumers).href()>{t!("Create a Consumer")}</a>" · "<a href=Page::List(consumers).href()>{t!("or choose one that is there")}</a></li>
+                <li>{give}</li>
                 {call}
             </ol>
         </section>

@@ -108,14 +108,15 @@ pub fn Palette() -> impl IntoView {
     };
     let active = move || list.with(|list| !list.is_empty()).then(|| format!("palette-{}", at.get()));
     let nothing = move || {
-        list.with(Vec::is_empty).then(|| view! { <p class="about" role="status">"Nothing has these letters."</p> })
+        list.with(Vec::is_empty)
+            .then(|| view! { <p class="about" role="status">{t!("Nothing has these letters.")}</p> })
     };
     view! {
         <button type="button" class="search" aria-keyshortcuts="Control+K" on:click=move |_| open()>
-            "Search" <kbd>"Ctrl K"</kbd>
+            {t!("Search")} <kbd>"Ctrl K"</kbd>
         </button>
-        <dialog class="palette" node_ref=dialog aria-label="Search">
-            <label class="unseen" for="palette">"Search pages, plugins and entities"</label>
+        <dialog class="palette" node_ref=dialog aria-label=t!("Search")>
+            <label class="unseen" for="palette">{t!("Search pages, plugins and entities")}</label>
             <input
                 id="palette"
                 node_ref=input
@@ -124,7 +125,7 @@ pub fn Palette() -> impl IntoView {
                 autocomplete="off"
                 spellcheck="false"
                 autofocus
-                placeholder="Pages, plugins, names, hosts, paths, ids"
+                placeholder=t!("Pages, plugins, names, hosts, paths, ids")
                 aria-expanded="true"
                 aria-controls="palette-list"
                 aria-activedescendant=active
@@ -135,7 +136,7 @@ pub fn Palette() -> impl IntoView {
                 }
             />
             {nothing}
-            <ul id="palette-list" role="listbox" aria-label="Found">{options}</ul>
+            <ul id="palette-list" role="listbox" aria-label=t!("Found")>{options}</ul>
         </dialog>
     }
 }
@@ -144,33 +145,42 @@ pub fn Palette() -> impl IntoView {
 fn pages(gateway: Gateway) -> Vec<Entry> {
     let entry =
         |title: &str, sort, page: Page| Entry { title: title.to_owned(), sort, also: String::new(), to: page.href() };
-    let mut all = vec![entry("Overview", "Page", Page::Overview)];
+    let mut all = vec![entry(t!("Overview"), t!("Page"), Page::Overview)];
     let there = |kind: &&EntityKind| {
         kind.group != Group::None
             && (kind.group != Group::Access || gateway.has_database())
             && gateway.may(Action::Read, kind.path)
     };
     for kind in KINDS.into_iter().filter(there) {
-        all.push(entry(kind.many, "Page", Page::List(kind)));
+        all.push(entry(kind.many(), t!("Page"), Page::List(kind)));
         if gateway.may(Action::Create, kind.path) {
             let to = if kind.key == "plugins" { Page::Catalogue } else { Page::Create(kind) };
-            all.push(entry(&format!("New {}", kind.one), "Action", to));
+            all.push(entry(&t!("New {one}", one = kind.one()), t!("Action"), to));
         }
     }
     if gateway.has_database() {
-        for (title, log) in [("Requests", Log::Requests), ("Changes", Log::Objects)] {
-            all.push(entry(title, "Audit log", Page::Audit(log)));
+        all.push(entry(t!("Revisions"), t!("Page"), Page::Revisions));
+        for (title, log) in [(t!("Requests"), Log::Requests), (t!("Changes"), Log::Objects)] {
+            all.push(entry(title, t!("Audit log"), Page::Audit(log)));
         }
     }
-    all.push(entry("Configuration", "Page", Page::Configuration));
+    all.push(entry(t!("Configuration"), t!("Page"), Page::Configuration));
+    for (title, page) in [
+        (t!("Live traffic"), Page::Traffic),
+        (t!("Topology"), Page::Topology),
+        (t!("Traces"), Page::Traces),
+        (t!("Route tester"), Page::Tester),
+    ] {
+        all.push(entry(title, t!("Page"), page));
+    }
     if gateway.may(Action::Create, "services") {
-        all.push(entry("Set up an API", "Action", Page::Wizard));
+        all.push(entry(t!("Set up an API"), t!("Action"), Page::Wizard));
     }
     if gateway.may(Action::Create, "plugins") {
         gateway.node.with(|node| {
             let names = node.ready().and_then(|node| node["plugins"]["available_on_server"].as_object());
             for name in names.into_iter().flatten().map(|(name, _)| name) {
-                all.push(entry(name, "Plugin to add", Page::CreatePlugin(name.clone())));
+                all.push(entry(name, t!("Plugin to add"), Page::CreatePlugin(name.clone())));
             }
         });
     }
@@ -196,7 +206,7 @@ fn of(kind: &'static EntityKind, entity: &Value) -> Entry {
     let also: Vec<String> = ALSO.iter().map(|name| plain(&entity[*name])).filter(|text| !text.is_empty()).collect();
     Entry {
         title: kind.name_of(entity),
-        sort: kind.one,
+        sort: kind.one(),
         also: also.join(" "),
         to: Page::Detail(kind, kind.address_of(entity)).href(),
     }

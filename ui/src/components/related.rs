@@ -15,19 +15,19 @@ const SHOWN: usize = 100;
 
 /// One section for what is shown together: a button for each sort, a table for each that is not empty.
 pub fn together(parent: &'static EntityKind, id: &str) -> AnyView {
-    let Some(title) = parent.related.iter().find_map(|of| of.together) else { return ().into_any() };
-    let gateway = gateway();
+    let Some(text) = parent.related.iter().find_map(|of| of.together) else { return ().into_any() };
+    let (gateway, title) = (gateway(), text.get());
     let list: Vec<(&'static Related, &'static EntityKind)> = parent
         .related
         .iter()
-        .filter(|of| of.together == Some(title))
+        .filter(|of| of.together == Some(text))
         .filter_map(|of| Some((of, by_key(of.kind)?)))
         .collect();
     let links: Vec<(String, String, String)> = list
         .iter()
         .map(|(of, kind)| {
             let path = format!("{}/{}/{}", parent.path, encode(id), of.path);
-            (path, Page::Create(kind).with(&[(of.field, id)]), format!("Add {}", kind.one))
+            (path, Page::Create(kind).with(&[(of.field, id)]), t!("Add {one}", one = kind.one()))
         })
         .collect();
     let buttons = move || {
@@ -55,12 +55,12 @@ pub fn together(parent: &'static EntityKind, id: &str) -> AnyView {
     let show = move |pages: Vec<Value>| {
         let filled = list.iter().zip(&pages).filter_map(|((of, kind), page)| {
             let rows = page["data"].as_array().filter(|rows| !rows.is_empty())?;
-            let caption = format!("{} of this {}", kind.many, parent.one);
-            Some(view! { <h3>{kind.many}</h3> {table(kind, rows, caption, of.field)} })
+            let caption = t!("{many} of this {one}", many = kind.many(), one = parent.one());
+            Some(view! { <h3>{kind.many()}</h3> {table(kind, rows, caption, of.field)} })
         });
         let tables: Vec<_> = filled.collect();
         if tables.is_empty() {
-            return empty(format!("No {} here yet.", title.to_lowercase()), ().into_any());
+            return empty(t!("No credentials here yet.").to_owned(), ().into_any());
         }
         tables.into_any()
     };
@@ -94,22 +94,22 @@ pub fn related(parent: &'static EntityKind, id: &str, of: &'static Related) -> A
         let add = add.clone();
         gateway
             .may(Action::Create, &place)
-            .then(|| view! { <a class="button" href=add>{format!("Add {}", kind.one)}</a> })
+            .then(|| view! { <a class="button" href=add>{t!("Add {one}", one = kind.one())}</a> })
     };
     let title = format!("{}-{}", parent.key, of.path);
     let show = move |page: Value| {
         let rows = page["data"].as_array().cloned().unwrap_or_default();
         if rows.is_empty() {
-            return empty(format!("No {} here yet. {}", kind.many, kind.about), ().into_any());
+            return empty(format!("{} {}", t!("No {many} here yet.", many = kind.many()), kind.about()), ().into_any());
         }
         let more = page["next"].is_string().then(|| {
-            view! { <p class="about">{format!("The first {SHOWN} are shown.")}</p> }
+            view! { <p class="about">{t!("The first {count} are shown.", count = SHOWN)}</p> }
         });
-        view! { {table(kind, &rows, format!("{} of this {}", kind.many, parent.one), of.field)} {more} }.into_any()
+        view! { {table(kind, &rows, t!("{many} of this {one}", many = kind.many(), one = parent.one()), of.field)} {more} }.into_any()
     };
     view! {
         <section aria-labelledby=title.clone()>
-            <div class="heading"><h2 id=title.clone()>{kind.many}</h2>{button}</div>
+            <div class="heading"><h2 id=title.clone()>{kind.many()}</h2>{button}</div>
             {loaded(state, show)}
         </section>
     }

@@ -31,20 +31,22 @@ impl Subject {
 
     fn title(self) -> &'static str {
         match self {
-            Self::Endpoints => "Endpoint permissions",
-            Self::Entities => "Entity permissions",
+            Self::Endpoints => t!("Endpoint permissions"),
+            Self::Entities => t!("Entity permissions"),
         }
     }
 
     fn about(self) -> &'static str {
         match self {
             Self::Endpoints => {
-                "Paths of the Admin API without the Workspace. “*” alone is every path, and within a path it stands \
+                t!(
+                    "Paths of the Admin API without the Workspace. “*” alone is every path, and within a path it stands \
                  for one part: /services/*/plugins."
+                )
             }
             Self::Entities => {
-                "Single entities by their id, everything in a Workspace by the Workspace’s id, or all by “*”. They \
-                 count where enforce_rbac is “entity” or “both”."
+                t!("Single entities by their id, everything in a Workspace by the Workspace’s id, or all by “*”. They \
+                 count where enforce_rbac is “entity” or “both”.")
             }
         }
     }
@@ -68,7 +70,11 @@ impl Subject {
     /// What it speaks of, in words.
     fn named(self, permission: &Value) -> String {
         match self {
-            Self::Endpoints => format!("{} in {}", plain(&permission["endpoint"]), plain(&permission["workspace"])),
+            Self::Endpoints => t!(
+                "{endpoint} in {workspace}",
+                endpoint = plain(&permission["endpoint"]),
+                workspace = plain(&permission["workspace"])
+            ),
             Self::Entities => plain(&permission["entity_id"]),
         }
     }
@@ -98,7 +104,7 @@ fn editor(of: Subject, role: &str) -> AnyView {
     let show = move |page: Value| {
         let rows = page["data"].as_array().cloned().unwrap_or_default();
         if rows.is_empty() {
-            return empty("None yet: what no permission allows is refused.".to_owned(), ().into_any());
+            return empty(t!("None yet: what no permission allows is refused.").to_owned(), ().into_any());
         }
         table(gateway, of, &owner, rows, edited)
     };
@@ -124,8 +130,8 @@ fn editor(of: Subject, role: &str) -> AnyView {
 fn table(gateway: Gateway, of: Subject, role: &str, rows: Vec<Value>, edited: RwSignal<Option<Value>>) -> AnyView {
     let toasts = toasts();
     let head: &[&str] = match of {
-        Subject::Endpoints => &["Endpoint", "Workspace"],
-        Subject::Entities => &["Entity", "Kind"],
+        Subject::Endpoints => &[t!("Endpoint"), t!("Workspace")],
+        Subject::Entities => &[t!("Entity"), t!("Kind")],
     };
     let columns: [&str; 2] = match of {
         Subject::Endpoints => ["endpoint", "workspace"],
@@ -134,24 +140,25 @@ fn table(gateway: Gateway, of: Subject, role: &str, rows: Vec<Value>, edited: Rw
     let row = |permission: Value| {
         let name = of.named(&permission);
         let path = of.one(role, &permission);
-        let effect = if permission["negative"] == true { badge("bad", "Forbids") } else { badge("good", "Allows") };
+        let effect =
+            if permission["negative"] == true { badge("bad", t!("Forbids")) } else { badge("good", t!("Allows")) };
         let mut deeds = Vec::new();
         if gateway.may(Action::Update, &path) {
             let permission = permission.clone();
             let change = move || edited.set(Some(permission.clone()));
-            deeds.push(button("", "Change", Some(format!("Change {name}")), change));
+            deeds.push(button("", t!("Change"), Some(t!("Change {name}", name)), change));
         }
         if gateway.may(Action::Delete, &path) {
             let remove = move || {
                 let path = path.clone();
                 spawn_local(async move {
                     match gateway.send("DELETE", &path, None).await {
-                        Ok(_) => toasts.say("Permission removed."),
+                        Ok(_) => toasts.say(t!("Permission removed.")),
                         Err(failure) => toasts.say(failure.sentence()),
                     }
                 });
             };
-            deeds.push(button("", "Remove", Some(format!("Remove {name}")), remove));
+            deeds.push(button("", t!("Remove"), Some(t!("Remove {name}", name)), remove));
         }
         let about = view! { <code>{plain(&permission[columns[0]])}</code> }.into_any();
         let cells = vec![
@@ -164,8 +171,12 @@ fn table(gateway: Gateway, of: Subject, role: &str, rows: Vec<Value>, edited: Rw
         super::row(about, cells)
     };
     let rows = rows.into_iter().map(row).collect();
-    let head = head.iter().chain(&["Effect", "Actions", "Comment", "What to do"]).map(|title| column(*title)).collect();
-    grid(format!("{} of the role", of.title()), of.title().to_owned(), head, rows)
+    let head = head
+        .iter()
+        .chain(&[t!("Effect"), t!("Actions"), t!("Comment"), t!("What to do")])
+        .map(|title| column(*title))
+        .collect();
+    grid(t!("{what} of the role", what = of.title()), of.title().to_owned(), head, rows)
 }
 
 /// A new permission, or another form of one that is there.
@@ -191,7 +202,7 @@ fn form(gateway: Gateway, of: Subject, role: &str, edited: RwSignal<Option<Value
         let chosen: Vec<&str> =
             actions.iter().filter(|(_, chosen)| chosen.get_untracked()).map(|(action, _)| action.name()).collect();
         if chosen.is_empty() {
-            return wrong.set(Some("Choose at least one action.".to_owned()));
+            return wrong.set(Some(t!("Choose at least one action.").to_owned()));
         }
         let comment = Some(typed(comment)).filter(|text| !text.is_empty());
         let mut body = json!({ "actions": chosen.join(","), "negative": negative.get_untracked(), "comment": comment });
@@ -200,7 +211,7 @@ fn form(gateway: Gateway, of: Subject, role: &str, edited: RwSignal<Option<Value
             None => {
                 let text = typed(thing);
                 if text.is_empty() {
-                    return wrong.set(Some("Say what the permission is for.".to_owned()));
+                    return wrong.set(Some(t!("Say what the permission is for.").to_owned()));
                 }
                 match of {
                     Subject::Endpoints => {
@@ -216,7 +227,7 @@ fn form(gateway: Gateway, of: Subject, role: &str, edited: RwSignal<Option<Value
         spawn_local(async move {
             match gateway.send(method, &path, Some(&body)).await {
                 Ok(_) => {
-                    toasts.say("Permission saved.");
+                    toasts.say(t!("Permission saved."));
                     if let Some(input) = thing.try_get_untracked().flatten() {
                         input.set_value("");
                     }
@@ -243,7 +254,7 @@ fn form(gateway: Gateway, of: Subject, role: &str, edited: RwSignal<Option<Value
                 }
                 names.push("*".to_owned());
                 let option = |name: String| {
-                    let text = if name == "*" { "all".to_owned() } else { name.clone() };
+                    let text = if name == "*" { t!("all").to_owned() } else { name.clone() };
                     let selected = name == here;
                     view! { <option value=name selected=selected>{text}</option> }
                 };
@@ -252,18 +263,18 @@ fn form(gateway: Gateway, of: Subject, role: &str, edited: RwSignal<Option<Value
             let paths = KINDS.iter().flat_map(|kind| [format!("/{}", kind.path), format!("/{}/*", kind.path)]);
             let paths = std::iter::once("*".to_owned()).chain(paths);
             let options: Vec<AnyView> = paths.map(|path| view! { <option value=path></option> }.into_any()).collect();
-            let line = Line { id: id("what"), label: "Endpoint", list: Some(id("paths")), ..Line::default() };
+            let line = Line { id: id("what"), label: t!("Endpoint"), list: Some(id("paths")), ..Line::default() };
             view! {
                 {line.view(thing)}
                 <datalist id=id("paths")>{options}</datalist>
                 <div class="field">
-                    <label for=id("place")>"In workspace"</label>
+                    <label for=id("place")>{t!("In workspace")}</label>
                     <select id=id("place") node_ref=place>{workspaces}</select>
                 </div>
             }
             .into_any()
         }
-        Subject::Entities => Line { id: id("what"), label: "Entity ID", ..Line::default() }.view(thing),
+        Subject::Entities => Line { id: id("what"), label: t!("Entity ID"), ..Line::default() }.view(thing),
     });
     let boxes: Vec<AnyView> = actions
         .iter()
@@ -272,21 +283,21 @@ fn form(gateway: Gateway, of: Subject, role: &str, edited: RwSignal<Option<Value
             check(action.name(), chosen.into(), move |on| chosen.set(on))
         })
         .collect();
-    let note = Line { id: id("comment"), label: "Comment", start: plain(&start["comment"]), ..Line::default() };
-    let title = if changes { format!("Change {}", of.named(&start)) } else { "Add a permission".to_owned() };
-    let cancel = changes.then(|| button("quiet", "Cancel", None, move || edited.set(None)));
+    let note = Line { id: id("comment"), label: t!("Comment"), start: plain(&start["comment"]), ..Line::default() };
+    let title = if changes { t!("Change {name}", name = of.named(&start)) } else { t!("Add a permission").to_owned() };
+    let cancel = changes.then(|| button("quiet", t!("Cancel"), None, move || edited.set(None)));
     view! {
         <form class="right" novalidate on:submit=save>
             <h3>{title}</h3>
             <div class="give">{what}{note.view(comment)}</div>
             <fieldset class="field">
-                <legend>"Actions"</legend>
+                <legend>{t!("Actions")}</legend>
                 <div class="checks">{boxes}</div>
             </fieldset>
-            {check("Forbid instead of allowing", negative.into(), move |on| negative.set(on))}
+            {check(t!("Forbid instead of allowing"), negative.into(), move |on| negative.set(on))}
             {objection(wrong, "")}
             <div class="actions">
-                <button type="submit">{if changes { "Save permission" } else { "Add permission" }}</button>
+                <button type="submit">{if changes { t!("Save permission") } else { t!("Add permission") }}</button>
                 {cancel}
             </div>
         </form>
@@ -313,18 +324,18 @@ fn effect(role: &str) -> AnyView {
                     Action::Update | Action::Delete => format!("{}/some", kind.path),
                 };
                 match allows(&permissions, &workspace, &path, action) {
-                    true => badge("good", "Yes"),
-                    false => badge("off", "No"),
+                    true => badge("good", t!("Yes")),
+                    false => badge("off", t!("No")),
                 }
             });
-            super::row(kind.many.into_any(), cells.into())
+            super::row(kind.many().into_any(), cells.into())
         };
         let rows = KINDS.iter().filter(|kind| kind.has_list() && kind.below.is_none()).map(|kind| row(kind)).collect();
         let head = Action::ALL.map(|action| column(crate::form::label(action.name())));
-        let head = std::iter::once(column("Entities")).chain(head).collect();
-        grid("What the role may do".to_owned(), "What the role may do".to_owned(), head, rows)
+        let head = std::iter::once(column(t!("Entities"))).chain(head).collect();
+        grid(t!("What the role may do").to_owned(), t!("What the role may do").to_owned(), head, rows)
     };
-    let title = move || format!("In effect, in the Workspace {}", gateway.workspace());
+    let title = move || t!("In effect, in the Workspace {workspace}", workspace = gateway.workspace());
     view! {
         <section class="card" aria-labelledby="rights-effect">
             <h2 id="rights-effect">{title}</h2>

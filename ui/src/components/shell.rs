@@ -12,7 +12,7 @@ use super::toaster::Toaster;
 use crate::entities::{EntityKind, Group, KINDS};
 use crate::page::{Log, Page};
 use crate::permissions::Action;
-use crate::state::{Gateway, Theme, ThemeState, gateway, location, toasts};
+use crate::state::{Gateway, LANGUAGES, Theme, ThemeState, gateway, language, location, speak, toasts};
 
 #[component]
 pub fn Shell(children: Children) -> impl IntoView {
@@ -33,19 +33,36 @@ pub fn Shell(children: Children) -> impl IntoView {
     let gateway = gateway();
     let operations = move || {
         let list = [
-            (Page::Audit(Log::Requests), "Requests", "audit/requests", gateway.has_database()),
-            (Page::Audit(Log::Objects), "Changes", "audit/objects", gateway.has_database()),
-            (Page::Configuration, "Configuration", "config", true),
+            (Page::Audit(Log::Requests), t!("Requests"), "audit/requests", gateway.has_database()),
+            (Page::Audit(Log::Objects), t!("Changes"), "audit/objects", gateway.has_database()),
+            (Page::Configuration, t!("Configuration"), "config", true),
+            (Page::Revisions, t!("Revisions"), "revisions", gateway.has_database()),
         ];
         let seen = list.into_iter().filter(|(_, _, path, there)| *there && gateway.may(Action::Read, path));
         seen.map(|(page, text, ..)| {
             let own = page.clone();
-            view! { <li>{link(page, text, move |page| *page == own)}</li> }
+            let here = move |page: &Page| *page == own || matches!((&own, page), (Page::Revisions, Page::Revision(_)));
+            view! { <li>{link(page, text, here)}</li> }
+        })
+        .collect_view()
+    };
+    let traffic = move || {
+        let list = [
+            (Page::Traffic, t!("Live traffic"), "telemetry/series"),
+            (Page::Topology, t!("Topology"), "telemetry/series"),
+            (Page::Traces, t!("Traces"), "telemetry/traces"),
+            (Page::Tester, t!("Route tester"), "debug/route-match"),
+        ];
+        let seen = list.into_iter().filter(|(.., path)| gateway.may(Action::Read, path));
+        seen.map(|(page, text, _)| {
+            let own = page.clone();
+            let here = move |page: &Page| *page == own || matches!((&own, page), (Page::Traces, Page::Trace(_)));
+            view! { <li>{link(page, text, here)}</li> }
         })
         .collect_view()
     };
     view! {
-        <button type="button" class="skip" on:click=skip>"Skip to the page"</button>
+        <button type="button" class="skip" on:click=skip>{t!("Skip to the page")}</button>
         <div class="frame" class:open=move || open.get()>
             <header class="side">
                 <div class="brand">
@@ -57,24 +74,29 @@ pub fn Shell(children: Children) -> impl IntoView {
                         aria-controls="navigation"
                         on:click=move |_| open.update(|open| *open = !*open)
                     >
-                        "Menu"
+                        {t!("Menu")}
                     </button>
                 </div>
                 <Palette/>
-                <nav id="navigation" aria-label="Pages">
+                <nav id="navigation" aria-label=t!("Pages")>
                     <Switcher/>
                     <ul>
-                        <li>{link(Page::Overview, "Overview", |page| *page == Page::Overview)}</li>
+                        <li>{link(Page::Overview, t!("Overview"), |page| *page == Page::Overview)}</li>
                     </ul>
-                    {part(gateway, Group::Gateway, "navigation-gateway", "Gateway")}
-                    {part(gateway, Group::Security, "navigation-security", "Security")}
-                    {part(gateway, Group::Access, "navigation-access", "Access")}
                     <div>
-                        <p id="navigation-operations">"Operations"</p>
+                        <p id="navigation-traffic">{t!("Traffic")}</p>
+                        <ul aria-labelledby="navigation-traffic">{traffic}</ul>
+                    </div>
+                    {part(gateway, Group::Gateway, "navigation-gateway", t!("Gateway"))}
+                    {part(gateway, Group::Security, "navigation-security", t!("Security"))}
+                    {part(gateway, Group::Access, "navigation-access", t!("Access"))}
+                    <div>
+                        <p id="navigation-operations">{t!("Operations")}</p>
                         <ul aria-labelledby="navigation-operations">{operations}</ul>
                     </div>
                     <Person/>
                     <ThemeSwitch/>
+                    {language_switch()}
                 </nav>
             </header>
             <div class="page">
@@ -125,13 +147,13 @@ fn Person() -> impl IntoView {
     move || {
         session.called().map(|name| {
             let profile = session.info.with(Option::is_some).then(|| {
-                view! { <ul><li>{link(Page::Profile, "Profile", |page| *page == Page::Profile)}</li></ul> }
+                view! { <ul><li>{link(Page::Profile, t!("Profile"), |page| *page == Page::Profile)}</li></ul> }
             });
             view! {
                 <div class="person">
                     <p>{name}</p>
                     {profile}
-                    <button type="button" on:click=leave>"Sign out"</button>
+                    <button type="button" on:click=leave>{t!("Sign out")}</button>
                 </div>
             }
         })
@@ -144,7 +166,7 @@ fn entry(kind: &'static EntityKind) -> AnyView {
         Page::Catalogue | Page::CreatePlugin(_) => kind.key == "plugins",
         _ => false,
     };
-    view! { <li>{link(Page::List(kind), kind.many, here)}</li> }.into_any()
+    view! { <li>{link(Page::List(kind), kind.many(), here)}</li> }.into_any()
 }
 
 fn link(to: Page, text: &'static str, here: impl Fn(&Page) -> bool + Send + Sync + 'static) -> AnyView {
@@ -158,18 +180,39 @@ fn ThemeSwitch() -> impl IntoView {
     let theme: ThemeState = expect_context();
     let options = Theme::ALL.map(|one| {
         let text = match one {
-            Theme::System => "As the system",
-            Theme::Light => "Light",
-            Theme::Dark => "Dark",
+            Theme::System => t!("As the system"),
+            Theme::Light => t!("Light"),
+            Theme::Dark => t!("Dark"),
         };
         view! { <option value=one.word() selected=move || theme.get() == one>{text}</option> }
     });
     view! {
         <div class="choice">
-            <label for="theme">"Colours"</label>
+            <label for="theme">{t!("Colours")}</label>
             <select id="theme" on:change=move |event| theme.set(Theme::named(&event_target_value(&event)))>
                 {options.into_iter().collect_view()}
             </select>
         </div>
     }
+}
+
+/// The choice of languages, each by its own name.
+fn language_switch() -> AnyView {
+    let place = location();
+    let here = language();
+    let options = LANGUAGES
+        .map(|(tag, name)| view! { <option value=tag lang=tag selected=tag == here>{name}</option> }.into_any());
+    let options: Vec<AnyView> = options.into();
+    let choose = move |event: leptos::ev::Event| {
+        if place.may_leave() {
+            speak(&event_target_value(&event));
+        }
+    };
+    view! {
+        <div class="choice">
+            <label for="language">{t!("Language")}</label>
+            <select id="language" on:change=choose>{options}</select>
+        </div>
+    }
+    .into_any()
 }

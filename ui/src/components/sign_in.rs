@@ -17,12 +17,15 @@ fn refusal(failure: &Failure, attempts: u32) -> String {
     if failure.status != 401 {
         return failure.sentence();
     }
-    if failure.body["message"] == NO_COOKIE {
-        return NO_COOKIE.to_owned();
+    if failure.body["message"] == NO_COOKIE.get() {
+        return NO_COOKIE.get().to_owned();
     }
-    let slow = " After several failures the gateway makes each attempt wait, and may lock the account for a while: ask \
-                another admin for help.";
-    format!("This is not known here.{}", if attempts >= PATIENT { slow } else { "" })
+    let mut text = t!("This is not known here.").to_owned();
+    if attempts >= PATIENT {
+        text.push(' ');
+        text.push_str(t!("After several failures the gateway makes each attempt wait, and may lock the account for a while: ask another admin for help."));
+    }
+    text
 }
 
 /// Name and password, or a token. `fixed`: the open page belongs to whom the name names.
@@ -61,9 +64,9 @@ fn form(known: Option<String>, fixed: bool) -> AnyView {
             }
         });
     };
-    let label = move || if by_token.get() { "RBAC token" } else { "Password" };
+    let label = move || if by_token.get() { t!("RBAC token") } else { t!("Password") };
     let other = passwords.then(|| {
-        let text = move || if by_token.get() { "Use a password" } else { "Use a token" };
+        let text = move || if by_token.get() { t!("Use a password") } else { t!("Use a token") };
         let swap = move |_| {
             refused.set(None);
             by_token.update(|by_token| *by_token = !*by_token);
@@ -71,12 +74,13 @@ fn form(known: Option<String>, fixed: bool) -> AnyView {
         view! { <button type="button" class="quiet" on:click=swap>{text}</button> }
     });
     let waiting = move || {
-        let text = if attempts.get() >= PATIENT { "The gateway makes this attempt wait…" } else { "Signing in…" };
+        let text =
+            if attempts.get() >= PATIENT { t!("The gateway makes this attempt wait…") } else { t!("Signing in…") };
         busy.get().then_some(text)
     };
     let user = Line {
         id: "sign-in-name".to_owned(),
-        label: "User name",
+        label: t!("User name"),
         autocomplete: "username",
         fixed: fixed && known.is_some(),
         start: known.unwrap_or_default(),
@@ -91,7 +95,7 @@ fn form(known: Option<String>, fixed: bool) -> AnyView {
                 <input id="sign-in-secret" type="password" node_ref=secret autocomplete="current-password"/>
             </div>
             <div class="actions">
-                <button type="submit" class="main" disabled=move || busy.get()>"Sign in"</button>
+                <button type="submit" class="main" disabled=move || busy.get()>{t!("Sign in")}</button>
                 {other}
             </div>
             <p class="about" role="status">{waiting}</p>
@@ -102,7 +106,7 @@ fn form(known: Option<String>, fixed: bool) -> AnyView {
 
 /// The only page for whoever is not known.
 pub fn sign_in_page() -> AnyView {
-    document().set_title("Sign in · Silverback");
+    document().set_title(t!("Sign in · Silverback"));
     let title = NodeRef::<html::H1>::new();
     Effect::new(move |_| {
         if let Some(title) = title.get() {
@@ -113,11 +117,11 @@ pub fn sign_in_page() -> AnyView {
     let name = untrack(|| gateway().session.name());
     let note = location().value("registered");
     let note = (!note.is_empty())
-        .then(|| view! { <p class="panel good" role="status">"Your password is set. Sign in with it."</p> });
+        .then(|| view! { <p class="panel good" role="status">{t!("Your password is set. Sign in with it.")}</p> });
     view! {
         <main class="door">
             <p class="brand">"Silverback"</p>
-            <h1 tabindex="-1" node_ref=title>"Sign in"</h1>
+            <h1 tabindex="-1" node_ref=title>{t!("Sign in")}</h1>
             {note}
             {form(name, false)}
         </main>
@@ -147,10 +151,10 @@ pub fn SignInAgain() -> impl IntoView {
                 });
             };
             view! {
-                <h2 id="sign-in-again">"Your session is over"</h2>
-                <p>"Sign in again to go on. What you typed is still there."</p>
+                <h2 id="sign-in-again">{t!("Your session is over")}</h2>
+                <p>{t!("Sign in again to go on. What you typed is still there.")}</p>
                 {form(untrack(|| session.name()), true)}
-                {button("quiet", "Leave this page and sign in as somebody else", None, leave)}
+                {button("quiet", t!("Leave this page and sign in as somebody else"), None, leave)}
             }
         })
     };

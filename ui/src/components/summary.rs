@@ -23,7 +23,7 @@ pub fn summary(errors: RwSignal<Errors>) -> AnyView {
         there.get().then(|| {
             view! {
                 <div class="panel bad" role="alert" tabindex="-1" node_ref=node>
-                    <h2>"Not saved"</h2>
+                    <h2>{t!("Not saved")}</h2>
                     <ul>{list}</ul>
                 </div>
             }

@@ -58,7 +58,7 @@ pub fn Switcher() -> impl IntoView {
             });
             view! {
                 <div class="choice">
-                    <label for="workspace">"Workspace"</label>
+                    <label for="workspace">{t!("Workspace")}</label>
                     <select id="workspace" on:change=switch>{options.collect_view()}</select>
                 </div>
             }

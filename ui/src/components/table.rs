@@ -11,7 +11,7 @@ use crate::page::Page;
 /// One row each; the first cell is the link to it. `without`: a column that says the same in every row.
 pub fn table(kind: &'static EntityKind, rows: &[Value], caption: String, without: &str) -> AnyView {
     let columns: Vec<&'static str> = kind.columns.iter().copied().filter(|column| *column != without).collect();
-    let first = column(if kind.names.is_empty() { "ID" } else { "Name" });
+    let first = column(if kind.names.is_empty() { "ID" } else { t!("Name") });
     let head = std::iter::once(first).chain(columns.iter().map(|name| column(label(name)))).collect();
     let row_of = |entity: &Value| {
         let to = Page::Detail(kind, kind.address_of(entity)).href();

@@ -12,7 +12,7 @@ pub fn Toaster() -> impl IntoView {
             view! {
                 <li>
                     <span>{toast.text}</span>
-                    <button type="button" aria-label="Close message" on:click=move |_| toasts.drop(toast.number)>
+                    <button type="button" aria-label=t!("Close message") on:click=move |_| toasts.drop(toast.number)>
                         <span aria-hidden="true">"×"</span>
                     </button>
                 </li>

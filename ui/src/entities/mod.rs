@@ -27,6 +27,8 @@ mod workspaces;
 
 use serde_json::Value;
 
+use crate::texts::Text;
+
 /// One kind of entity.
 #[derive(Debug, PartialEq)]
 pub struct EntityKind {
@@ -35,11 +37,11 @@ pub struct EntityKind {
     /// Its path in the Admin API and in the manager.
     pub path: &'static str,
     /// "Service".
-    pub one: &'static str,
+    pub one: Text,
     /// "Services".
-    pub many: &'static str,
+    pub many: Text,
     /// One sentence: what it is for.
-    pub about: &'static str,
+    pub about: Text,
     /// Members that name it, best first.
     pub names: &'static [&'static str],
     /// Members shown in lists beside the name.
@@ -48,8 +50,8 @@ pub struct EntityKind {
     pub first: &'static [&'static str],
     /// What belongs to it.
     pub related: &'static [Related],
-    /// What is deleted with it, in a sentence.
-    pub cascades: &'static str,
+    /// What is deleted with it, in a sentence; none where that is nothing.
+    pub cascades: Option<Text>,
     /// Written only below another entity.
     pub below: Option<Below>,
     /// The fields that people set; empty: all that are described.
@@ -77,7 +79,7 @@ pub struct Related {
     /// Their field that points to the parent.
     pub field: &'static str,
     /// The title under which several are shown together, those that are empty left out.
-    pub together: Option<&'static str>,
+    pub together: Option<Text>,
 }
 
 /// Where a kind is written: `/{parent}/{id}/{path}`.
@@ -139,6 +141,26 @@ pub fn by_segments<'s, 't>(segments: &'s [&'t str]) -> Option<(&'static EntityKi
 }
 
 impl EntityKind {
+    /// "Service", in the language of the page.
+    pub fn one(&self) -> &'static str {
+        self.one.get()
+    }
+
+    /// "Services".
+    pub fn many(&self) -> &'static str {
+        self.many.get()
+    }
+
+    /// What it is for.
+    pub fn about(&self) -> &'static str {
+        self.about.get()
+    }
+
+    /// What is deleted with it; empty: nothing.
+    pub fn cascades(&self) -> &'static str {
+        self.cascades.map(Text::get).unwrap_or_default()
+    }
+
     /// What to call this entity: its name, or the beginning of its id.
     pub fn name_of(&self, entity: &Value) -> String {
         let named = self.names.iter().find_map(|name| entity[*name].as_str().filter(|text| !text.is_empty()));
@@ -236,6 +258,19 @@ mod tests {
             let described: Vec<&Value> = description["fields"].as_array().into_iter().flatten().collect();
             for name in kind.columns.iter().chain(kind.first).chain(kind.names).chain(kind.only) {
                 assert!(described.iter().any(|field| field.get(name).is_some()), "{}: {name}", kind.key);
+            }
+        }
+    }
+
+    #[test]
+    fn members_in_lists_and_forms_have_words_in_every_language() {
+        for tag in ["de", "zh"] {
+            let path = format!("{}/locales/{tag}.json", env!("CARGO_MANIFEST_DIR"));
+            let file: Value = serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON");
+            for kind in KINDS {
+                for name in kind.columns.iter().chain(kind.first).chain(kind.only).chain(&["id", "created_at"]) {
+                    assert!(file["members"][*name].is_string(), "{tag}: {name}");
+                }
             }
         }
     }

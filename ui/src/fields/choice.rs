@@ -14,13 +14,13 @@ pub fn choice(form: Form, field: Arc<Field>, path: Path) -> AnyView {
         _ => vec![Value::Bool(true), Value::Bool(false)],
     };
     let word = |value: &Value| match value {
-        Value::Bool(true) => "Yes".to_owned(),
-        Value::Bool(false) => "No".to_owned(),
+        Value::Bool(true) => t!("Yes").to_owned(),
+        Value::Bool(false) => t!("No").to_owned(),
         other => plain(other),
     };
     let unset = match &field.default {
-        Some(default) => format!("Default ({})", word(default)),
-        None => "Not set".to_owned(),
+        Some(default) => t!("Default ({value})", value = word(default)),
+        None => t!("Not set").to_owned(),
     };
     let here = path.clone();
     let current = Memo::new(move |_| form.draft.with(|draft| draft.value(&here).map(plain).unwrap_or_default()));

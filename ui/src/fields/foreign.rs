@@ -59,8 +59,8 @@ pub fn foreign(form: Form, field: Arc<Field>, path: Path) -> AnyView {
                 }
                 None => form.errors.update(|errors| {
                     errors.clear(&here);
-                    let one = by_key(&of).map_or_else(|| label(&of), |kind| kind.one.to_owned());
-                    errors.add(&here, format!("no {one} has the name or id “{text}”"));
+                    let one = by_key(&of).map_or_else(|| label(&of), |kind| kind.one().to_owned());
+                    errors.add(&here, t!("no {one} has the name or id “{text}”", one, text));
                 }),
             }
         });
@@ -78,7 +78,7 @@ pub fn foreign(form: Form, field: Arc<Field>, path: Path) -> AnyView {
             list=list.clone()
             autocomplete="off"
             spellcheck="false"
-            placeholder="Name or ID"
+            placeholder=t!("Name or ID")
             aria-describedby=frame::described_by(&path)
             aria-invalid=frame::invalid(form, &path)
             disabled=move || form.locked.get()

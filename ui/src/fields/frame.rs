@@ -48,7 +48,7 @@ pub fn group(form: Form, field: &Field, path: &Path, controls: AnyView) -> AnyVi
 
 fn mark(field: &Field) -> Option<AnyView> {
     let needed = field.required && field.default.is_none() && !field.generated;
-    needed.then(|| view! { <span class="needed">"required"</span> }.into_any())
+    needed.then(|| view! { <span class="needed">{t!("required")}</span> }.into_any())
 }
 
 /// Help and objections, below the control.
@@ -60,7 +60,7 @@ pub fn notes(form: Form, field: &Field, path: &Path) -> AnyView {
         .help
         .clone()
         .or_else(|| facts(field))
-        .or_else(|| field.deprecated.as_ref().map(|why| format!("Deprecated: {why}")));
+        .or_else(|| field.deprecated.as_ref().map(|why| t!("Deprecated: {why}", why)));
     view! {
         <p class="help" id=format!("{id}-help")>{help}</p>
         <p class="error" id=format!("{id}-error")>{message}</p>
@@ -72,13 +72,13 @@ pub fn notes(form: Form, field: &Field, path: &Path) -> AnyView {
 fn facts(field: &Field) -> Option<String> {
     let mut facts = Vec::new();
     if field.generated {
-        facts.push("Leave empty to have one generated.".to_owned());
+        facts.push(t!("Leave empty to have one generated.").to_owned());
     }
     if let Some((least, most)) = field.between {
-        facts.push(format!("{least} to {most}."));
+        facts.push(t!("{least} to {most}.", least, most));
     }
     if let Some(start) = &field.starts_with {
-        facts.push(format!("Starts with {start}"));
+        facts.push(t!("Starts with {start}", start));
     }
     (!facts.is_empty()).then(|| facts.join(" "))
 }
@@ -96,10 +96,10 @@ fn reset(form: Form, field: &Field, path: &Path) -> AnyView {
     let path = path.clone();
     (move || {
         let path = path.clone();
-        let name = format!("Use the default of {name}");
+        let name = t!("Use the default of {name}", name);
         (changed.get() && !form.locked.get()).then(move || {
             let back = move |_| form.change(&path, |draft| draft.unset(&path));
-            view! { <button type="button" class="quiet reset" aria-label=name on:click=back>"Use default"</button> }
+            view! { <button type="button" class="quiet reset" aria-label=name on:click=back>{t!("Use default")}</button> }
         })
     })
     .into_any()

@@ -37,7 +37,7 @@ pub fn list(form: Form, field: Arc<Field>, path: Path) -> AnyView {
             let up = (index > 0).then(|| {
                 view! {
                     <button type="button" class="quiet" disabled=move || form.locked.get() on:click=raise>
-                        "Move up"<span class="unseen">{format!(" {title} {}", index + 1)}</span>
+                        {t!("Move up")}<span class="unseen">{format!(" {title} {}", index + 1)}</span>
                     </button>
                 }
             });
@@ -48,7 +48,7 @@ pub fn list(form: Form, field: Arc<Field>, path: Path) -> AnyView {
                     <div class="actions">
                         {up}
                         <button type="button" class="quiet" disabled=move || form.locked.get() on:click=remove>
-                            "Remove"<span class="unseen">{format!(" {title} {}", index + 1)}</span>
+                            {t!("Remove")}<span class="unseen">{format!(" {title} {}", index + 1)}</span>
                         </button>
                     </div>
                 </fieldset>
@@ -69,7 +69,7 @@ pub fn list(form: Form, field: Arc<Field>, path: Path) -> AnyView {
     let control = view! {
         {entries}
         <button type="button" node_ref=add disabled=move || form.locked.get() on:click=push>
-            "Add"<span class="unseen">{format!(" to {name}")}</span>
+            {t!("Add")}<span class="unseen">{t!(" to {name}", name)}</span>
         </button>
     };
     frame::group(form, &field, &path, control.into_any())

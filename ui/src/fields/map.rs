@@ -56,7 +56,7 @@ pub fn map(form: Form, field: Arc<Field>, path: Path) -> AnyView {
                 <div class="entry">
                     {body}
                     <button type="button" class="quiet" disabled=move || form.locked.get() on:click=remove>
-                        "Remove"<span class="unseen">{format!(" {key}")}</span>
+                        {t!("Remove")}<span class="unseen">{format!(" {key}")}</span>
                     </button>
                 </div>
             }
@@ -86,7 +86,7 @@ pub fn map(form: Form, field: Arc<Field>, path: Path) -> AnyView {
     let id = format!("{}-new", path.id());
     let control = view! {
         {entries}
-        <label for=id.clone()>"New name in "{name.clone()}</label>
+        <label for=id.clone()>{t!("New name in {name}", name)}</label>
         <div class="line">
             <input
                 node_ref=node
@@ -98,7 +98,7 @@ pub fn map(form: Form, field: Arc<Field>, path: Path) -> AnyView {
                 on:keydown=key
             />
             <button type="button" disabled=move || form.locked.get() on:click=move |_| take()>
-                "Add"<span class="unseen">{format!(" to {name}")}</span>
+                {t!("Add")}<span class="unseen">{t!(" to {name}", name)}</span>
             </button>
         </div>
     };

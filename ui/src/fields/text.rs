@@ -81,7 +81,7 @@ fn line(form: Form, field: &Arc<Field>, path: &Path) -> AnyView {
         let name = crate::form::label(&field.name);
         view! {
             <button type="button" on:click=move |_| covered.update(|covered| *covered = !*covered)>
-                {move || if covered.get() { "Show" } else { "Hide" }}
+                {move || if covered.get() { t!("Show") } else { t!("Hide") }}
                 <span class="unseen">{format!(" {name}")}</span>
             </button>
         }

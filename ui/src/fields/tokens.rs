@@ -54,7 +54,7 @@ pub fn tokens(form: Form, token: Token, field: Arc<Field>, path: Path) -> AnyVie
                     let _ = input.focus();
                 }
             };
-            let title = format!("Remove {text}");
+            let title = t!("Remove {name}", name = text);
             view! {
                 <li class="chip">
                     <span>{text}</span>
@@ -84,7 +84,7 @@ pub fn tokens(form: Form, token: Token, field: Arc<Field>, path: Path) -> AnyVie
                 on:keydown=key
             />
             <button type="button" disabled=move || form.locked.get() on:click=move |_| take()>
-                "Add"<span class="unseen">{format!(" to {name}")}</span>
+                {t!("Add")}<span class="unseen">{t!(" to {name}", name)}</span>
             </button>
         </div>
     };

@@ -11,7 +11,7 @@ use super::path::Path;
 pub fn problems(draft: &Draft, fields: &[Field]) -> Errors {
     let mut errors = Errors::default();
     for (path, text) in draft.unread() {
-        errors.add(path, format!("“{text}” cannot be read here"));
+        errors.add(path, t!("“{text}” cannot be read here", text));
     }
     record(&mut errors, draft, fields, &Path::default());
     errors
@@ -33,7 +33,7 @@ fn record(errors: &mut Errors, draft: &Draft, fields: &[Field], path: &Path) {
             (_, None) => {
                 let null = draft.value(&path).is_some();
                 if field.required && !field.generated && (null || field.default.is_none()) {
-                    errors.add(&path, "is required");
+                    errors.add(&path, t!("is required"));
                 }
             }
             (_, Some(value)) => one(errors, draft, field, value, &path),
@@ -56,7 +56,7 @@ fn one(errors: &mut Errors, draft: &Draft, field: &Field, value: &Value, path: &
                 match (&element.kind, inner) {
                     _ if draft.typed(&path).is_some() => {}
                     (Kind::Record(members), Value::Object(_)) => record(errors, draft, members, &path),
-                    (_, Value::Null) => errors.add(&path, "is required"),
+                    (_, Value::Null) => errors.add(&path, t!("is required")),
                     _ => one(errors, draft, element, inner, &path),
                 }
             }
@@ -67,7 +67,7 @@ fn one(errors: &mut Errors, draft: &Draft, field: &Field, value: &Value, path: &
                 match (&element.kind, inner) {
                     _ if draft.typed(&path).is_some() => {}
                     (Kind::Record(members), Value::Object(_)) => record(errors, draft, members, &path),
-                    (_, Value::Null) => errors.add(&path, "is required"),
+                    (_, Value::Null) => errors.add(&path, t!("is required")),
                     _ => one(errors, draft, element, inner, &path),
                 }
             }
@@ -80,7 +80,7 @@ fn objection(field: &Field, value: &Value) -> Option<String> {
     if let (Some((least, most)), Some(number)) = (field.between, value.as_f64())
         && !(least..=most).contains(&number)
     {
-        return Some(format!("must be between {least} and {most}"));
+        return Some(t!("must be between {least} and {most}", least, most));
     }
     let length = match value {
         Value::String(text) => Some(text.len()),
@@ -89,24 +89,33 @@ fn objection(field: &Field, value: &Value) -> Option<String> {
     };
     let (least, most) = field.length;
     if let Some(length) = length.and_then(|length| u64::try_from(length).ok()) {
-        let things = if value.is_array() { "entries" } else { "characters" };
-        if least.is_some_and(|least| length < least) {
-            return Some(format!("needs at least {} {things}", least.unwrap_or_default()));
+        let many = value.is_array();
+        if let Some(least) = least.filter(|least| length < *least) {
+            return Some(match many {
+                true => t!("needs at least {count} entries", count = least),
+                false => t!("needs at least {count} characters", count = least),
+            });
         }
-        if most.is_some_and(|most| length > most) {
-            return Some(format!("may have at most {} {things}", most.unwrap_or_default()));
+        if let Some(most) = most.filter(|most| length > *most) {
+            return Some(match many {
+                true => t!("may have at most {count} entries", count = most),
+                false => t!("may have at most {count} characters", count = most),
+            });
         }
     }
     if let (Some(start), Some(text)) = (&field.starts_with, value.as_str())
         && !text.starts_with(start.as_str())
     {
-        return Some(format!("must start with {start}"));
+        return Some(t!("must start with {start}", start));
     }
     if let (Kind::Tokens(token @ (Token::Integer | Token::Number)), Value::Array(elements)) = (&field.kind, value)
         && let Some(wrong) = elements.iter().find(|element| !element.is_number())
     {
-        let kind = if *token == Token::Integer { "whole number" } else { "number" };
-        return Some(format!("“{}” is no {kind}", super::plain(wrong)));
+        let text = super::plain(wrong);
+        return Some(match token {
+            Token::Integer => t!("“{text}” is no whole number", text),
+            _ => t!("“{text}” is no number", text),
+        });
     }
     None
 }

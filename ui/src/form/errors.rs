@@ -64,8 +64,8 @@ pub fn place(answer: &Value, fields: &[Field]) -> Errors {
     let said = answer.get("fields").and_then(Value::as_object);
     // For these two the members are the values that clash, not messages.
     let clash = match name {
-        "unique constraint violation" => Some("is already taken"),
-        "foreign key violation" => Some("does not exist"),
+        "unique constraint violation" => Some(t!("is already taken")),
+        "foreign key violation" => Some(t!("does not exist")),
         _ => None,
     };
     let root = Path::default();
@@ -77,7 +77,7 @@ pub fn place(answer: &Value, fields: &[Field]) -> Errors {
         }
     }
     if errors.is_empty() {
-        errors.add(&root, answer["message"].as_str().unwrap_or("The server gave no reason.").to_owned());
+        errors.add(&root, answer["message"].as_str().unwrap_or(t!("The server gave no reason.")).to_owned());
     }
     errors
 }
@@ -118,7 +118,10 @@ fn place_at(errors: &mut Errors, path: &Path, kind: &Kind, about: &Value) {
         }
         (Kind::Tokens(_) | Kind::Choices(_), Value::Array(elements)) => {
             for (index, about) in elements.iter().enumerate().filter(|(_, about)| !about.is_null()) {
-                errors.add(path, format!("{}. entry: {}", index + 1, messages(about).join("; ")));
+                errors.add(
+                    path,
+                    t!("{number}. entry: {message}", number = index + 1, message = messages(about).join("; ")),
+                );
             }
         }
         // A map's errors do not say which entry they mean; a reference's are about its id.

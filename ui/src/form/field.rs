@@ -145,7 +145,7 @@ impl Field {
             secret: is("encrypted"),
             referenceable: is("referenceable"),
             deprecated: of.get("deprecation").map(|deprecation| {
-                deprecation.get("message").and_then(Value::as_str).unwrap_or("no longer in use").to_owned()
+                deprecation.get("message").and_then(Value::as_str).unwrap_or(t!("no longer in use")).to_owned()
             }),
             between: bounds(of),
             length: (exact.or(count("len_min")), exact.or(count("len_max"))),

@@ -43,8 +43,12 @@ const NAMES: [(&str, &str); 37] = [
     ("uuid", "UUID"),
 ];
 
-/// `key_in_header` as "Key in header", `ca_certificates` as "CA certificates".
+/// `key_in_header` as "Key in header", `ca_certificates` as "CA certificates"; where the language of the page has a word for it,
+/// that.
 pub fn label(name: &str) -> String {
+    if let Some(known) = crate::texts::member(name) {
+        return known.to_owned();
+    }
     let words: Vec<&str> = name
         .split(['_', '-', ' '])
         .filter(|word| !word.is_empty())

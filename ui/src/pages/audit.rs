@@ -1,17 +1,17 @@
 //! The audit log: who asked for what, and what changed.
 
-use leptos::html;
 use leptos::prelude::*;
 use serde_json::Value;
 
 use crate::api::load;
-use crate::components::{Line, badge, column, empty, grid, heading, link_button, loaded, row, typed};
+use crate::components::{badge, column, difference, empty, filter_form, folded, grid, heading, loaded, row};
 use crate::entities::by_key;
 use crate::form::{plain, when};
 use crate::formats::yaml;
 use crate::page::{Log, Page, write_query};
 use crate::pages::changed;
 use crate::state::{gateway, location};
+use crate::texts::Text;
 
 impl Log {
     fn path(self) -> &'static str {
@@ -23,29 +23,32 @@ impl Log {
 
     fn title(self) -> &'static str {
         match self {
-            Self::Requests => "Requests",
-            Self::Objects => "Changes",
+            Self::Requests => t!("Requests"),
+            Self::Objects => t!("Changes"),
         }
     }
 
     fn about(self) -> &'static str {
         match self {
-            Self::Requests => "Who asked the Admin API for what, latest first.",
-            Self::Objects => "What was made, changed and removed, with what it was before.",
+            Self::Requests => t!("Who asked the Admin API for what, latest first."),
+            Self::Objects => t!("What was made, changed and removed, with what it was before."),
         }
     }
 
     /// What it is narrowed by: name of the argument, and what people call it.
-    fn filters(self) -> &'static [(&'static str, &'static str)] {
+    fn filters(self) -> &'static [(&'static str, Text)] {
         match self {
-            Self::Requests => {
-                &[("rbac_user_name", "User"), ("method", "Method"), ("status", "Status"), ("path", "Path")]
-            }
+            Self::Requests => &[
+                ("rbac_user_name", text!("User")),
+                ("method", text!("Method")),
+                ("status", text!("Status")),
+                ("path", text!("Path")),
+            ],
             Self::Objects => &[
-                ("rbac_user_name", "User"),
-                ("dao_name", "Kind"),
-                ("operation", "Operation"),
-                ("entity_key", "Entity ID"),
+                ("rbac_user_name", text!("User")),
+                ("dao_name", text!("Kind")),
+                ("operation", text!("Operation")),
+                ("entity_key", text!("Entity ID")),
             ],
         }
     }
@@ -67,16 +70,16 @@ pub fn audit(log: Log) -> AnyView {
         let narrowed = log.filters().iter().any(|(name, _)| query.iter().any(|(n, _)| n == name));
         if rows.is_empty() {
             let text = if narrowed {
-                "Nothing fits this filter."
+                t!("Nothing fits this filter.")
             } else {
-                "Nothing is recorded. With audit_log = on the gateway records who does what."
+                t!("Nothing is recorded. With audit_log = on the gateway records who does what.")
             };
             return empty(text.to_owned(), ().into_any());
         }
         let next = page["offset"].as_str().map(|offset| {
             let to = Page::Audit(log).with(&changed(&query, &[("offset", offset)]));
             view! {
-                <nav class="pager" aria-label="List pages"><a class="button" href=to rel="next">"Older"</a></nav>
+                <nav class="pager" aria-label=t!("List pages")><a class="button" href=to rel="next">{t!("Older")}</a></nav>
             }
         });
         let list = match log {
@@ -87,42 +90,8 @@ pub fn audit(log: Log) -> AnyView {
     };
     view! {
         {heading(log.title().to_owned(), Vec::new(), log.about(), ().into_any())}
-        {filters(log)}
+        {filter_form(t!("Filter the log"), "audit", log.filters(), None, Page::Audit(log))}
         {loaded(state, show)}
-    }
-    .into_any()
-}
-
-fn filters(log: Log) -> AnyView {
-    let place = location();
-    let inputs: Vec<_> =
-        log.filters().iter().map(|(name, label)| (*name, *label, NodeRef::<html::Input>::new())).collect();
-    let nodes: Vec<_> = inputs.iter().map(|(name, _, node)| (*name, *node)).collect();
-    let search = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
-        let given: Vec<(&str, String)> = nodes.iter().map(|(name, node)| (*name, typed(*node))).collect();
-        let pairs: Vec<(&str, &str)> = given.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        place.go(&Page::Audit(log).with(&pairs));
-    };
-    let fields = move || {
-        let fields = inputs.iter().map(|(name, label, node)| {
-            let line = Line {
-                id: format!("audit-{name}"),
-                label,
-                kind: "search",
-                start: place.value(name),
-                ..Line::default()
-            };
-            line.view(*node)
-        });
-        fields.collect::<Vec<AnyView>>()
-    };
-    view! {
-        <form class="filters" role="search" aria-label="Filter the log" on:submit=search>
-            {fields}
-            <button type="submit">"Filter"</button>
-            {link_button("quiet", Page::Audit(log).href(), "Show all")}
-        </form>
     }
     .into_any()
 }
@@ -142,7 +111,7 @@ fn requests(rows: Vec<Value>) -> AnyView {
         let body = entry["payload"]
             .as_str()
             .filter(|text| !text.is_empty())
-            .map(|text| folded("Body", text.to_owned().into_any()));
+            .map(|text| folded(t!("Body"), text.to_owned().into_any()));
         let asked = format!("{} {}", plain(&entry["method"]), plain(&entry["path"]));
         let cells = vec![
             who(&entry).into_any(),
@@ -152,7 +121,11 @@ fn requests(rows: Vec<Value>) -> AnyView {
         ];
         row(time(&entry), cells)
     };
-    table("Requests", &["Time", "User", "Request", "Status", "From"], rows.into_iter().map(row_of).collect())
+    table(
+        t!("Requests"),
+        &[t!("Time"), t!("User"), t!("Request"), t!("Status"), t!("From")],
+        rows.into_iter().map(row_of).collect(),
+    )
 }
 
 fn objects(rows: Vec<Value>) -> AnyView {
@@ -177,27 +150,20 @@ fn objects(rows: Vec<Value>) -> AnyView {
         let cells = vec![
             who(&entry).into_any(),
             badge(sort, operation),
-            by_key(&kind).map_or(kind.clone(), |kind| kind.one.to_owned()).into_any(),
-            view! { {what} {difference(&entry)} }.into_any(),
+            by_key(&kind).map_or(kind.clone(), |kind| kind.one().to_owned()).into_any(),
+            view! { {what} {compared(&entry)} }.into_any(),
         ];
         row(time(&entry), cells)
     };
-    table("Changes", &["Time", "User", "What", "Kind", "Entity"], rows.into_iter().map(row_of).collect())
-}
-
-/// Text that one opens to read.
-fn folded(title: &'static str, content: AnyView) -> AnyView {
-    view! {
-        <details>
-            <summary>{title}</summary>
-            <pre class="difference" tabindex="0" aria-label=title><code>{content}</code></pre>
-        </details>
-    }
-    .into_any()
+    table(
+        t!("Changes"),
+        &[t!("Time"), t!("User"), t!("What"), t!("Kind"), t!("Entity")],
+        rows.into_iter().map(row_of).collect(),
+    )
 }
 
 /// An entity before and after, line by line; lines that are the same are not marked.
-fn difference(entry: &Value) -> AnyView {
+fn compared(entry: &Value) -> AnyView {
     let read = |name: &str| entry[name].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
     let text = |value: &Option<Value>| value.as_ref().map(yaml).unwrap_or_default();
     let (before, after) = (text(&read("entity_before")), text(&read("entity")));
@@ -210,16 +176,7 @@ fn difference(entry: &Value) -> AnyView {
         Some("delete") => (before, String::new()),
         _ => (before, after),
     };
-    let line = |(mark, text): (char, &str)| {
-        let class = match mark {
-            '+' => "added",
-            '-' => "removed",
-            _ => "",
-        };
-        view! { <span class=class>{format!("{mark} {text}\n")}</span> }.into_any()
-    };
-    let lines: Vec<AnyView> = crate::difference::lines(&before, &after).into_iter().map(line).collect();
-    folded("Before and after", lines.into_any())
+    difference(&before, &after)
 }
 
 fn table(caption: &'static str, head: &[&'static str], rows: Vec<AnyView>) -> AnyView {

@@ -8,93 +8,94 @@ use crate::components::{Crumb, empty, heading, loaded};
 use crate::entities::by_key;
 use crate::page::Page;
 use crate::state::{gateway, location};
+use crate::texts::Text;
 
 /// What the bundled plugins are for. Others come last, without words.
-const GROUPS: [(&str, &[(&str, &str)]); 7] = [
+const GROUPS: [(Text, &[(&str, Text)]); 7] = [
     (
-        "Authentication",
+        text!("Authentication"),
         &[
-            ("basic-auth", "Asks for user name and password"),
-            ("hmac-auth", "Checks signatures of requests"),
-            ("jwt", "Checks JSON Web Tokens"),
-            ("key-auth", "Asks for an API key"),
-            ("ldap-auth", "Asks an LDAP server who it is"),
-            ("oauth2", "Gives out and checks OAuth 2.0 tokens"),
-            ("session", "Keeps a signed-in session in a cookie"),
+            ("basic-auth", text!("Asks for user name and password")),
+            ("hmac-auth", text!("Checks signatures of requests")),
+            ("jwt", text!("Checks JSON Web Tokens")),
+            ("key-auth", text!("Asks for an API key")),
+            ("ldap-auth", text!("Asks an LDAP server who it is")),
+            ("oauth2", text!("Gives out and checks OAuth 2.0 tokens")),
+            ("session", text!("Keeps a signed-in session in a cookie")),
         ],
     ),
     (
-        "Security",
+        text!("Security"),
         &[
-            ("acl", "Lets in or keeps out groups of Consumers"),
-            ("acme", "Gets certificates by itself"),
-            ("bot-detection", "Refuses known bots"),
-            ("cors", "Lets browsers call from other origins"),
-            ("ip-restriction", "Lets in or keeps out addresses"),
-            ("standard-webhooks", "Checks signatures of webhooks"),
+            ("acl", text!("Lets in or keeps out groups of Consumers")),
+            ("acme", text!("Gets certificates by itself")),
+            ("bot-detection", text!("Refuses known bots")),
+            ("cors", text!("Lets browsers call from other origins")),
+            ("ip-restriction", text!("Lets in or keeps out addresses")),
+            ("standard-webhooks", text!("Checks signatures of webhooks")),
         ],
     ),
     (
-        "Traffic control",
+        text!("Traffic control"),
         &[
-            ("proxy-cache", "Keeps answers and gives them again"),
-            ("rate-limiting", "Limits how many requests come in a time"),
-            ("redirect", "Sends clients elsewhere"),
-            ("request-size-limiting", "Refuses bodies that are too big"),
-            ("request-termination", "Answers by itself"),
-            ("response-ratelimiting", "Limits by what upstreams say a request cost"),
+            ("proxy-cache", text!("Keeps answers and gives them again")),
+            ("rate-limiting", text!("Limits how many requests come in a time")),
+            ("redirect", text!("Sends clients elsewhere")),
+            ("request-size-limiting", text!("Refuses bodies that are too big")),
+            ("request-termination", text!("Answers by itself")),
+            ("response-ratelimiting", text!("Limits by what upstreams say a request cost")),
         ],
     ),
     (
-        "Transformation",
+        text!("Transformation"),
         &[
-            ("correlation-id", "Gives each request an id to follow it by"),
-            ("grpc-gateway", "Offers gRPC Services as REST"),
-            ("grpc-web", "Offers gRPC Services to browsers"),
-            ("request-transformer", "Changes requests on their way"),
-            ("response-transformer", "Changes answers on their way"),
+            ("correlation-id", text!("Gives each request an id to follow it by")),
+            ("grpc-gateway", text!("Offers gRPC Services as REST")),
+            ("grpc-web", text!("Offers gRPC Services to browsers")),
+            ("request-transformer", text!("Changes requests on their way")),
+            ("response-transformer", text!("Changes answers on their way")),
         ],
     ),
     (
-        "Serverless",
+        text!("Serverless"),
         &[
-            ("aws-lambda", "Answers with an AWS Lambda function"),
-            ("azure-functions", "Answers with an Azure function"),
-            ("post-function", "Runs Lua code after other plugins"),
-            ("pre-function", "Runs Lua code before other plugins"),
+            ("aws-lambda", text!("Answers with an AWS Lambda function")),
+            ("azure-functions", text!("Answers with an Azure function")),
+            ("post-function", text!("Runs Lua code after other plugins")),
+            ("pre-function", text!("Runs Lua code before other plugins")),
         ],
     ),
     (
-        "Monitoring and logs",
+        text!("Monitoring and logs"),
         &[
-            ("datadog", "Sends metrics to Datadog"),
-            ("file-log", "Writes requests to a file"),
-            ("http-log", "Sends a record of requests to an HTTP server"),
-            ("loggly", "Sends a record of requests to Loggly"),
-            ("opentelemetry", "Sends traces and logs to a collector"),
-            ("prometheus", "Offers metrics to Prometheus"),
-            ("statsd", "Sends metrics to StatsD"),
-            ("syslog", "Writes requests to syslog"),
-            ("tcp-log", "Sends a record of requests over TCP"),
-            ("udp-log", "Sends a record of requests over UDP"),
-            ("zipkin", "Sends traces to Zipkin"),
+            ("datadog", text!("Sends metrics to Datadog")),
+            ("file-log", text!("Writes requests to a file")),
+            ("http-log", text!("Sends a record of requests to an HTTP server")),
+            ("loggly", text!("Sends a record of requests to Loggly")),
+            ("opentelemetry", text!("Sends traces and logs to a collector")),
+            ("prometheus", text!("Offers metrics to Prometheus")),
+            ("statsd", text!("Sends metrics to StatsD")),
+            ("syslog", text!("Writes requests to syslog")),
+            ("tcp-log", text!("Sends a record of requests over TCP")),
+            ("udp-log", text!("Sends a record of requests over UDP")),
+            ("zipkin", text!("Sends traces to Zipkin")),
         ],
     ),
     (
-        "AI",
+        text!("AI"),
         &[
-            ("ai-prompt-decorator", "Adds messages before or after a prompt"),
-            ("ai-prompt-guard", "Refuses prompts by pattern"),
-            ("ai-prompt-template", "Fills prompts from templates"),
-            ("ai-proxy", "One interface to many language models"),
-            ("ai-request-transformer", "Has a language model rewrite requests"),
-            ("ai-response-transformer", "Has a language model rewrite answers"),
+            ("ai-prompt-decorator", text!("Adds messages before or after a prompt")),
+            ("ai-prompt-guard", text!("Refuses prompts by pattern")),
+            ("ai-prompt-template", text!("Fills prompts from templates")),
+            ("ai-proxy", text!("One interface to many language models")),
+            ("ai-request-transformer", text!("Has a language model rewrite requests")),
+            ("ai-response-transformer", text!("Has a language model rewrite answers")),
         ],
     ),
 ];
 
 /// The group of the others.
-const OTHERS: &str = "Others";
+const OTHERS: Text = text!("Others");
 
 pub fn catalogue() -> AnyView {
     let Some(kind) = by_key("plugins") else { return super::not_found() };
@@ -122,7 +123,7 @@ pub fn catalogue() -> AnyView {
             let card = |name: &str, words: &'static str| {
                 let to = Page::CreatePlugin(name.to_owned()).with(&query);
                 let times = count(name);
-                let used = (times > 0).then(|| view! { <span class="badge">{format!("{times} in use")}</span> });
+                let used = (times > 0).then(|| view! { <span class="badge">{t!("{times} in use", times)}</span> });
                 view! { <li><a href=to><strong>{name.to_owned()}</strong><span>{words}</span>{used}</a></li> }
             };
             let groups: Vec<AnyView> = GROUPS
@@ -132,26 +133,27 @@ pub fn catalogue() -> AnyView {
                 .filter_map(|group| {
                     let fitting = names.iter().map(|name| (name, told(name))).filter(|(name, (of, words))| {
                         *of == group
-                            && [name.as_str(), of, words].iter().any(|part| part.to_lowercase().contains(&text))
+                            && [name.as_str(), of.get(), words].iter().any(|part| part.to_lowercase().contains(&text))
                     });
                     let cards: Vec<_> = fitting.map(|(name, (_, words))| card(name, words)).collect();
-                    (!cards.is_empty())
-                        .then(|| view! { <section><h2>{group}</h2><ul class="cards">{cards}</ul></section> }.into_any())
+                    (!cards.is_empty()).then(|| {
+                        view! { <section><h2>{group.get()}</h2><ul class="cards">{cards}</ul></section> }.into_any()
+                    })
                 })
                 .collect();
             if groups.is_empty() {
-                return empty("No plugin fits this search.".to_owned(), ().into_any());
+                return empty(t!("No plugin fits this search.").to_owned(), ().into_any());
             }
             groups.into_any()
         };
         cards.into_any()
     };
-    let crumbs = vec![Crumb { text: kind.many.to_owned(), page: Page::List(kind) }];
+    let crumbs = vec![Crumb { text: kind.many().to_owned(), page: Page::List(kind) }];
     view! {
-        {heading("Add a plugin".to_owned(), crumbs, kind.about, ().into_any())}
+        {heading(t!("Add a plugin").to_owned(), crumbs, kind.about(), ().into_any())}
         <div class="filters" role="search">
             <div>
-                <label for="catalogue-search">"Search"</label>
+                <label for="catalogue-search">{t!("Search")}</label>
                 <input
                     id="catalogue-search"
                     type="search"
@@ -165,9 +167,9 @@ pub fn catalogue() -> AnyView {
 }
 
 /// Group and words of a plugin.
-fn told(name: &str) -> (&'static str, &'static str) {
-    let known = |(group, list): &'static (&str, &[(&str, &str)])| {
-        list.iter().find(|(of, _)| *of == name).map(|(_, words)| (*group, *words))
+fn told(name: &str) -> (Text, &'static str) {
+    let known = |(group, list): &'static (Text, &[(&str, Text)])| {
+        list.iter().find(|(of, _)| *of == name).map(|(_, words)| (*group, words.get()))
     };
     GROUPS.iter().find_map(known).unwrap_or((OTHERS, ""))
 }

@@ -19,11 +19,11 @@ pub fn configuration() -> AnyView {
     let content =
         move || match gateway.node.with(|node| node.ready().map(|node| node["configuration"]["database"] == "off")) {
             Some(true) => editor(gateway),
-            Some(false) => export(gateway),
+            Some(false) => view! { {export(gateway)} {super::import::import(gateway)} }.into_any(),
             None => ().into_any(),
         };
-    let about = "All entities as one declarative file, as decK and nodes without a database read it.";
-    view! { {heading("Configuration".to_owned(), Vec::new(), about, ().into_any())} {content} }.into_any()
+    let about = t!("All entities as one declarative file, as decK and nodes without a database read it.");
+    view! { {heading(t!("Configuration").to_owned(), Vec::new(), about, ().into_any())} {content} }.into_any()
 }
 
 /// Without a database: the file that is in force, and a new one in its place.
@@ -51,7 +51,7 @@ fn form(gateway: Gateway, text: String) -> AnyView {
                 Ok(_) => {
                     first.try_set_value(text);
                     place.unsaved.set(false);
-                    toasts.say("The configuration is in force.");
+                    toasts.say(t!("The configuration is in force."));
                 }
                 Err(failure) => {
                     refused.try_set(objections(&failure));
@@ -66,14 +66,14 @@ fn form(gateway: Gateway, text: String) -> AnyView {
         let list = refused.get();
         (!list.is_empty()).then(|| {
             let list = list.into_iter().map(|text| view! { <li>{text}</li> }).collect_view();
-            view! { <div class="panel bad"><h2>"Not taken: the configuration before stays in force"</h2><ul>{list}</ul></div> }
+            view! { <div class="panel bad"><h2>{t!("Not taken: the configuration before stays in force")}</h2><ul>{list}</ul></div> }
         })
     };
     view! {
         <form class="card" novalidate on:submit=save aria-busy=move || busy.get().to_string()>
             <div role="alert">{objections}</div>
             <div class="field wide">
-                <label for="configuration">"Declarative file (YAML or JSON)"</label>
+                <label for="configuration">{t!("Declarative file (YAML or JSON)")}</label>
                 <textarea
                     id="configuration"
                     node_ref=node
@@ -83,11 +83,11 @@ fn form(gateway: Gateway, text: String) -> AnyView {
                     on:input=typed
                     prop:value=text.clone()
                 ></textarea>
-                <p class="help">"It takes the place of everything this node has, on this node only, and is checked before."</p>
+                <p class="help">{t!("It takes the place of everything this node has, on this node only, and is checked before.")}</p>
             </div>
             <div class="actions">
-                <button type="submit" class="main" disabled=move || busy.get()>"Put it in force"</button>
-                {copy("configuration", move || node.get_untracked().map(|area| area.value()).unwrap_or_default())}
+                <button type="submit" class="main" disabled=move || busy.get()>{t!("Put it in force")}</button>
+                {copy(t!("configuration"), move || node.get_untracked().map(|area| area.value()).unwrap_or_default())}
             </div>
         </form>
     }
@@ -95,11 +95,13 @@ fn form(gateway: Gateway, text: String) -> AnyView {
 }
 
 /// What is wrong with a file, entity by entity.
-fn objections(failure: &Failure) -> Vec<String> {
+pub fn objections(failure: &Failure) -> Vec<String> {
     let mut list = Vec::new();
     for entity in failure.body["flattened_errors"].as_array().into_iter().flatten() {
-        let name =
-            ["entity_name", "entity_id"].iter().find_map(|name| entity[*name].as_str()).unwrap_or("one without a name");
+        let name = ["entity_name", "entity_id"]
+            .iter()
+            .find_map(|name| entity[*name].as_str())
+            .unwrap_or(t!("one without a name"));
         for error in entity["errors"].as_array().into_iter().flatten() {
             let (field, message) = (plain(&error["field"]), plain(&error["message"]));
             let field = if field.is_empty() { field } else { format!(", {field}") };
@@ -134,8 +136,8 @@ fn export(gateway: Gateway) -> AnyView {
     let shown = move || {
         text.get().map(|state| match state {
             Load::Waiting => view! {
-                <p role="status">"Reading the entities…"</p>
-                <progress aria-label="Kinds read" max=kinds value=move || done.get()></progress>
+                <p role="status">{t!("Reading the entities…")}</p>
+                <progress aria-label=t!("Kinds read") max=kinds value=move || done.get()></progress>
             }
             .into_any(),
             Load::Failed(failure) => crate::components::failure(&failure),
@@ -144,24 +146,23 @@ fn export(gateway: Gateway) -> AnyView {
                 let name = format!("{}.yaml", gateway.workspace());
                 view! {
                     <div class="actions">
-                        <a class="button" href=link download=name>"Save as a file"</a>
-                        {copy("file", move || copied.clone())}
+                        <a class="button" href=link download=name>{t!("Save as a file")}</a>
+                        {copy(t!("file"), move || copied.clone())}
                     </div>
-                    <pre tabindex="0" aria-label="Declarative file"><code>{text}</code></pre>
+                    <pre tabindex="0" aria-label=t!("Declarative file")><code>{text}</code></pre>
                 }
                 .into_any()
             }
         })
     };
-    let title = move || format!("Export of the Workspace {}", gateway.workspace());
+    let title = move || t!("Export of the Workspace {workspace}", workspace = gateway.workspace());
     view! {
         <section class="card" aria-labelledby="configuration-export">
             <h2 id="configuration-export">{title}</h2>
             <p class="about">
-                "The file holds what you may read, secrets included: keep it as you keep those. `deck gateway sync`, "
-                "`silverback config db_import` and gateways without a database take it."
+                {t!("The file holds what you may read, secrets included: keep it as you keep those. `deck gateway sync`, `silverback config db_import` and gateways without a database take it.")}
             </p>
-            <button type="button" on:click=make>"Make the file"</button>
+            <button type="button" on:click=make>{t!("Make the file")}</button>
             {shown}
         </section>
     }

@@ -28,10 +28,10 @@ pub fn create(kind: &'static EntityKind) -> AnyView {
         let (start, back) = given(&fields, kind, copy);
         view! { <EntityForm kind fields=Arc::new(fields) purpose=Purpose::Create(start) back/> }.into_any()
     };
-    let title = format!("New {}", kind.one);
+    let title = t!("New {one}", one = kind.one());
     let parent = kind.below.as_ref().map(|below| (below.field, location().value(below.field)));
     let crumbs = way(kind, &parent.map_or(Value::Null, |(field, id)| json!({ field: { "id": id } })));
-    view! { {heading(title, crumbs, kind.about, ().into_any())} {loaded(state, show)} }.into_any()
+    view! { {heading(title, crumbs, kind.about(), ().into_any())} {loaded(state, show)} }.into_any()
 }
 
 /// The entity that the address says to begin with (`?copy=<id>`).

@@ -17,7 +17,7 @@ use crate::state::gateway;
 pub fn create_plugin(name: String) -> AnyView {
     let Some(kind) = by_key("plugins") else { return super::not_found() };
     let gateway = gateway();
-    let title = format!("New plugin {name}");
+    let title = t!("New plugin {name}", name);
     let wanted = name.clone();
     let begin = begin();
     let state = load(move || {
@@ -31,8 +31,8 @@ pub fn create_plugin(name: String) -> AnyView {
         view! { <EntityForm kind fields=Arc::new(fields) purpose=Purpose::Create(start) also back/> }.into_any()
     };
     let crumbs = vec![
-        Crumb { text: kind.many.to_owned(), page: Page::List(kind) },
-        Crumb { text: "Add".to_owned(), page: Page::Catalogue },
+        Crumb { text: kind.many().to_owned(), page: Page::List(kind) },
+        Crumb { text: t!("Add").to_owned(), page: Page::Catalogue },
     ];
     view! { {heading(title, crumbs, "", ().into_any())} {loaded(state, show)} }.into_any()
 }

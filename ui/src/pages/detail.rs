@@ -42,9 +42,9 @@ fn show(kind: &'static EntityKind, entity: Value, fields: &[Field]) -> AnyView {
     let actions = move || {
         let (subject, then) = (subject.clone(), after.clone());
         let may = |action| gateway.may_with(action, kind, &subject);
-        let edit = may(Action::Update).then(|| view! { <a class="button main" href=to.href()>"Edit"</a> });
+        let edit = may(Action::Update).then(|| view! { <a class="button main" href=to.href()>{t!("Edit")}</a> });
         let copy = (kind.group != Group::Access && may(Action::Create))
-            .then(|| view! { <a class="button" href=again.clone()>"Duplicate"</a> });
+            .then(|| view! { <a class="button" href=again.clone()>{t!("Duplicate")}</a> });
         let delete = may(Action::Delete).then(|| view! { <ConfirmDelete kind entity=subject.clone() then/> });
         view! { {edit} {copy} {delete} }
     };
@@ -55,9 +55,9 @@ fn show(kind: &'static EntityKind, entity: Value, fields: &[Field]) -> AnyView {
     let next = (kind.key == "plugins").then(|| next_steps(&entity));
     let own = own(kind, &entity);
     view! {
-        {heading(name, crumbs, kind.about, actions.into_any())}
+        {heading(name, crumbs, kind.about(), actions.into_any())}
         <section class="card" aria-labelledby="detail-configuration">
-            <h2 id="detail-configuration">"Configuration"</h2>
+            <h2 id="detail-configuration">{t!("Configuration")}</h2>
             {facts(rows(&told(kind, &entity), fields))}
             {formats(kind, &entity)}
         </section>
@@ -97,7 +97,7 @@ fn own(kind: &'static EntityKind, entity: &Value) -> AnyView {
         "workspaces" => {
             let name = entity["name"].as_str().unwrap_or_default();
             let to = front(if name == DEFAULT { "" } else { name });
-            view! { <p><a class="button" href=to>{format!("Go to {name}")}</a></p> }.into_any()
+            view! { <p><a class="button" href=to>{t!("Go to {name}", name)}</a></p> }.into_any()
         }
         _ => ().into_any(),
     }

@@ -32,7 +32,7 @@ pub fn edit(kind: &'static EntityKind, id: String) -> AnyView {
         let mut crumbs = way(kind, &entity);
         crumbs.push(Crumb { text: name.clone(), page: own });
         view! {
-            {heading(format!("Edit {name}"), crumbs, "", ().into_any())}
+            {heading(t!("Edit {name}", name), crumbs, "", ().into_any())}
             <EntityForm kind fields=Arc::new(fields) purpose=Purpose::Edit(entity) back/>
         }
         .into_any()

@@ -59,7 +59,7 @@ pub fn list(kind: &'static EntityKind) -> AnyView {
         let to = if kind.key == "plugins" { Page::Catalogue } else { Page::Create(kind) };
         gateway
             .may(Action::Create, kind.path)
-            .then(|| view! { <a class="button main" href=to.href()>{format!("New {}", kind.one)}</a> })
+            .then(|| view! { <a class="button main" href=to.href()>{t!("New {one}", one = kind.one())}</a> })
     };
     let selection: Selection = RwSignal::new(BTreeMap::new());
     let show = move |found: Rows| {
@@ -71,9 +71,9 @@ pub fn list(kind: &'static EntityKind) -> AnyView {
         });
         let rows = if found.rows.is_empty() {
             let text = match (wanted.narrows(), found.cut) {
-                (true, true) => format!("None among the first {}: narrow the list by a tag.", ROUNDS * 1000),
-                (true, false) => format!("No {} fit this filter.", kind.many),
-                (false, _) => format!("No {} yet. {}", kind.many, kind.about),
+                (true, true) => t!("None among the first {count}: narrow the list by a tag.", count = ROUNDS * 1000),
+                (true, false) => t!("No {many} fit this filter.", many = kind.many()),
+                (false, _) => format!("{} {}", t!("No {many} yet.", many = kind.many()), kind.about()),
             };
             empty(text, ().into_any())
         } else {
@@ -81,19 +81,21 @@ pub fn list(kind: &'static EntityKind) -> AnyView {
             listing(kind, &found.rows, &shown, &wanted, &query, selection)
         };
         let to = |offset: &str| Page::List(kind).with(&changed(&query, &[("offset", offset)]));
-        let next =
-            found.next.as_deref().map(|offset| view! { <a class="button" href=to(offset) rel="next">"Next page"</a> });
+        let next = found
+            .next
+            .as_deref()
+            .map(|offset| view! { <a class="button" href=to(offset) rel="next">{t!("Next page")}</a> });
         let first = query
             .iter()
             .any(|(name, _)| name == "offset")
-            .then(|| view! { <a class="button" href=to("")>"First page"</a> });
+            .then(|| view! { <a class="button" href=to("")>{t!("First page")}</a> });
         let pager = (next.is_some() || first.is_some())
-            .then(|| view! { <nav class="pager" aria-label="List pages">{first}{next}</nav> });
+            .then(|| view! { <nav class="pager" aria-label=t!("List pages")>{first}{next}</nav> });
         let total = found.total.map(|total| {
             let text = match (total, found.cut) {
-                (_, true) => format!("{total} of the first {} fit.", ROUNDS * 1000),
-                (1, _) => format!("1 {}.", kind.one),
-                _ => format!("{total} {}.", kind.many),
+                (_, true) => t!("{total} of the first {count} fit.", total, count = ROUNDS * 1000),
+                (1, _) => t!("1 {one}.", one = kind.one()),
+                _ => t!("{total} {many}.", total, many = kind.many()),
             };
             view! { <p class="about" role="status">{text}</p> }
         });
@@ -101,10 +103,10 @@ pub fn list(kind: &'static EntityKind) -> AnyView {
     };
     let reading = move || {
         let count = read.get();
-        (count > 0).then(|| view! { <p class="waiting" role="status">{format!("{count} read…")}</p> })
+        (count > 0).then(|| view! { <p class="waiting" role="status">{t!("{count} read…", count)}</p> })
     };
     view! {
-        {heading(kind.many.to_owned(), Vec::new(), kind.about, add.into_any())}
+        {heading(kind.many().to_owned(), Vec::new(), kind.about(), add.into_any())}
         <FilterBar kind/>
         {columns(kind)}
         {reading}

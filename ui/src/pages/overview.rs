@@ -3,12 +3,14 @@
 use leptos::prelude::*;
 use serde_json::Value;
 
-use crate::api::{Failure, load};
-use crate::components::{facts_list, heading, loaded};
+use crate::api::{Failure, Load, load};
+use crate::chart::{duration, figure, percent};
+use crate::components::{badge, facts_list, heading, link_button, loaded};
 use crate::entities::{EntityKind, by_key};
 use crate::page::{Page, write_query};
 use crate::permissions::Action;
 use crate::state::{Gateway, gateway};
+use crate::texts::Text;
 
 /// Kinds that are counted.
 const COUNTED: [&str; 4] = ["services", "routes", "consumers", "plugins"];
@@ -18,34 +20,53 @@ const PAGES: usize = 10;
 /// How many there are, and whether there are more.
 type Count = (usize, bool);
 
+/// A kind, and how many of it there are.
+type Counted = (&'static EntityKind, RwSignal<Load<Count>>);
+
+/// What leads to a protected API: a kind of which there has to be one, and what it is for.
+const STEPS: [(&str, Text); 4] = [
+    ("services", text!("Create a Service: where your API is")),
+    ("routes", text!("Give it a Route: under which path or host people reach it")),
+    ("plugins", text!("Protect it with a plugin, such as key-auth")),
+    ("consumers", text!("Create a Consumer and give it an API key")),
+];
+
 pub fn overview() -> AnyView {
     let gateway = gateway();
-    let counts = COUNTED.iter().filter_map(|key| by_key(key)).map(|kind| counter(gateway, kind)).collect_view();
+    let counted: Vec<Counted> = COUNTED
+        .iter()
+        .filter_map(|key| by_key(key))
+        .map(|kind| {
+            let state = load(move || {
+                gateway.track_writes();
+                count(gateway, kind)
+            });
+            (kind, state)
+        })
+        .collect();
+    let tiles: Vec<AnyView> = counted.iter().map(|counted| tile(*counted)).collect();
     let status = load(move || {
         gateway.track_writes();
         async move { gateway.get("status").await }
     });
     view! {
-        {heading("Overview".to_owned(), Vec::new(), "Your gateway at a glance.", ().into_any())}
-        <ul class="tiles">{counts}</ul>
-        <FirstSteps/>
+        {heading(t!("Overview").to_owned(), Vec::new(), t!("Your gateway at a glance."), ().into_any())}
+        <ul class="tiles">{tiles}</ul>
+        {first_steps(gateway, counted)}
+        {traffic(gateway)}
         <section class="card" aria-labelledby="overview-node">
-            <h2 id="overview-node">"Node"</h2>
+            <h2 id="overview-node">{t!("Node")}</h2>
             {loaded(gateway.node, node)}
         </section>
         <section class="card" aria-labelledby="overview-health">
-            <h2 id="overview-health">"Health"</h2>
+            <h2 id="overview-health">{t!("Health")}</h2>
             {loaded(status, health)}
         </section>
     }
     .into_any()
 }
 
-fn counter(gateway: Gateway, kind: &'static EntityKind) -> AnyView {
-    let state = load(move || {
-        gateway.track_writes();
-        count(gateway, kind)
-    });
+fn tile((kind, state): Counted) -> AnyView {
     let number = move || {
         state.with(|state| match state.ready() {
             Some((count, true)) => format!("{count}+"),
@@ -53,7 +74,7 @@ fn counter(gateway: Gateway, kind: &'static EntityKind) -> AnyView {
             None => "–".to_owned(),
         })
     };
-    view! { <li><a href=Page::List(kind).href()><strong>{number}</strong>" "<span>{kind.many}</span></a></li> }
+    view! { <li><a href=Page::List(kind).href()><strong>{number}</strong>" "<span>{kind.many()}</span></a></li> }
         .into_any()
 }
 
@@ -69,38 +90,64 @@ async fn count(gateway: Gateway, kind: &'static EntityKind) -> Result<Count, Fai
     Ok((count, true))
 }
 
-/// Shown while there is no Service.
-#[component]
-fn FirstSteps() -> impl IntoView {
-    let gateway = gateway();
+/// What leads to a protected API, until all of it is there.
+fn first_steps(gateway: Gateway, counted: Vec<Counted>) -> AnyView {
+    (move || {
+        let there = |key: &str| {
+            let state = counted.iter().find(|(kind, _)| kind.key == key)?.1;
+            state.with(|state| state.ready().map(|(count, _)| *count > 0))
+        };
+        let known: Option<Vec<bool>> = STEPS.iter().map(|(key, _)| there(key)).collect();
+        let known = known.filter(|known| known.contains(&false) && gateway.may(Action::Create, "services"))?;
+        let steps = STEPS.iter().zip(&known).filter_map(|((key, text), done)| {
+            let to = if *key == "plugins" { Page::Catalogue } else { Page::Create(by_key(key)?) };
+            let mark = done.then(|| badge("good", t!("Done")));
+            Some(view! { <li><a href=to.href()>{text.get()}</a> " " {mark}</li> }.into_any())
+        });
+        let steps: Vec<AnyView> = steps.collect();
+        let wizard = (!known[0]).then(|| {
+            view! {
+                <p>{link_button("main", Page::Wizard.href(), t!("Set up an API in one go"))}</p>
+                <p>{t!("Or step by step:")}</p>
+            }
+        });
+        Some(view! {
+            <section class="card" aria-labelledby="overview-first">
+                <h2 id="overview-first">{t!("First steps")}</h2>
+                {wizard}
+                <ol class="steps">{steps}</ol>
+            </section>
+        })
+    })
+    .into_any()
+}
+
+/// What went through in the last minutes, where the gateway remembers it and one may look.
+fn traffic(gateway: Gateway) -> AnyView {
+    if !gateway.may(Action::Read, "telemetry/series") {
+        return ().into_any();
+    }
     let state = load(move || {
         gateway.track_writes();
-        async move { gateway.get("services?size=1").await }
+        super::traffic::history(gateway, "telemetry/series?range=15m&points=false")
     });
-    let needed = move || {
-        let none = state.with(|s| s.ready().is_some_and(|page| page["data"].as_array().is_some_and(Vec::is_empty)));
-        none && gateway.may(Action::Create, "services")
-    };
-    let step = |key: &str, text: &'static str| {
-        by_key(key).map(|kind| view! { <li><a href=Page::Create(kind).href()>{text}</a></li> })
-    };
-    move || {
-        needed().then(|| {
-            view! {
-                <section class="card" aria-labelledby="overview-first">
-                    <h2 id="overview-first">"First steps"</h2>
-                    <p><a class="button main" href=Page::Wizard.href()>"Set up an API in one go"</a></p>
-                    <p>"Or step by step:"</p>
-                    <ol>
-                        {step("services", "Create a Service: where your API is")}
-                        {step("routes", "Give it a Route: under which path or host people reach it")}
-                        <li><a href=Page::Catalogue.href()>"Protect it with a plugin, such as key-auth"</a></li>
-                        {step("consumers", "Create a Consumer and give it an API key")}
-                    </ol>
-                </section>
-            }
+    (move || {
+        let total = state.with(|state| state.ready().map(|answer| answer["total"].clone())).filter(Value::is_object)?;
+        let number = |name: &str| total[name].as_f64().unwrap_or(0.0);
+        let lines = vec![
+            (t!("Requests/s"), figure(number("rate"))),
+            (t!("Errors"), percent(number("error_rate"))),
+            (t!("95 % below"), duration(total["latency"]["p95"].as_f64())),
+        ];
+        Some(view! {
+            <section class="card" aria-labelledby="overview-traffic">
+                <h2 id="overview-traffic">{t!("The last quarter of an hour")}</h2>
+                {facts_list(lines)}
+                <p>{link_button("", Page::Traffic.href(), t!("Live traffic"))}</p>
+            </section>
         })
-    }
+    })
+    .into_any()
 }
 
 fn node(node: Value) -> AnyView {
@@ -111,34 +158,34 @@ fn node(node: Value) -> AnyView {
         other => text(other),
     };
     facts_list(vec![
-        ("Version", text(&node["version"])),
-        ("Host name", text(&node["hostname"])),
-        ("Node ID", text(&node["node_id"])),
-        ("Role", text(&configuration["role"])),
+        (t!("Version"), text(&node["version"])),
+        (t!("Host name"), text(&node["hostname"])),
+        (t!("Node ID"), text(&node["node_id"])),
+        (t!("Role"), text(&configuration["role"])),
         (
-            "Database",
+            t!("Database"),
             match configuration["database"].as_str() {
-                Some("off") => "none (declarative configuration)".to_owned(),
+                Some("off") => t!("none (declarative configuration)").to_owned(),
                 _ => text(&configuration["database"]),
             },
         ),
-        ("Router", text(&configuration["router_flavor"])),
-        ("Proxy listens on", addresses("proxy_listen")),
-        ("Admin API listens on", addresses("admin_listen")),
+        (t!("Router"), text(&configuration["router_flavor"])),
+        (t!("Proxy listens on"), addresses("proxy_listen")),
+        (t!("Admin API listens on"), addresses("admin_listen")),
     ])
 }
 
 fn health(status: Value) -> AnyView {
     let reachable = match &status["database"]["reachable"] {
-        Value::Bool(true) => "reachable".to_owned(),
-        Value::Bool(false) => "not reachable".to_owned(),
+        Value::Bool(true) => t!("reachable").to_owned(),
+        Value::Bool(false) => t!("not reachable").to_owned(),
         _ => String::new(),
     };
     let server = |name: &str| crate::form::plain(&status["server"][name]);
     facts_list(vec![
-        ("Database", reachable),
-        ("Connections now", server("connections_active")),
-        ("Requests since start", server("total_requests")),
-        ("Configuration hash", crate::form::plain(&status["configuration_hash"])),
+        (t!("Database"), reachable),
+        (t!("Connections now"), server("connections_active")),
+        (t!("Requests since start"), server("total_requests")),
+        (t!("Configuration hash"), crate::form::plain(&status["configuration_hash"])),
     ])
 }

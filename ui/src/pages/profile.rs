@@ -13,31 +13,31 @@ use crate::state::{gateway, location, toasts};
 pub fn profile() -> AnyView {
     let gateway = gateway();
     let info = gateway.session.info;
-    let about = "What the gateway knows of you, and what you may change yourself.";
+    let about = t!("What the gateway knows of you, and what you may change yourself.");
     let content = move || match info.get() {
         Some(info) => view! { {facts(&info)} {password()} {token(&info)} {sessions()} }.into_any(),
-        None => empty("Nobody is signed in here: this gateway does not ask who one is.".to_owned(), ().into_any()),
+        None => empty(t!("Nobody is signed in here: this gateway does not ask who one is.").to_owned(), ().into_any()),
     };
-    view! { {heading("Profile".to_owned(), Vec::new(), about, ().into_any())} {content} }.into_any()
+    view! { {heading(t!("Profile").to_owned(), Vec::new(), about, ().into_any())} {content} }.into_any()
 }
 
 fn facts(info: &Value) -> AnyView {
     let names = |list: &Value| {
         let names: Vec<String> = list.as_array().into_iter().flatten().map(|one| plain(&one["name"])).collect();
-        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        if names.is_empty() { t!("none").to_owned() } else { names.join(", ") }
     };
     let mut lines = vec![
-        ("User name", plain(&info["admin"]["username"])),
-        ("E-mail", plain(&info["admin"]["email"])),
-        ("Workspaces", names(&info["workspaces"])),
-        ("Groups", names(&info["groups"])),
+        (t!("User name"), plain(&info["admin"]["username"])),
+        (t!("E-mail"), plain(&info["admin"]["email"])),
+        (t!("Workspaces"), names(&info["workspaces"])),
+        (t!("Groups"), names(&info["groups"])),
     ];
     if let Some(ends) = info["session"]["expires"].as_i64().and_then(|ends| when(&ends.to_string())) {
-        lines.push(("Session until", ends));
+        lines.push((t!("Session until"), ends));
     }
     view! {
         <section class="card" aria-labelledby="profile-facts">
-            <h2 id="profile-facts">"You"</h2>
+            <h2 id="profile-facts">{t!("You")}</h2>
             {facts_list(lines)}
         </section>
     }
@@ -62,10 +62,10 @@ fn password() -> AnyView {
         let text = |node: NodeRef<html::Input>| node.get_untracked().map(|input| input.value()).unwrap_or_default();
         let (before, after) = (text(old), text(new));
         if before.is_empty() || after.is_empty() {
-            return wrong.set(Some("Both the old and the new password are needed.".to_owned()));
+            return wrong.set(Some(t!("Both the old and the new password are needed.").to_owned()));
         }
         if after != text(again) {
-            return wrong.set(Some("The two new ones differ.".to_owned()));
+            return wrong.set(Some(t!("The two new ones differ.").to_owned()));
         }
         wrong.set(None);
         busy.set(true);
@@ -85,10 +85,10 @@ fn password() -> AnyView {
                             input.set_value("");
                         }
                     }
-                    toasts.say("Password changed. Other sessions of yours are over.");
+                    toasts.say(t!("Password changed. Other sessions of yours are over."));
                 }
                 Err(failure) if failure.status == 401 => {
-                    done = Some("The old password is wrong, or was given wrongly too often.".to_owned());
+                    done = Some(t!("The old password is wrong, or was given wrongly too often.").to_owned());
                     // Where it was the session after all, the page asks.
                     let _ = gateway.get("userinfo").await;
                 }
@@ -111,13 +111,13 @@ fn password() -> AnyView {
     };
     view! {
         <section class="card" aria-labelledby="profile-password">
-            <h2 id="profile-password">"Password"</h2>
+            <h2 id="profile-password">{t!("Password")}</h2>
             <form novalidate on:submit=save aria-busy=move || busy.get().to_string()>
-                {field("password-old", "Old password", old, "current-password")}
-                {field("password-new", "New password", new, "new-password")}
-                {field("password-again", "New password again", again, "new-password")}
+                {field("password-old", t!("Old password"), old, "current-password")}
+                {field("password-new", t!("New password"), new, "new-password")}
+                {field("password-again", t!("New password again"), again, "new-password")}
                 {objection(wrong, "password-error")}
-                <button type="submit" disabled=move || busy.get()>"Change the password"</button>
+                <button type="submit" disabled=move || busy.get()>{t!("Change the password")}</button>
             </form>
         </section>
     }
@@ -149,19 +149,19 @@ fn token(info: &Value) -> AnyView {
             let text = token.clone();
             view! {
                 <div class="panel good" role="status">
-                    <p>"Your new token. It is shown once: keep it now."</p>
-                    <p><code>{token}</code> {copy("token", move || text.clone())}</p>
+                    <p>{t!("Your new token. It is shown once: keep it now.")}</p>
+                    <p><code>{token}</code> {copy(t!("token"), move || text.clone())}</p>
                 </div>
             }
         })
     };
     view! {
         <section class="card" aria-labelledby="profile-token">
-            <h2 id="profile-token">"RBAC token"</h2>
-            <p class="about">"For programs that use the Admin API in your name. A new one ends the one before."</p>
+            <h2 id="profile-token">{t!("RBAC token")}</h2>
+            <p class="about">{t!("For programs that use the Admin API in your name. A new one ends the one before.")}</p>
             {shown}
             {objection(wrong, "")}
-            {button("", "Make a new token", None, renew)}
+            {button("", t!("Make a new token"), None, renew)}
         </section>
     }
     .into_any()
@@ -180,9 +180,9 @@ fn sessions() -> AnyView {
     };
     view! {
         <section class="card" aria-labelledby="profile-sessions">
-            <h2 id="profile-sessions">"Sessions"</h2>
-            <p class="about">"Ends your sessions in every browser, this one too."</p>
-            {button("", "Sign out everywhere", None, leave)}
+            <h2 id="profile-sessions">{t!("Sessions")}</h2>
+            <p class="about">{t!("Ends your sessions in every browser, this one too.")}</p>
+            {button("", t!("Sign out everywhere"), None, leave)}
         </section>
     }
     .into_any()

@@ -11,7 +11,7 @@ use crate::page::{Page, encode};
 use crate::state::{front, gateway, location};
 
 pub fn register() -> AnyView {
-    document().set_title("Welcome · Silverback");
+    document().set_title(t!("Welcome · Silverback"));
     let (gateway, here) = (gateway(), location());
     let value = move |name: &str| {
         here.query
@@ -26,13 +26,13 @@ pub fn register() -> AnyView {
     if token.is_empty() || name.is_empty() {
         return view! {
             <main class="door">
-                <h1>"Welcome"</h1>
-                <p class="panel bad">"This link is not whole. Open the link of your invitation again, or ask for a new one."</p>
+                <h1>{t!("Welcome")}</h1>
+                <p class="panel bad">{t!("This link is not whole. Open the link of your invitation again, or ask for a new one.")}</p>
             </main>
         }
         .into_any();
     }
-    let hello = format!("You were invited as {name}. Choose a password to sign in with.");
+    let hello = t!("You were invited as {name}. Choose a password to sign in with.", name);
     let who = name.clone();
     let save = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -40,10 +40,10 @@ pub fn register() -> AnyView {
         let (password, again) = (text(first), text(second));
         failed.set(None);
         if password.is_empty() {
-            return wrong.set(Some("Choose a password.".to_owned()));
+            return wrong.set(Some(t!("Choose a password.").to_owned()));
         }
         if password != again {
-            return wrong.set(Some("The two differ.".to_owned()));
+            return wrong.set(Some(t!("The two differ.").to_owned()));
         }
         wrong.set(None);
         busy.set(true);
@@ -67,7 +67,7 @@ pub fn register() -> AnyView {
                     wrong.try_set(Some(text.join(" ")));
                 }
                 Err(failure) if failure.status == 401 => {
-                    let text = "This invitation is used up or over. Ask for a new link.";
+                    let text = t!("This invitation is used up or over. Ask for a new link.");
                     wrong.try_set(Some(text.to_owned()));
                 }
                 Err(failure) => {
@@ -84,17 +84,17 @@ pub fn register() -> AnyView {
     view! {
         <main class="door">
             <p class="brand">"Silverback"</p>
-            <h1>"Welcome"</h1>
+            <h1>{t!("Welcome")}</h1>
             <p>{hello}</p>
             <form novalidate on:submit=save aria-busy=move || busy.get().to_string()>
                 {move || failed.get().map(|failed| failure(&failed))}
                 <input type="hidden" autocomplete="username" value=who/>
-                {field("register-first", "Password", first)}
-                {field("register-second", "The same again", second)}
+                {field("register-first", t!("Password"), first)}
+                {field("register-second", t!("The same again"), second)}
                 {objection(wrong, "register-error")}
                 <div class="actions">
-                    <button type="submit" class="main" disabled=move || busy.get()>"Set the password and sign in"</button>
-                    {link_button("quiet", Page::Overview.href(), "To the sign-in")}
+                    <button type="submit" class="main" disabled=move || busy.get()>{t!("Set the password and sign in")}</button>
+                    {link_button("quiet", Page::Overview.href(), t!("To the sign-in"))}
                 </div>
             </form>
         </main>

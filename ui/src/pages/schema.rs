@@ -19,7 +19,7 @@ pub async fn describe(gateway: Gateway, kind: &EntityKind, plugin: Option<&str>)
                 // What is stored is another thing than what is given.
                 if kind.key == "rbac_users" && field.name == "user_token" {
                     field.help =
-                        Some("Sent with each request, in the header Kong-Admin-Token. Never shown again.".into());
+                        Some(t!("Sent with each request, in the header Kong-Admin-Token. Never shown again.").into());
                     field.secret = true;
                 }
             }

@@ -10,6 +10,7 @@ use crate::components::{Line, badge, check, copy, heading, link_button, objectio
 use crate::entities::by_key;
 use crate::form::plain;
 use crate::page::{Page, encode};
+use crate::pages::first_trace;
 use crate::permissions::Action;
 use crate::state::{Gateway, gateway, location};
 
@@ -57,15 +58,15 @@ pub fn wizard() -> AnyView {
             limit: if limits.get_untracked() { typed(limit).parse().ok() } else { None },
         };
         let missing = if wish.name.is_empty() {
-            Some("Give the API a name.")
+            Some(t!("Give the API a name."))
         } else if !wish.url.contains("://") {
-            Some("Say where the API is, such as http://127.0.0.1:9000.")
+            Some(t!("Say where the API is, such as http://127.0.0.1:9000."))
         } else if !wish.path.starts_with('/') {
-            Some("The path begins with a slash.")
+            Some(t!("The path begins with a slash."))
         } else if asks.get_untracked() && wish.caller.is_empty() {
-            Some("Name somebody who may call it.")
+            Some(t!("Name somebody who may call it."))
         } else if limits.get_untracked() && wish.limit.is_none_or(|limit| limit == 0) {
-            Some("The limit is a number of requests.")
+            Some(t!("The limit is a number of requests."))
         } else {
             None
         };
@@ -102,8 +103,8 @@ pub fn wizard() -> AnyView {
         let step = |(text, state): Step| {
             let (sort, word) = match state {
                 None => ("off", "…"),
-                Some(true) => ("good", "Done"),
-                Some(false) => ("bad", "Failed"),
+                Some(true) => ("good", t!("Done")),
+                Some(false) => ("bad", t!("Failed")),
             };
             view! { <li>{text}" "{badge(sort, word)}</li> }.into_any()
         };
@@ -116,20 +117,20 @@ pub fn wizard() -> AnyView {
             on:submit=go
             on:input=move |_| place.unsaved.set(true)
             aria-busy=move || busy.get().to_string()>
-            {field("first-name", "Name", "What you call the API.", name, "my-api")}
-            {field("first-url", "Where it is", "The address the gateway sends requests to.", url, "")}
-            {field("first-path", "Path", "Under which people reach it at the gateway.", path, "/my-api")}
-            <p>{switch(asks, "Ask for an API key")}</p>
+            {field("first-name", t!("Name"), t!("What you call the API."), name, "my-api")}
+            {field("first-url", t!("Where it is"), t!("The address the gateway sends requests to."), url, "")}
+            {field("first-path", t!("Path"), t!("Under which people reach it at the gateway."), path, "/my-api")}
+            <p>{switch(asks, t!("Ask for an API key"))}</p>
             <div hidden=move || !asks.get()>
-                {field("first-caller", "Who may call it", "A Consumer of this name gets a key.", caller, "first-caller")}
+                {field("first-caller", t!("Who may call it"), t!("A Consumer of this name gets a key."), caller, "first-caller")}
             </div>
-            <p>{switch(limits, "Limit how often it is called")}</p>
+            <p>{switch(limits, t!("Limit how often it is called"))}</p>
             <div hidden=move || !limits.get()>
-                {field("first-limit", "Requests a minute", "Counted for each caller.", limit, "60")}
+                {field("first-limit", t!("Requests a minute"), t!("Counted for each caller."), limit, "60")}
             </div>
             <div role="status"><ol class="steps">{progress}</ol></div>
             {objection(wrong, "")}
-            <button type="submit" class="main" disabled=move || busy.get()>"Set it up"</button>
+            <button type="submit" class="main" disabled=move || busy.get()>{t!("Set it up")}</button>
         </form>
     }
     .into_any();
@@ -138,14 +139,15 @@ pub fn wizard() -> AnyView {
         Some(wish) => finished(gateway, &wish, &made.get_untracked()),
         None => form.try_update_value(Option::take).flatten().unwrap_or_else(|| ().into_any()),
     };
-    let about = "From nothing to an API that asks for a key and limits its callers, in one go.";
+    let about = t!("From nothing to an API that asks for a key and limits its callers, in one go.");
     let refused = !gateway.may(Action::Create, "services");
     let content = if refused {
-        view! { <p class="panel bad">"Here nothing can be made: the gateway takes no changes from you."</p> }.into_any()
+        view! { <p class="panel bad">{t!("Here nothing can be made: the gateway takes no changes from you.")}</p> }
+            .into_any()
     } else {
         content.into_any()
     };
-    view! { {heading("Set up an API".to_owned(), Vec::new(), about, ().into_any())} {content} }.into_any()
+    view! { {heading(t!("Set up an API").to_owned(), Vec::new(), about, ().into_any())} {content} }.into_any()
 }
 
 fn why(failure: &Failure) -> String {
@@ -196,7 +198,7 @@ async fn build(gateway: Gateway, wish: &Wish, steps: RwSignal<Vec<Step>>, made: 
     if !wish.caller.is_empty() {
         begin("Plugin key-auth".to_owned());
         plugin(gateway, &below, json!({ "name": "key-auth" })).await?;
-        begin(format!("Consumer {} and a key", wish.caller));
+        begin(t!("Consumer {name} and a key", name = wish.caller));
         let body = json!({ "username": wish.caller });
         let consumer = format!("consumers/{}", encode(&wish.caller));
         match gateway.send_quietly("POST", "consumers", Some(&body)).await {
@@ -207,8 +209,11 @@ async fn build(gateway: Gateway, wish: &Wish, steps: RwSignal<Vec<Step>>, made: 
         let key = gateway.send_quietly("POST", &format!("{consumer}/key-auth"), Some(&json!({}))).await?;
         made.try_update(|made| made.key = plain(&key["key"]));
     }
-    begin("All of it".to_owned());
-    steps.try_update(|steps| steps.pop());
+    steps.try_update(|steps| {
+        if let Some(last) = steps.last_mut() {
+            last.1 = Some(true);
+        }
+    });
     Ok(())
 }
 
@@ -232,22 +237,28 @@ fn finished(gateway: Gateway, wish: &Wish, made: &Made) -> AnyView {
     let quoted = format!("http://{host}:{port}{}", wish.path).replace('\'', r"'\''");
     let command = format!("curl -i{key} '{quoted}'");
     let text = command.clone();
+    // Keys are taken from the query, too.
+    let joint = if wish.path.contains('?') { '&' } else { '?' };
+    let key = if made.key.is_empty() { String::new() } else { format!("{joint}apikey={}", encode(&made.key)) };
+    let address = format!("http://{host}:{port}{}{key}", wish.path);
     let service = by_key("services").map(|kind| Page::Detail(kind, made.service.clone()).href()).unwrap_or_default();
     let limit = wish.limit.map(|limit| {
-        view! { <li>{format!("More than {limit} requests a minute of one caller are answered with 429.")}</li> }
+        view! { <li>{t!("More than {limit} requests a minute of one caller are answered with 429.", limit)}</li> }
     });
-    let without = (!made.key.is_empty()).then(|| view! { <li>"Without the key the answer is 401."</li> });
+    let without = (!made.key.is_empty()).then(|| view! { <li>{t!("Without the key the answer is 401.")}</li> });
     view! {
         <section class="card" aria-labelledby="first-done">
-            <h2 id="first-done">"It is there. Try it"</h2>
-            <pre tabindex="0" aria-label="Command"><code>{command}</code></pre>
-            {copy("command", move || text.clone())}
+            <h2 id="first-done">{t!("It is there. Try it")}</h2>
+            <pre tabindex="0" aria-label=t!("Command")><code>{command}</code></pre>
+            {copy(t!("command"), move || text.clone())}
             <ul>{without}{limit}</ul>
             <div class="actions">
-                {link_button("main", service, "Look at what was made")}
-                {link_button("", Page::Configuration.href(), "See it as a file")}
+                <a class="button main" href=address target="_blank" rel="noreferrer">{t!("Send a request in a new tab")}</a>
+                {link_button("", service, t!("Look at what was made"))}
+                {link_button("", Page::Configuration.href(), t!("See it as a file"))}
             </div>
         </section>
+        {first_trace(&made.route)}
     }
     .into_any()
 }

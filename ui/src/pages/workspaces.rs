@@ -21,7 +21,9 @@ pub fn workspaces(kind: &'static EntityKind) -> AnyView {
         async move { gateway.get("workspaces?counter=true&size=1000").await }
     });
     let add = move || {
-        gateway.may(Action::Create, kind.path).then(|| link_button("main", Page::Create(kind).href(), "New Workspace"))
+        gateway
+            .may(Action::Create, kind.path)
+            .then(|| link_button("main", Page::Create(kind).href(), t!("New Workspace")))
     };
     let show = move |page: Value| {
         let mut rows = page["data"].as_array().cloned().unwrap_or_default();
@@ -35,19 +37,21 @@ pub fn workspaces(kind: &'static EntityKind) -> AnyView {
             for kind in &kinds {
                 let count = plain(&entity["counters"][kind.key]);
                 let list = format!("{to}{}", Page::List(kind).path());
-                let label = format!("{count} {} of {name}", kind.many);
+                let label = t!("{count} {many} of {name}", count, many = kind.many(), name);
                 cells.push(link(list, count, Some(label)));
             }
             let settings = Page::Detail(kind, plain(&entity["id"])).href();
-            cells.push(link(settings, "Settings".to_owned(), Some(format!("Settings of {name}"))));
-            let here = (name == here).then(|| badge("", "You are here"));
+            cells.push(link(settings, t!("Settings").to_owned(), Some(t!("Settings of {name}", name))));
+            let here = (name == here).then(|| badge("", t!("You are here")));
             row(view! { {link(to.clone(), name, None)} " " {here} }.into_any(), cells)
         };
-        let head = ["Name", "Comment"].into_iter().chain(kinds.iter().map(|kind| kind.many)).chain(["Settings"]);
+        let head =
+            [t!("Name"), t!("Comment")].into_iter().chain(kinds.iter().map(|kind| kind.many())).chain([t!("Settings")]);
         let head = head.map(column).collect();
-        grid("Workspaces".to_owned(), "Workspaces".to_owned(), head, rows.into_iter().map(row_of).collect())
+        grid(t!("Workspaces").to_owned(), t!("Workspaces").to_owned(), head, rows.into_iter().map(row_of).collect())
     };
-    view! { {heading(kind.many.to_owned(), Vec::new(), kind.about, add.into_any())} {loaded(state, show)} }.into_any()
+    view! { {heading(kind.many().to_owned(), Vec::new(), kind.about(), add.into_any())} {loaded(state, show)} }
+        .into_any()
 }
 
 fn link(to: String, text: String, label: Option<String>) -> AnyView {

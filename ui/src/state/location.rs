@@ -123,7 +123,7 @@ impl Location {
     /// Whether nothing that was typed would be lost, or it may be.
     pub fn may_leave(self) -> bool {
         let stay =
-            || web_sys::window().and_then(|w| w.confirm_with_message("Leave without saving?").ok()) == Some(false);
+            || web_sys::window().and_then(|w| w.confirm_with_message(t!("Leave without saving?")).ok()) == Some(false);
         let leaves = !self.unsaved.get_untracked() || !stay();
         if leaves {
             // Asked once.

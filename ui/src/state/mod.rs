@@ -1,6 +1,7 @@
 //! What every page shares.
 
 mod gateway;
+mod language;
 mod location;
 mod names;
 mod session;
@@ -8,6 +9,7 @@ mod theme;
 mod toasts;
 
 pub use gateway::{Gateway, gateway};
+pub use language::{LANGUAGES, language, load as load_texts, speak};
 pub use location::{Location, front, location, root};
 pub use names::path;
 pub use session::{NO_COOKIE, Standing};

@@ -8,6 +8,7 @@ use super::gateway::Gateway;
 use super::location::front;
 use crate::api::{Failure, Sent, request, setting};
 use crate::page::DEFAULT;
+use crate::texts::Text;
 
 /// Where the name of the admin is kept, for the next visit.
 const NAME: &str = "silverback-admin";
@@ -102,7 +103,7 @@ impl Session {
     /// What to call who is signed in.
     pub fn called(self) -> Option<String> {
         let known = self.info.with(|info| info.as_ref()?["admin"]["username"].as_str().map(str::to_owned));
-        known.or_else(|| self.name()).or_else(|| self.is_known().then(|| "Token".to_owned()))
+        known.or_else(|| self.name()).or_else(|| self.is_known().then(|| t!("Token").to_owned()))
     }
 
     /// What says in a request who one is.
@@ -161,7 +162,7 @@ impl Session {
         let identity = Identity::Admin(name.to_owned());
         self.enter(gateway, identity).await.map_err(|failure| match failure.status {
             // The password was right, and the cookie did not come back.
-            401 => Failure { status: 401, body: serde_json::json!({ "message": NO_COOKIE }) },
+            401 => Failure { status: 401, body: serde_json::json!({ "message": NO_COOKIE.get() }) },
             _ => failure,
         })?;
         if let Some(storage) = local() {
@@ -225,5 +226,7 @@ impl Session {
 }
 
 /// Why somebody with the right password is not signed in.
-pub const NO_COOKIE: &str = "The password is right, but the browser did not keep the session: reach the manager over HTTPS, \
-     or set cookie_secure to false in admin_gui_session_conf.";
+pub const NO_COOKIE: Text = text!(
+    "The password is right, but the browser did not keep the session: reach the manager over HTTPS, \
+     or set cookie_secure to false in admin_gui_session_conf."
+);

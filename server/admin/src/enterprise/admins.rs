@@ -7,7 +7,7 @@ use crate::body::Body;
 use crate::errors;
 use crate::query;
 use crate::respond::Answer;
-use crate::scope::now;
+use crate::scope::seconds;
 use schema::Errors;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -32,12 +32,6 @@ const RESET: i64 = 86_400;
 /// An admin as it is shown.
 pub(super) fn shown(admin: &Record) -> Map<String, Value> {
     without(admin, &HIDDEN)
-}
-
-fn seconds() -> i64 {
-    #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-    let now = now() as i64;
-    now
 }
 
 fn text<'m>(members: &'m Map<String, Value>, name: &str) -> Option<&'m str> {
@@ -179,7 +173,7 @@ impl Call<'_> {
         let user = self.user_behind(admin)?;
         self.check_reach(&self.roles_of(&user.id)).await?;
         let mut resting = Vec::new();
-        if members.get("rbac_token_enabled") == Some(&Value::Bool(false)) && !self.gate.settings.passwords {
+        if members.get("rbac_token_enabled") == Some(&Value::Bool(false)) && !self.gate.settings.signs_in() {
             // The token is the only way in.
             if self.is_self(&user.id) {
                 return Err(errors::plain(400, "one's own access cannot be taken away"));

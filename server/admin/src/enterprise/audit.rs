@@ -4,7 +4,7 @@ use super::desk::Call;
 use crate::errors;
 use crate::query::{self, Paging};
 use crate::respond::Answer;
-use crate::scope::now;
+use crate::scope::seconds;
 use entities::DEFAULT_WORKSPACE;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -156,8 +156,7 @@ impl Call<'_> {
 fn shown(entry: &Record) -> Map<String, Value> {
     let mut value = entry.value.clone();
     if let Some(expires) = entry.expires {
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let left = (expires - now() as i64).max(0);
+        let left = (expires - seconds()).max(0);
         match entry.entity {
             "audit_requests" => {
                 value.shift_remove("id");

@@ -303,9 +303,18 @@ impl<'c> Call<'c> {
         records: Vec<Arc<Record>>,
         show: impl Fn(&Record) -> Map<String, Value>,
     ) -> Result<Answer, Answer> {
-        let paging = Paging::read(self.query)?;
         let records: Vec<Arc<Record>> = records.into_iter().filter(|record| self.scope.pass.lists(record)).collect();
-        let (page, next) = window(&records, &paging, self.path);
+        self.paged(&records, show)
+    }
+
+    /// A page of records, as the query says.
+    pub(super) fn paged(
+        &self,
+        records: &[Arc<Record>],
+        show: impl Fn(&Record) -> Map<String, Value>,
+    ) -> Result<Answer, Answer> {
+        let paging = Paging::read(self.query)?;
+        let (page, next) = window(records, &paging, self.path);
         let data: Vec<Value> = page.iter().map(|record| Value::Object(show(record))).collect();
         let mut body = json!({"data": data, "next": null});
         if let Some((offset, next)) = next {

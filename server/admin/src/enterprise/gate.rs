@@ -85,6 +85,11 @@ impl Gate {
         Ok(Gate { settings, kinds, store, tokens, recorder, backoff: Backoff::default(), health, policies })
     }
 
+    /// What holds now.
+    pub(super) async fn fresh_policy(&self) -> Result<Arc<Policy>, Answer> {
+        self.policies.now().await.map_err(|error| errors::store(&error))
+    }
+
     /// Whether someone must be known at all.
     pub(crate) fn enforces(&self) -> bool {
         self.settings.endpoints || self.settings.entities
@@ -123,7 +128,7 @@ impl Gate {
         if is_preflight(request) {
             return Err(preflight(request));
         }
-        let policy = self.policies.now().await.map_err(|error| errors::store(&error))?;
+        let policy = self.fresh_policy().await?;
         let target = self.target(request, &policy, paths)?;
         trace.workspace = target.workspace;
         let pass = self.admit(request, &target, paths, &policy, trace).await?;
@@ -249,6 +254,8 @@ fn place(target: &Target, endpoint: Option<&Endpoint>, action: Action) -> Option
     match first.as_slice() {
         // What a file would change is a question to one workspace.
         b"config" if target.segments.get(1).is_some_and(|second| second == b"plan") => target.workspace,
+        // Of a workspace's own Routes.
+        b"debug" if is_route_match(target) => target.workspace,
         b"workspaces" if writes => None,
         b"event-hooks" => None,
         b"groups" | b"debug" | b"cache" | b"config" | b"clustering" | b"timers" | b"metrics" => Some(DEFAULT_WORKSPACE),
@@ -264,7 +271,12 @@ fn place(target: &Target, endpoint: Option<&Endpoint>, action: Action) -> Option
 fn is_management(target: &Target) -> bool {
     const PATHS: [&[u8]; 9] =
         [b"rbac", b"admins", b"groups", b"audit", b"event-hooks", b"workspaces", b"debug", b"cache", b"config"];
-    target.segments.first().is_some_and(|first| PATHS.contains(&first.as_slice()))
+    target.segments.first().is_some_and(|first| PATHS.contains(&first.as_slice())) && !is_route_match(target)
+}
+
+/// Whether a path asks what would become of a request.
+fn is_route_match(target: &Target) -> bool {
+    matches!(target.segments.as_slice(), [first, second] if first == b"debug" && second == b"route-match")
 }
 
 /// Whether a path tells of the past.

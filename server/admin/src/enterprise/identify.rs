@@ -4,7 +4,7 @@ use super::gate::{Gate, Identity};
 use super::trace::Trace;
 use crate::errors;
 use crate::respond::Answer;
-use crate::scope::now;
+use crate::scope::seconds;
 use access::{Cookie, Policy};
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, ORIGIN};
@@ -57,7 +57,7 @@ impl Gate {
         if let Some(token) = only(headers, &self.settings.token_header)? {
             return self.by_token(token, policy).await.map(|subject| (subject, None));
         }
-        let name = if self.settings.passwords { only(headers, &self.settings.admin_header)? } else { None };
+        let name = if self.settings.signs_in() { only(headers, &self.settings.admin_header)? } else { None };
         let Some(name) = name else {
             return Err(errors::plain(401, "Invalid RBAC credentials. Token or User credentials required"));
         };
@@ -67,6 +67,8 @@ impl Gate {
             }
             let code = super::second_factor::code(headers);
             let admin = self.sign_in(&user, &password, code.as_deref()).await?;
+            // A directory may have moved them to other groups.
+            let policy = if self.settings.directory.is_some() { &self.fresh_policy().await? } else { policy };
             return self.subject_of(&admin, policy).map(|subject| (subject, None));
         }
         self.by_session(request, name, policy, trace).await
@@ -76,8 +78,7 @@ impl Gate {
         if token.is_empty() {
             return Err(unknown());
         }
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let candidates = policy.candidates(&access::ident(token), now() as i64);
+        let candidates = policy.candidates(&access::ident(token), seconds());
         let pairs = || candidates.iter().map(|(bearer, hash)| (*bearer, hash.as_str()));
         let bearer = match self.tokens.known(token, pairs()) {
             Some(bearer) => bearer,
@@ -162,8 +163,7 @@ impl Gate {
     }
 
     fn lasts(&self, session: &Record) -> bool {
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let now = now() as i64;
+        let now = seconds();
         let settings = &self.settings.session;
         let within = |field: &str, limit: Duration| {
             let since = session.value.get(field).and_then(Value::as_i64);
@@ -174,8 +174,7 @@ impl Gate {
 
     /// Notes that a session was used, and replaces its cookie when it is due. A failure is no reason to refuse the request.
     async fn keep_alive(&self, session: &Arc<Record>, trace: &mut Trace) {
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let now = now() as i64;
+        let now = seconds();
         let settings = &self.settings.session;
         let of = |field: &str| session.value.get(field).and_then(Value::as_i64).unwrap_or(now);
         let rolling = i64::try_from(settings.rolling.as_secs()).unwrap_or(i64::MAX);
@@ -213,8 +212,7 @@ impl Gate {
 
     /// A session of an admin.
     pub(super) fn new_session(&self, admin: &Id, secret: &str, started: i64) -> Result<Record, Answer> {
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let now = now() as i64;
+        let now = seconds();
         let value = json!({
             "admin": {"id": admin.to_string()},
             "digest": access::digest(secret),

@@ -10,6 +10,7 @@ mod collisions;
 mod consumer_groups;
 mod credentials;
 mod desk;
+mod directory;
 mod gate;
 mod groups;
 mod health;
@@ -32,6 +33,7 @@ mod users;
 mod workspaces;
 
 pub(crate) use desk::{Call, Desk, add_paths};
+pub use directory::Directory;
 pub use gate::{Gate, GateError};
 pub use health::HealthEvent;
 pub(crate) use pass::Pass;

@@ -99,6 +99,13 @@ impl Pass {
         !self.endpoints || (verdicts.contains(&Verdict::Allowed) && !verdicts.contains(&Verdict::Denied))
     }
 
+    /// Whether a path of the workspace at hand would be open to the one who asks.
+    pub(crate) fn opens(&self, path: &[&str], action: Action) -> bool {
+        let segments: Vec<Vec<u8>> = path.iter().map(|segment| segment.as_bytes().to_vec()).collect();
+        let subject = self.subject.as_deref().filter(|_| self.endpoints);
+        subject.is_none_or(|subject| subject.at(self.place, &segments, action).is_allowed())
+    }
+
     /// Whether a permission for a path denies it.
     pub(crate) fn forbids(&self, path: &str, action: Action) -> bool {
         let segments = [path.as_bytes().to_vec()];

@@ -1,11 +1,17 @@
-//! `POST /revisions/{revision}/restore`: the configuration of a workspace as it was after a revision, as a new revision.
+//! `POST /revisions/{revision}/restore`: the configuration of a workspace as it was after a revision, as a new revision; and
+//! `POST /config/apply`: as a declarative file says.
 
 use super::desk::Call;
 use super::pass::ends_of_rights;
 use crate::delta::{Delta, counts, is_configuration, rank, unique_keys};
 use crate::errors;
+use crate::form::Argument;
+use crate::plan;
 use crate::respond::Answer;
-use crate::scope::now;
+use crate::rules::{TRUSTING, trusted};
+use crate::scope::{now, seconds};
+use actix_web::http::header::HeaderMap;
+use actix_web::web::Bytes;
 use declarative::Kinds;
 use entities::{Fault, random_uuid};
 use serde_json::{Value, json};
@@ -26,38 +32,71 @@ impl Call<'_> {
         let revision = self.revision_named(0).await?;
         for _ in 0..ATTEMPTS {
             let view = self.scope.store.view().await.map_err(|error| errors::store(&error))?;
-            let mut deltas = self.way_back(&view, revision).await?;
-            self.check_rights(&deltas)?;
-            self.check_rules(&mut deltas, revision, &view).await?;
-            let restored = match deltas.is_empty() {
-                true => view.revision(),
-                false => match self.bring_back(&view, &deltas).await {
-                    Ok(restored) => restored,
-                    Err(Error::Precondition(_)) => continue,
-                    Err(error @ (Error::Unavailable(_) | Error::Full)) => return Err(errors::store(&error)),
-                    Err(error) => return Err(unrestorable(revision, &error.to_string())),
-                },
-            };
-            let sight = self.scope.sight();
-            let told: Vec<Delta> = deltas.into_iter().filter(|delta| sight.sees(delta)).collect();
-            let masks = self.gate.recorder.masks();
-            let body = json!({
-                "id": restored,
-                "restored": revision,
-                "counts": counts(&told),
-                "changes": told.iter().map(|delta| delta.shown(masks)).collect::<Vec<_>>(),
-            });
-            return Ok(Answer::json(200, &body));
+            let deltas = self.way_back(&view, revision).await?;
+            let refused = |why: &str| unrestorable(revision, why);
+            if let Some(mut body) = self.written(&view, deltas, refused).await? {
+                body["restored"] = revision.into();
+                return Ok(Answer::json(200, &body));
+            }
         }
         Err(errors::contended())
+    }
+
+    /// `POST /config/apply`: what the plan of the file tells, in one batch.
+    pub(crate) async fn take_file(
+        &self,
+        headers: &HeaderMap,
+        query: &[Argument],
+        body: &Bytes,
+    ) -> Result<Answer, Answer> {
+        for _ in 0..ATTEMPTS {
+            let (headers, query) = (headers.clone(), query.to_vec());
+            let (plan, view) = plan::of_file(self.scope, "apply", headers, query, body.clone()).await?;
+            // Making one is more than changing what is in it.
+            if plan.deltas.iter().any(|delta| delta.entity == "workspaces") {
+                return Err(errors::plain(409, "the file is of a workspace that does not exist"));
+            }
+            let refused = |why: &str| errors::plain(409, &format!("the file cannot be applied: {why}"));
+            if let Some(body) = self.written(&view, plan.deltas, refused).await? {
+                return Ok(Answer::json(200, &body));
+            }
+        }
+        Err(errors::contended())
+    }
+
+    /// Writes what leads to another state, and tells the revision it made; none where something else was written meanwhile.
+    async fn written(
+        &self,
+        view: &View,
+        mut deltas: Vec<Delta>,
+        refused: impl Fn(&str) -> Answer,
+    ) -> Result<Option<Value>, Answer> {
+        self.check_rights(&deltas)?;
+        self.check_rules(&mut deltas, &refused, view).await?;
+        let revision = match deltas.is_empty() {
+            true => view.revision(),
+            false => match self.bring_back(view, &deltas).await {
+                Ok(revision) => revision,
+                Err(Error::Precondition(_)) => return Ok(None),
+                Err(error @ (Error::Unavailable(_) | Error::Full)) => return Err(errors::store(&error)),
+                Err(error) => return Err(refused(&error.to_string())),
+            },
+        };
+        let sight = self.scope.sight();
+        let told: Vec<Delta> = deltas.into_iter().filter(|delta| sight.sees(delta)).collect();
+        let masks = self.gate.recorder.masks();
+        Ok(Some(json!({
+            "id": revision,
+            "counts": counts(&told),
+            "changes": told.iter().map(|delta| delta.shown(masks)).collect::<Vec<_>>(),
+        })))
     }
 
     /// What leads from the newest state of this workspace's configuration back to the one after a revision. Users, roles,
     /// workspaces and what belongs to them stay as they are: rights that were taken do not come back this way.
     async fn way_back(&self, view: &View, revision: Revision) -> Result<Vec<Delta>, Answer> {
         let (span, kinds) = (self.here(), &self.scope.kinds);
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let at = now() as i64;
+        let at = seconds();
         let past = self.between(revision, view.revision()).await?;
         let configured = |delta: &Delta| {
             let kind = kinds.position(delta.entity).map(|kind| kinds.get(kind));
@@ -87,18 +126,23 @@ impl Call<'_> {
     }
 
     /// Holds what comes back to the rules of today.
-    async fn check_rules(&self, deltas: &mut [Delta], revision: Revision, view: &View) -> Result<(), Answer> {
+    async fn check_rules(
+        &self,
+        deltas: &mut [Delta],
+        refused: &impl Fn(&str) -> Answer,
+        view: &View,
+    ) -> Result<(), Answer> {
         for delta in deltas.iter_mut() {
             let Some(after) = &delta.after else { continue };
             let renewed = renewed(&self.scope.kinds, after);
             let renewed = renewed.map_err(|why| {
                 let text = format!("the '{}' entity {} is no longer valid: {why}", delta.entity, delta.id);
-                unrestorable(revision, &text)
+                refused(&text)
             })?;
             self.scope.check_collision(&renewed).await?;
             delta.after = Some(Arc::new(renewed));
         }
-        check_trust(view, deltas).map_err(|why| unrestorable(revision, &why))
+        check_trust(view, deltas).map_err(|why| refused(&why))
     }
 
     /// Writes it, in one batch.
@@ -141,17 +185,11 @@ fn check_trust(view: &View, deltas: &[Delta]) -> Result<(), String> {
         return Ok(());
     }
     let changed: HashSet<(&str, &Id)> = deltas.iter().map(|delta| (delta.entity, &delta.id)).collect();
-    for (entity, config) in [("services", false), ("plugins", true)] {
+    for entity in TRUSTING {
         let kept = view.all(entity).filter(|record| !changed.contains(&(entity, &record.id)));
         let after = deltas.iter().filter(|delta| delta.entity == entity).filter_map(|delta| delta.after.as_ref());
         for record in kept.chain(after) {
-            let place = match config {
-                true => record.value.get("config").and_then(Value::as_object),
-                false => Some(&record.value),
-            };
-            let trusted = place.and_then(|place| place.get("ca_certificates")).and_then(Value::as_array);
-            let trusts = |id: &Value| id.as_str().is_some_and(|id| going.contains(id));
-            if trusted.is_some_and(|trusted| trusted.iter().any(trusts)) {
+            if trusted(record).any(|id| going.contains(id)) {
                 return Err(format!("a CA certificate that would go is still referenced by {entity}"));
             }
         }

@@ -7,7 +7,7 @@ use super::sign_in::refused;
 use crate::body::Body;
 use crate::errors;
 use crate::respond::Answer;
-use crate::scope::now;
+use crate::scope::seconds;
 use access::{SecondFactor, authenticator_url};
 use actix_web::http::header::HeaderMap;
 use schema::Errors;
@@ -36,8 +36,7 @@ pub(super) fn code(headers: &HeaderMap) -> Option<String> {
 
 /// An admin with the step of a code that has just been used, so that it counts once.
 fn used(admin: &Record, code: &str) -> Option<Record> {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds since 1970")]
-    let at = now() as u64;
+    let at = seconds().unsigned_abs();
     let after = admin.value.get("totp_step").and_then(Value::as_u64);
     let step = SecondFactor::of(admin.text("totp_secret")?)?.step(code, at, after)?;
     let mut admin = admin.clone();

@@ -1,5 +1,6 @@
 //! What the gate is given by the node's settings.
 
+use super::directory::Directory;
 use access::{Complexity, Exclusion, SessionSettings, SigningKey};
 use exchange::HttpClient;
 use exchange::http_client::NoHttp;
@@ -53,8 +54,10 @@ pub struct GateSettings {
     pub entities: bool,
     /// Header of the token.
     pub token_header: String,
-    /// Whether admins sign in with name and password.
+    /// Whether admins sign in with name and a password of their own.
     pub passwords: bool,
+    /// The directory that knows their passwords, where that is so.
+    pub directory: Option<Directory>,
     /// Header that names the admin beside a session or a password.
     pub admin_header: String,
     /// Sessions.
@@ -81,6 +84,13 @@ pub struct GateSettings {
     pub http: Arc<dyn HttpClient>,
 }
 
+impl GateSettings {
+    /// Whether admins sign in at all, with whatever password.
+    pub(super) fn signs_in(&self) -> bool {
+        self.passwords || self.directory.is_some()
+    }
+}
+
 impl Default for GateSettings {
     fn default() -> Self {
         GateSettings {
@@ -88,6 +98,7 @@ impl Default for GateSettings {
             entities: false,
             token_header: "kong-admin-token".to_owned(),
             passwords: false,
+            directory: None,
             admin_header: "kong-admin-user".to_owned(),
             session: SessionSettings::default(),
             login_attempts: Attempts::default(),

@@ -66,9 +66,9 @@ impl Sight {
 
     /// The refusal of a plan for one of these workspaces, where the one who asks may not ask about it. The path's own was
     /// decided on by the gate.
-    pub(crate) fn refused(&self, workspaces: &BTreeSet<Uuid>, here: Uuid) -> Option<Answer> {
+    pub(crate) fn refused(&self, end: &str, workspaces: &BTreeSet<Uuid>, here: Uuid) -> Option<Answer> {
         let subject = self.pass.subject.as_deref()?;
-        let path = [b"config".to_vec(), b"plan".to_vec()];
+        let path = [b"config".to_vec(), end.as_bytes().to_vec()];
         let known = self.pass.policy.as_ref().map(|policy| policy.view());
         let denied = workspaces.iter().filter(|ws| **ws != here).any(|ws| {
             // Only permissions for every workspace speak of one that is not there yet.

@@ -6,7 +6,7 @@ use super::{Call, made};
 use crate::errors;
 use crate::query;
 use crate::respond::Answer;
-use crate::scope::now;
+use crate::scope::seconds;
 use access::Cookie;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -18,6 +18,16 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2lsdmVyYmFja3NhbHQ$ZfC2c0J
 /// Refused as if the password were wrong, whatever the reason.
 pub(super) fn refused() -> Answer {
     errors::plain(401, "Invalid authentication credentials")
+}
+
+/// The admin, where this is its password.
+async fn known_here(admin: Option<Arc<Record>>, password: &str) -> Option<Arc<Record>> {
+    let hash = admin.as_ref().and_then(|admin| admin.text("password")).map(str::to_owned);
+    let approved = admin.as_ref().is_some_and(|admin| admin.value.get("status").and_then(Value::as_i64) == Some(0));
+    let known = hash.is_some() && approved && !password.is_empty();
+    let (hash, password) = (hash.unwrap_or_else(|| NOBODY.to_owned()), password.to_owned());
+    let fits = actix_web::web::block(move || access::verify(&password, &hash)).await.unwrap_or(false);
+    admin.filter(|_| known && fits)
 }
 
 impl Gate {
@@ -41,12 +51,9 @@ impl Gate {
     async fn proven(&self, name: &str, password: &str) -> Result<Arc<Record>, Answer> {
         let found = self.store.by_unique("admins", None, "username_lower", &name.into()).await;
         let admin = found.map_err(|error| errors::store(&error))?;
-        let hash = admin.as_ref().and_then(|admin| admin.text("password")).map(str::to_owned);
-        let approved = admin.as_ref().is_some_and(|admin| admin.value.get("status").and_then(Value::as_i64) == Some(0));
-        let known = hash.is_some() && approved && !password.is_empty();
-        let fits = {
-            let (hash, password) = (hash.unwrap_or_else(|| NOBODY.to_owned()), password.to_owned());
-            actix_web::web::block(move || access::verify(&password, &hash)).await.unwrap_or(false)
+        let proven = match &self.settings.directory {
+            Some(directory) => self.known_there(directory, admin.clone(), name, password).await?,
+            None => known_here(admin.clone(), password).await,
         };
         let Some(admin) = admin else { return Err(refused()) };
         let limits = self.settings.login_attempts;
@@ -54,9 +61,9 @@ impl Gate {
         if limits.limit.is_some_and(|limit| attempts.as_ref().map_or(0, |(_, count)| *count) >= limit) {
             return Err(refused());
         }
-        if known && fits {
+        if let Some(proven) = proven {
             self.forgive(attempts).await?;
-            return Ok(admin);
+            return Ok(proven);
         }
         self.count_failure(&admin, "login", limits, attempts).await?;
         Err(refused())
@@ -90,8 +97,7 @@ impl Gate {
         if limits.limit.is_none() {
             return Ok(());
         }
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let ends = (now() as i64).saturating_add(i64::try_from(limits.ttl.as_secs()).unwrap_or(i64::MAX));
+        let ends = seconds().saturating_add(i64::try_from(limits.ttl.as_secs()).unwrap_or(i64::MAX));
         let operation = match before {
             Some((record, count)) => {
                 let mut record = (*record).clone();
@@ -147,7 +153,7 @@ impl Call<'_> {
         let headers = self.request.headers();
         let mut names = headers.get_all(&gate.settings.admin_header);
         let name = names.next().and_then(|name| name.to_str().ok()).filter(|name| !name.is_empty());
-        let (Some(name), None, true) = (name, names.next(), gate.settings.passwords) else { return Err(refused()) };
+        let (Some(name), None, true) = (name, names.next(), gate.settings.signs_in()) else { return Err(refused()) };
         let Some((user, password)) = super::identify::basic(headers)? else {
             let session = gate.session(headers).await?.ok_or_else(refused)?;
             let admin = session.reference("admin").ok_or_else(refused)?;
@@ -161,10 +167,9 @@ impl Call<'_> {
         }
         let code = super::second_factor::code(headers);
         let admin = gate.sign_in(&user, &password, code.as_deref()).await?;
-        let subject = gate.subject_of(&admin, &self.policy)?;
+        let subject = gate.subject_of(&admin, &*gate.fresh_policy().await?)?;
         let secret = access::random().ok_or_else(errors::unexpected)?;
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let record = gate.new_session(&admin.id, &secret, now() as i64)?;
+        let record = gate.new_session(&admin.id, &secret, seconds())?;
         let batch = Batch {
             operations: vec![Operation::Insert(record)],
             author: subject.name.clone(),

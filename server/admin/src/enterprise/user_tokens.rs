@@ -4,10 +4,8 @@ use super::credentials::hashed;
 use super::desk::{Call, Desk};
 use crate::body::Body;
 use crate::errors;
-use crate::query::Paging;
-use crate::resource::window;
 use crate::respond::Answer;
-use crate::scope::now;
+use crate::scope::seconds;
 use access::Actions;
 use schema::Errors;
 use serde_json::{Map, Value, json};
@@ -25,12 +23,6 @@ const PREFIX: &str = "sbt_";
 
 fn wrong(field: &str, text: &str) -> Answer {
     errors::schema_violation(Errors::of(field, text))
-}
-
-fn seconds() -> i64 {
-    #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-    let seconds = now() as i64;
-    seconds
 }
 
 /// A number, which forms send as text.
@@ -92,15 +84,7 @@ impl Call<'_> {
         if !own {
             return self.listed(tokens, |token| shown(token, &user));
         }
-        let paging = Paging::read(self.query)?;
-        let (page, next) = window(&tokens, &paging, self.path);
-        let data: Vec<Value> = page.iter().map(|token| shown(token, &user).into()).collect();
-        let mut body = json!({"data": data, "next": null});
-        if let Some((offset, next)) = next {
-            body["offset"] = offset.into();
-            body["next"] = next.into();
-        }
-        Ok(Answer::json(200, &body))
+        self.paged(&tokens, |token| shown(token, &user))
     }
 
     /// The same with the name or the id of a token.

@@ -313,6 +313,61 @@ async fn a_plan_changes_nothing_and_tells_what_may_be_read() {
 }
 
 #[actix_web::test]
+async fn a_file_is_applied_as_one_revision() {
+    let state = node().await;
+    let app = crate::app!(state);
+    let gone = told!(&app, "POST", "/services", SUPER, Some(json!({"name": "gone", "host": "gone.test"})), 201);
+    let kept = told!(&app, "POST", "/services", SUPER, Some(json!({"name": "kept", "host": "old.test"})), 201);
+    told!(&app, "POST", "/services/gone/routes", SUPER, Some(json!({"name": "r", "paths": ["/x"]})), 201);
+    let before = newest(&app).await;
+    let file = json!({
+        "_format_version": "3.0",
+        "services": [{"name": "kept", "host": "new.test", "routes": [{"name": "r", "paths": ["/x"]}]}],
+        "consumers": [{"username": "c", "keyauth_credentials": [{"key": "the-secret-key"}]}],
+    });
+    let applied = told!(&app, "POST", "/config/apply", SUPER, Some(file.clone()));
+    assert_eq!(applied["id"], before + 1);
+    assert!(!applied.to_string().contains("the-secret-key"), "{applied}");
+    assert_eq!(told!(&app, "GET", "/services/kept", SUPER, None)["host"], "new.test");
+    assert_eq!(told!(&app, "GET", "/routes/r", SUPER, None)["service"]["id"], kept["id"]);
+    assert_eq!(told!(&app, "GET", "/consumers/c/key-auth", SUPER, None)["data"][0]["key"], "the-secret-key");
+    told!(&app, "GET", &format!("/services/{}", gone["id"].as_str().expect("an id")), SUPER, None, 404);
+    // A second time there is nothing to do, and no revision.
+    let again = told!(&app, "POST", "/config/apply", SUPER, Some(file.clone()));
+    assert_eq!((&again["id"], &again["changes"]), (&json!(before + 1), &json!([])));
+    let plan = told!(&app, "POST", "/config/plan", SUPER, Some(file.clone()));
+    assert_eq!(plan["summary"], json!({"create": 0, "update": 0, "delete": 0, "unchanged": 4}));
+    // And back.
+    told!(&app, "POST", &format!("/revisions/{before}/restore"), SUPER, None);
+    assert_eq!(told!(&app, "GET", "/services/gone", SUPER, None)["host"], "gone.test");
+}
+
+#[actix_web::test]
+async fn a_file_is_applied_by_who_may_do_all_of_it() {
+    let state = node().await;
+    let app = crate::app!(state);
+    told!(&app, "POST", "/workspaces", SUPER, Some(json!({"name": "team"})), 201);
+    told!(&app, "POST", "/services", SUPER, Some(json!({"name": "secret", "host": "hidden.test"})), 201);
+    user(&app, "ann", &[("*", "*", false), ("/services/secret", "delete", true)]).await;
+    let other = json!({"_format_version": "3.0", "services": [{"name": "other", "host": "o.test"}]});
+    told!(&app, "POST", "/config/apply", "ann", Some(other.clone()), 403);
+    told!(&app, "POST", "/team/config/apply", "ann", Some(other.clone()), 403);
+    told!(&app, "POST", "/config/apply", "ann", Some(json!({"_format_version": "3.0", "_workspace": "team"})), 403);
+    user(&app, "reads", &[("*", "read", false)]).await;
+    told!(&app, "POST", "/config/apply", "reads", Some(other.clone()), 403);
+    let unknown =
+        json!({"_format_version": "3.0", "_workspace": "unknown", "services": [{"name": "u", "host": "u.test"}]});
+    told!(&app, "POST", "/config/apply", SUPER, Some(unknown), 409);
+    told!(&app, "POST", "/config/apply", SUPER, Some(json!({"_format_version": "9.0"})), 400);
+    told!(&app, "GET", "/config/apply", SUPER, None, 405);
+    assert_eq!(told!(&app, "GET", "/services/secret", SUPER, None)["host"], "hidden.test");
+    told!(&app, "GET", "/services/other", SUPER, None, 404);
+    told!(&app, "POST", "/team/config/apply", SUPER, Some(other));
+    assert_eq!(told!(&app, "GET", "/team/services/other", SUPER, None)["host"], "o.test");
+    told!(&app, "GET", "/services/other", SUPER, None, 404);
+}
+
+#[actix_web::test]
 async fn a_plan_needs_no_database() {
     let (state, _) = without_database();
     let app = crate::app!(state);
@@ -330,6 +385,7 @@ async fn a_plan_needs_no_database() {
     let (_, text, _) = call(&app, "POST", "/config/plan", JSON, br#"{"_format_version": "3.0"}"#).await;
     assert_eq!(planned(text)["summary"], json!({"create": 0, "update": 0, "delete": 3, "unchanged": 0}));
     assert_eq!(call(&app, "GET", "/revisions", None, b"").await.0, 404);
+    assert_eq!(call(&app, "POST", "/config/apply", JSON, &body).await.0, 400);
 }
 
 #[actix_web::test]

@@ -5,7 +5,7 @@ use actix_web::http::Method;
 use actix_web::test as served;
 use admin::{
     AdminState, Counters, Eventually, Extension, ExtensionAnswer, ExtensionCall, ExtensionPath, HealthFault,
-    HealthView, Limits, LoadError, NodeFacts, NodeView, Parts, Publisher, Readiness,
+    HealthView, Limits, LoadError, NodeFacts, NodeView, Parts, Publisher, Readiness, RouteQuestion, Seen,
 };
 use declarative::{EMPTY_HASH, Kinds};
 use entities::{Definitions, Flavor, PluginSchema, PluginSchemas, VaultSchema, VaultSchemas};
@@ -49,6 +49,15 @@ impl NodeView for Node {
         "notice".into()
     }
     fn set_log_level(&self, _: &str, _: Duration) {}
+    fn route_match(&self, question: &RouteQuestion, seen: &Seen) -> Result<Value, String> {
+        let id = |text: &String| text.strip_prefix('/').and_then(|id| id.parse().ok());
+        Ok(json!({
+            "workspace": question.workspace,
+            "consumer": question.consumer.as_ref().map(|consumer| consumer.username.clone()),
+            "sees": id(&question.target).map(|id| seen.sees("routes", id)),
+            "all": [seen.sees_all("routes"), seen.sees_all("services")],
+        }))
+    }
     fn extensions(&self) -> Vec<Arc<dyn Extension>> {
         vec![Arc::new(Echo)]
     }
@@ -72,7 +81,12 @@ impl Extension for Echo {
             let query: Vec<String> = call.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let (method, body) = (call.method, Value::Object(call.body));
             let body = format!("{method} {} {} {body}", call.parameters.join(" "), query.join("&")).into();
-            ExtensionAnswer { status: 200, content_type: Some("text/plain; charset=UTF-8"), body }
+            ExtensionAnswer {
+                status: 200,
+                content_type: Some("text/plain; charset=UTF-8"),
+                body,
+                ..ExtensionAnswer::default()
+            }
         })
     }
 }

@@ -382,6 +382,8 @@ pub struct Proxying {
     pub allow_debug_header: bool,
     /// The router.
     pub router_flavor: RouterFlavor,
+    /// `nginx_sproxy_proxy_protocol`: TCP upstreams of `stream_listen` are told the client's address.
+    pub send_proxy_protocol: bool,
     /// When requests see a change.
     pub worker_consistency: WorkerConsistency,
     /// How often changes are looked for.
@@ -427,6 +429,7 @@ impl Proxying {
                 &[("traditional", RouterFlavor::Traditional), ("expressions", RouterFlavor::Expressions)],
                 RouterFlavor::TraditionalCompatible,
             ),
+            send_proxy_protocol: c.flag("nginx_sproxy_proxy_protocol"),
             worker_consistency: c.choice(
                 "worker_consistency",
                 &[("strict", WorkerConsistency::Strict)],

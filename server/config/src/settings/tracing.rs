@@ -76,7 +76,7 @@ impl Tracing {
         };
         Self {
             instrumentations,
-            sampling_rate: sampling_rate(c),
+            sampling_rate: sampling_rate(c, "tracing_sampling_rate"),
             endpoint: endpoint(c, around),
             request_debug: c.flag("request_debug"),
             request_debug_token: c.secret("request_debug_token"),
@@ -89,8 +89,8 @@ impl Tracing {
     }
 }
 
-fn sampling_rate(c: &mut Checker<'_>) -> f64 {
-    let name = "tracing_sampling_rate";
+/// A share of requests, 0 to 1.
+pub(super) fn sampling_rate(c: &mut Checker<'_>, name: &str) -> f64 {
     let rate = c.number(name).unwrap_or_default();
     if !(0.0..=1.0).contains(&rate) {
         c.wrong(name, format!("{name} must be between 0 and 1"), "0.01 is one request in a hundred");

@@ -20,7 +20,7 @@ pub(super) const PROPERTIES: &[Property] = &[
         "0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl reuseport backlog=16384",
         "proxy listeners: ip:port plus flags ssl http2 proxy_protocol deferred bind reuseport backlog=N ipv6only so_keepalive; off",
     ),
-    list("stream_listen", "off", "TCP/UDP listeners (flags as proxy_listen plus udp, no http2); off").later(),
+    list("stream_listen", "off", "TCP/UDP listeners (flags as proxy_listen plus udp, no http2); off"),
     list(
         "admin_listen",
         "127.0.0.1:8001 reuseport backlog=16384, 127.0.0.1:8444 http2 ssl reuseport backlog=16384",

@@ -10,7 +10,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     number("lua_max_resp_headers", "100", "response headers parsed (1..1000)"),
     number("lua_max_uri_args", "100", "query args parsed (1..1000)"),
     number("lua_max_post_args", "100", "form args parsed (1..1000)"),
-    list("pluginserver_names", "", "external plugin server names").later(),
+    list("pluginserver_names", "", "external plugin server names"),
     choice(
         "untrusted_lua",
         "sandbox",

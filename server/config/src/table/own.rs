@@ -1,9 +1,17 @@
 //! Silverback's own properties, and names of older Kong versions that still act.
 
-use crate::property::{Property, number, text};
+use crate::property::{Property, list, number, on_off, text};
 
 pub(super) const PROPERTIES: &[Property] = &[
+    number(
+        "access_log_sampling_rate",
+        "1",
+        "share of requests in the proxy's access log, 0..1; those answered with 4xx or 5xx always",
+    ),
+    on_off("log_masking", "on", "mask credentials in access logs and in what the node remembers of requests"),
+    list("log_masked_names", "", "headers and query arguments that are secret beside those that always are"),
     text("sqlite_path", "silverback.sqlite", "file of database = sqlite, relative to prefix"),
+    on_off("telemetry_history", "on", "remember requests: figures of an hour and a week, requests worth a look"),
     text("tracing_endpoint", "", "OTLP/HTTP endpoint of spans; unset: OTEL_EXPORTER_OTLP_ENDPOINT"),
 ];
 

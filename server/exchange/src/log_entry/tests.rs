@@ -188,3 +188,19 @@ fn values_are_set_as_their_mode_says() {
         Err("The key 'a.b.c' could not be used as a serialize value. Subkey 'a' is not a table. It's text".to_owned())
     );
 }
+
+#[test]
+fn sessions_have_an_entry_of_their_own() {
+    let mut exchange = exchange("/", &[], true);
+    let session =
+        crate::Session { received: 5, sent: 20, upstream_received: 21, upstream_sent: 6, ..Default::default() };
+    exchange.session = Some(Box::new(session));
+    let entry = value(&exchange);
+    assert_eq!(entry["session"], json!({ "received": 5, "sent": 20, "status": 200, "server_port": 8000 }));
+    assert_eq!(entry["upstream"], json!({ "received": 21, "sent": 6 }));
+    assert_eq!((&entry["latencies"]["kong"], entry["latencies"]["session"].is_u64()), (&json!(2), true));
+    assert_eq!((&entry["client_ip"], &entry["route"]["name"]), (&json!("10.0.0.1"), &json!("r")));
+    for absent in ["request", "response", "upstream_uri", "upstream_status", "source"] {
+        assert!(!entry.contains_key(absent), "{absent}");
+    }
+}

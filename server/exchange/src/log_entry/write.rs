@@ -3,7 +3,7 @@
 use super::entity::{ROUTES, SERVICES};
 use super::latencies::Latencies;
 use crate::form::pairs;
-use crate::{Consumer, Credential, Exchange, Headers, Try};
+use crate::{Consumer, Credential, Exchange, Headers, Session, Try};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -68,11 +68,20 @@ impl Serialize for Entry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         map(serializer, |map| {
             let exchange = self.exchange;
-            map.serialize_entry("request", &Request { exchange })?;
-            map.serialize_entry("upstream_uri", &upstream_uri(exchange))?;
-            map.serialize_entry("upstream_status", &upstream_status(exchange))?;
-            map.serialize_entry("response", &Response { exchange })?;
-            map.serialize_entry("latencies", &Spent { exchange })?;
+            match exchange.session.as_deref() {
+                Some(session) => {
+                    map.serialize_entry("session", &Sides { exchange, session })?;
+                    map.serialize_entry("upstream", &UpstreamSide { session })?;
+                    map.serialize_entry("latencies", &SessionSpent { exchange })?;
+                }
+                None => {
+                    map.serialize_entry("request", &Request { exchange })?;
+                    map.serialize_entry("upstream_uri", &upstream_uri(exchange))?;
+                    map.serialize_entry("upstream_status", &upstream_status(exchange))?;
+                    map.serialize_entry("response", &Response { exchange })?;
+                    map.serialize_entry("latencies", &Spent { exchange })?;
+                }
+            }
             if exchange.route.is_some() {
                 map.serialize_entry("tries", &Tries { exchange })?;
             }
@@ -95,7 +104,9 @@ impl Serialize for Entry<'_> {
             map.serialize_entry("client_ip", &exchange.request.client_ip())?;
             let since = exchange.timeline.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
             map.serialize_entry("started_at", &u64::try_from(since.as_millis()).unwrap_or(u64::MAX))?;
-            map.serialize_entry("source", if exchange.is_proxied() { "upstream" } else { "kong" })?;
+            if exchange.session.is_none() {
+                map.serialize_entry("source", if exchange.is_proxied() { "upstream" } else { "kong" })?;
+            }
             map.serialize_entry("workspace", &workspace)?;
             if let Some(name) = exchange.directory.workspace_name(workspace) {
                 map.serialize_entry("workspace_name", &*name)?;
@@ -145,6 +156,26 @@ object!(Spent(exchange: &'e Exchange), |this, map| {
     map.serialize_entry("proxy", &proxy.map_or(-1, i64::from))?;
     map.serialize_entry("request", &request)?;
     map.serialize_entry("receive", &receive)?;
+});
+
+object!(Sides(exchange: &'e Exchange, session: &'e Session), |this, map| {
+    if let Some(tls) = this.exchange.request.tls.as_deref() {
+        map.serialize_entry("tls", &Tls { tls })?;
+    }
+    map.serialize_entry("received", &this.session.received)?;
+    map.serialize_entry("sent", &this.session.sent)?;
+    map.serialize_entry("status", &this.exchange.response.status)?;
+    map.serialize_entry("server_port", &this.exchange.request.port)?;
+});
+
+object!(UpstreamSide(session: &'e Session), |this, map| {
+    map.serialize_entry("received", &this.session.upstream_received)?;
+    map.serialize_entry("sent", &this.session.upstream_sent)?;
+});
+
+object!(SessionSpent(exchange: &'e Exchange), |this, map| {
+    map.serialize_entry("kong", &Latencies::of(this.exchange).kong)?;
+    map.serialize_entry("session", &this.exchange.timeline.lasted().as_millis())?;
 });
 
 object!(Authenticated(credential: &'e Credential), |this, map| {

@@ -2,9 +2,10 @@
 //!
 //! They are answered on a thread of their own, which has a state like a worker's.
 
-use super::FolderError;
+use super::{FolderError, kept, table_module};
 use crate::current::{Call, Running};
 use crate::error;
+use crate::pdk::given_headers;
 use crate::phase::Phase;
 use crate::value::{self, Null};
 use crate::worker::Worker;
@@ -64,12 +65,10 @@ pub struct AdminAnswer {
     pub status: u16,
     /// The type of the body, where there is one.
     pub content_type: Option<String>,
+    /// Other headers, in order.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Bytes,
-}
-
-fn kept(text: String) -> &'static str {
-    Box::leak(text.into_boxed_str())
 }
 
 /// The paths of all plugins in folders.
@@ -88,7 +87,7 @@ pub fn paths(folders: &[String]) -> Result<Vec<AdminPath>, FolderError> {
 }
 
 fn of_plugin(lua: &Lua, plugin: &str) -> mlua::Result<Vec<AdminPath>> {
-    let Some(module) = table(lua, plugin)? else { return Ok(Vec::new()) };
+    let Some(module) = table_module(lua, plugin, "api")? else { return Ok(Vec::new()) };
     let mut paths = Vec::new();
     for pair in module.pairs::<Value, Value>() {
         let (Value::String(key), Value::Table(endpoint)) = pair? else {
@@ -123,20 +122,11 @@ fn of_plugin(lua: &Lua, plugin: &str) -> mlua::Result<Vec<AdminPath>> {
         paths.push(AdminPath {
             path: kept(format!("/{path}")),
             methods: Box::leak(found.into_boxed_slice()),
-            plugin: kept(plugin.to_owned()),
+            plugin: kept(plugin),
             key: kept(key),
         });
     }
     Ok(paths)
-}
-
-/// What a plugin's `api.lua` returns.
-fn table(lua: &Lua, plugin: &str) -> mlua::Result<Option<Table>> {
-    match super::module(lua, plugin, "api")? {
-        None => Ok(None),
-        Some(Value::Table(module)) => Ok(Some(module)),
-        Some(other) => Err(error::of(format!("it must return a table, not a {}", other.type_name()))),
-    }
 }
 
 /// The methods of a path: in `methods`, or beside each other.
@@ -181,7 +171,8 @@ pub async fn administrate(call: AdminCall) -> AdminAnswer {
 
 fn failure() -> AdminAnswer {
     let body = Bytes::from_static(b"{\"message\":\"An unexpected error occurred\"}");
-    AdminAnswer { status: 500, content_type: Some("application/json; charset=utf-8".to_owned()), body }
+    let content_type = Some("application/json; charset=utf-8".to_owned());
+    AdminAnswer { status: 500, content_type, headers: Vec::new(), body }
 }
 
 async fn answer(asked: AdminCall) -> AdminAnswer {
@@ -249,7 +240,7 @@ async fn handled(path: &AdminPath, asked: AdminCall) -> mlua::Result<AdminAnswer
     let lua = worker.lua.clone();
     crate::pdk::of_node(asked.node_id);
     let gone = || error::of("api.lua is not the one it was");
-    let endpoint: Table = table(&lua, path.plugin)?.ok_or_else(gone)?.get(path.key)?;
+    let endpoint: Table = table_module(&lua, path.plugin, "api")?.ok_or_else(gone)?.get(path.key)?;
     let methods = methods(&endpoint)?;
     let handler: Function = methods.get(asked.method.as_str())?;
     let before: Option<Function> = methods.get("before")?;
@@ -270,30 +261,38 @@ async fn handled(path: &AdminPath, asked: AdminCall) -> mlua::Result<AdminAnswer
     let mut running = Running { call: call.clone(), exchange: &mut exchange, future };
     let returned = poll_fn(|context| running.poll(context)).await;
     if let Some(answer) = call.answer.take() {
-        return Ok(finished(exchange, answer));
+        return Ok(finished(exchange, &call, answer));
     }
     match returned {
         Err(error) if !call.ended.get() => return Err(error),
         Ok(Value::Table(returned)) => {
             let status = returned.get::<Option<u16>>("status")?.unwrap_or(200);
             let body = value::to_json(&lua, &returned.get::<Value>("json")?)?;
-            return Ok(finished(exchange, Answer::json(status, body)));
+            let answer =
+                Answer { headers: given_headers(&returned.get::<Value>("headers")?)?, ..Answer::json(status, body) };
+            return Ok(finished(exchange, &call, answer));
         }
         _ => {}
     }
     let written = call.written.take();
     let status = call.remembered.status().get();
     if written.is_empty() {
-        return Ok(AdminAnswer { status: status.unwrap_or(204), ..AdminAnswer::default() });
+        return Ok(finished(exchange, &call, Answer::bytes(status.unwrap_or(204), Vec::new())));
     }
-    Ok(finished(exchange, Answer { source: Source::Exit, ..Answer::bytes(status.unwrap_or(200), written) }))
+    Ok(finished(exchange, &call, Answer { source: Source::Exit, ..Answer::bytes(status.unwrap_or(200), written) }))
 }
 
-fn finished(mut exchange: Exchange, answer: Answer) -> AdminAnswer {
+fn finished(mut exchange: Exchange, call: &Call, answer: Answer) -> AdminAnswer {
     exchange.answer(answer, &ErrorTemplates::default());
+    call.remembered.settle(&mut exchange.response.headers);
     let response = exchange.response;
     let body = response.body;
     let content_type = response.headers.get_str("content-type").map(str::to_owned);
     let content_type = content_type.filter(|_| !body.is_empty());
-    AdminAnswer { status: response.status, content_type, body }
+    let own =
+        |name: &[u8]| !name.eq_ignore_ascii_case(b"content-type") && !name.eq_ignore_ascii_case(b"content-length");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = response.headers.iter().filter(|(name, _)| own(name));
+    let headers = headers.map(|(name, value)| (text(name), text(value))).collect();
+    AdminAnswer { status: response.status, content_type, headers, body }
 }

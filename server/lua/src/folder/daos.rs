@@ -1,8 +1,8 @@
 //! A `daos.lua`: kinds of entities that a plugin brings along.
 
-use super::FolderError;
 use super::definition::Reader;
 use super::field::{flag, table, text, texts};
+use super::{FolderError, kept};
 use crate::error;
 use crate::worker::Worker;
 use entities::Entity;
@@ -19,7 +19,7 @@ const LONGEST: usize = 40;
 pub fn entities(folders: &[String]) -> Result<Vec<Entity>, FolderError> {
     let mut all = Vec::new();
     for plugin in folders {
-        let plugin = kept(plugin.clone());
+        let plugin = kept(plugin.as_str());
         let failed = |error: mlua::Error| FolderError(format!("plugin '{plugin}': daos.lua: {}", error::text(&error)));
         let worker = Worker::of_thread().map_err(failed)?;
         let mut reader = Reader { lua: &worker.lua, plugin, functions: Vec::new() };
@@ -30,11 +30,6 @@ pub fn entities(folders: &[String]) -> Result<Vec<Entity>, FolderError> {
         }
     }
     Ok(all)
-}
-
-/// The same text for as long as the process: there are as many as the plugins have.
-fn kept(text: String) -> &'static str {
-    Box::leak(text.into_boxed_str())
 }
 
 fn entity(plugin: &'static str, dao: &Table, record: Record) -> mlua::Result<Entity> {
@@ -73,11 +68,7 @@ fn entity(plugin: &'static str, dao: &Table, record: Record) -> mlua::Result<Ent
 impl Reader<'_> {
     /// The definitions of a plugin's kinds, each with its fields; none where it has no `daos.lua`.
     pub fn daos(&mut self) -> mlua::Result<Vec<(Table, Record)>> {
-        let module = match super::module(self.lua, self.plugin, "daos")? {
-            None => return Ok(Vec::new()),
-            Some(Value::Table(module)) => module,
-            Some(other) => return Err(error::of(format!("it must return a table, not a {}", other.type_name()))),
-        };
+        let Some(module) = super::table_module(self.lua, self.plugin, "daos")? else { return Ok(Vec::new()) };
         // A list; in older plugins a table by name, which has no order of its own.
         let mut daos: Vec<(String, Table)> = Vec::new();
         for pair in module.pairs::<Value, Value>() {

@@ -63,6 +63,21 @@ fn functions(lua: &Lua, plugin: &'static str) -> mlua::Result<Rc<[Function]>> {
     Ok(reader.functions.into())
 }
 
+/// The definition of a plugin whose schema is JSON: that of a plugin which is no Lua.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn of_json(plugin: &'static str, schema: &Json) -> Result<PluginSchema, super::FolderError> {
+    let read = || {
+        let worker = Worker::of_thread()?;
+        let Value::Table(schema) = value::from_json(&worker.lua, schema, Null::Absent)? else {
+            return Err(error::of("it must be an object"));
+        };
+        Reader { lua: &worker.lua, plugin, functions: Vec::new() }.schema(&schema)
+    };
+    read().map_err(|error| super::FolderError(error::text(&error)))
+}
+
 /// The definition of a plugin in a folder.
 pub fn read(lua: &Lua, plugin: &'static str) -> mlua::Result<PluginSchema> {
     Reader { lua, plugin, functions: Vec::new() }.plugin()
@@ -71,22 +86,24 @@ pub fn read(lua: &Lua, plugin: &'static str) -> mlua::Result<PluginSchema> {
 impl Reader<'_> {
     /// The plugin's own schema.
     pub fn plugin(&mut self) -> mlua::Result<PluginSchema> {
-        let schema = match super::module(self.lua, self.plugin, "schema")? {
-            Some(Value::Table(schema)) => schema,
-            Some(other) => return Err(error::of(format!("it must return a table, not a {}", other.type_name()))),
-            None => return Err(error::of(format!("no configuration schema found for plugin: {}", self.plugin))),
-        };
+        let missing = || error::of(format!("no configuration schema found for plugin: {}", self.plugin));
+        let schema = super::table_module(self.lua, self.plugin, "schema")?.ok_or_else(missing)?;
+        self.schema(&schema)
+    }
+
+    /// A plugin's schema from a table.
+    fn schema(&mut self, schema: &Table) -> mlua::Result<PluginSchema> {
         for name in ["transformations", "check", "self_check"] {
             if !schema.get::<Value>(name)?.is_nil() {
                 return Err(error::of(format!("'{name}' is not available in this gateway")));
             }
         }
-        if let Some(name) = text(&schema, "name")?
+        if let Some(name) = text(schema, "name")?
             && name != self.plugin
         {
             return Err(error::of(format!("its 'name' is '{name}', not '{}'", self.plugin)));
         }
-        let Some(list) = table(&schema, "fields")? else { return Err(error::of("it must have 'fields'")) };
+        let Some(list) = table(schema, "fields")? else { return Err(error::of("it must have 'fields'")) };
         let (mut config, mut scopes) = (None, Scopes::ALL);
         let (mut allowed, mut default) = (None, None);
         for entry in list.sequence_values::<Table>() {
@@ -117,7 +134,7 @@ impl Reader<'_> {
         if let Some(protocols) = default.as_ref().or(allowed.as_ref()) {
             made = made.default_protocols(protocols);
         }
-        for check in self.checks(&schema)? {
+        for check in self.checks(schema)? {
             made = made.check(check);
         }
         Ok(made)

@@ -1,6 +1,6 @@
 //! A `handler.lua`: its phases, called with a configuration.
 
-use super::{FolderError, definition};
+use super::{FolderError, definition, kept};
 use crate::error;
 use crate::phase::Phase;
 use crate::runner::{self, Runner};
@@ -43,7 +43,7 @@ pub fn plugin_type(name: &str) -> Result<PluginType, FolderError> {
         )));
     }
     // As long as the process: there are as many as the settings name.
-    let name: &'static str = Box::leak(name.to_owned().into_boxed_str());
+    let name = kept(name);
     let facts = facts(&worker.lua, name).map_err(failed)?;
     let schema = definition::read(&worker.lua, name)
         .map_err(|error| FolderError(format!("plugin '{name}': schema.lua: {}", error::text(&error))))?;
@@ -110,7 +110,7 @@ fn facts(lua: &Lua, name: &'static str) -> mlua::Result<Facts> {
     }
     #[expect(clippy::cast_possible_truncation, reason = "whole and within an i32")]
     let priority = priority as i32;
-    Ok(Facts { name, priority, version: Box::leak(version.into_boxed_str()), has })
+    Ok(Facts { name, priority, version: kept(version), has })
 }
 
 /// What a handler is called with: its configuration, and where that belongs.
@@ -146,7 +146,7 @@ impl Handler {
             // What these say of the response's head is done when there is one.
             (Phase::Rewrite, Phases::REWRITE.and(Phases::HEADER_FILTER)),
             (Phase::Access, Phases::ACCESS.and(Phases::HEADER_FILTER)),
-            (Phase::Response, Phases::ACCESS.and(Phases::HEADER_FILTER)),
+            (Phase::Response, Phases::ACCESS.and(Phases::RESPONSE).and(Phases::HEADER_FILTER)),
             (Phase::HeaderFilter, Phases::HEADER_FILTER),
             (Phase::BodyFilter, Phases::BODY_FILTER),
             (Phase::Log, Phases::LOG),
@@ -198,15 +198,21 @@ impl Instance for Handler {
         }
     }
 
+    fn response<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
+        runner::settle(exchange);
+        match self.facts.has(Phase::Response) {
+            true => self.runner.wait(Phase::Response, exchange, &|worker| self.bound(worker, Phase::Response)),
+            false => Step::NEXT,
+        }
+    }
+
     fn header_filter(&self, exchange: &mut Exchange) -> Flow {
         runner::settle(exchange);
-        // The whole answer is there: a response of the gateway's own has none.
-        let phase = match self.facts.has(Phase::Response) {
-            true if exchange.is_proxied() => Phase::Response,
-            _ => Phase::HeaderFilter,
-        };
-        match self.facts.has(phase) {
-            true => self.runner.head(phase, exchange, &|worker| self.bound(worker, phase)),
+        match self.facts.has(Phase::HeaderFilter) {
+            true => {
+                let make = |worker: &Worker| self.bound(worker, Phase::HeaderFilter);
+                self.runner.head(Phase::HeaderFilter, exchange, &make)
+            }
             false => Flow::Next,
         }
     }

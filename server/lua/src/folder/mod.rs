@@ -13,10 +13,11 @@ mod worker;
 pub use api::{AdminAnswer, AdminCall, AdminPath, administrate, paths as admin_paths};
 pub use configure::configured;
 pub use daos::entities;
-pub use handler::plugin_type;
+pub use definition::of_json as schema_of;
+pub use handler::{plugin_type, told};
 pub use worker::{begin, number as worker_number};
 
-use crate::settings;
+use crate::{error, settings};
 use mlua::{Function, Lua, Table, Value};
 
 /// Why a plugin cannot be loaded: a sentence that names it.
@@ -32,6 +33,20 @@ fn module(lua: &Lua, plugin: &str, part: &str) -> mlua::Result<Option<Value>> {
     }
     let require: Function = lua.globals().get("require")?;
     require.call(name).map(Some)
+}
+
+/// The same, which must be a table where it is there.
+fn table_module(lua: &Lua, plugin: &str, part: &str) -> mlua::Result<Option<Table>> {
+    match module(lua, plugin, part)? {
+        None => Ok(None),
+        Some(Value::Table(module)) => Ok(Some(module)),
+        Some(other) => Err(error::of(format!("it must return a table, not a {}", other.type_name()))),
+    }
+}
+
+/// The same text for as long as the process: there are as many as plugins in folders have.
+fn kept(text: impl Into<Box<str>>) -> &'static str {
+    Box::leak(text.into())
 }
 
 /// Whether there is a file of that module's name, or whether it is loaded already.

@@ -66,22 +66,28 @@ function events.unregister(callback, source, event, ...)
   end
 end
 
-function events.post(source, event, data, unique)
+-- What an event lacks to be told; nil where it is whole.
+local function missing(source, event)
   if type(source) ~= "string" or source == "" then
-    return nil, "source is required"
+    return "source is required"
   end
   if type(event) ~= "string" or event == "" then
-    return nil, "event is required"
+    return "event is required"
+  end
+end
+
+function events.post(source, event, data, unique)
+  local err = missing(source, event)
+  if err then
+    return nil, err
   end
   return raw.post(source, event, data, unique)
 end
 
 function events.post_local(source, event, data)
-  if type(source) ~= "string" or source == "" then
-    return nil, "source is required"
-  end
-  if type(event) ~= "string" or event == "" then
-    return nil, "event is required"
+  local err = missing(source, event)
+  if err then
+    return nil, err
   end
   tell(source, event, data, ngx.worker.pid())
   return true

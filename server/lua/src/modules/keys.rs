@@ -8,7 +8,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{self as sign, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair, UnparsedPublicKey};
 use entities::crypto::{self, KeyKind, PublicKey};
-use mlua::{AnyUserData, Lua, LuaString, MultiValue, Table, UserData, UserDataMethods, Value};
+use mlua::{AnyUserData, Lua, LuaString, MultiValue, ObjectLike, Table, UserData, UserDataMethods, Value};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -222,7 +222,7 @@ fn text_of(value: &Value) -> mlua::Result<Vec<u8>> {
     match value {
         Value::String(text) => Ok(text.as_bytes().to_vec()),
         // A digest of `resty.openssl.digest` holds what it was given.
-        Value::Table(digest) => Ok(digest.get::<LuaString>("data")?.as_bytes().to_vec()),
+        Value::Table(digest) => Ok(digest.call_method::<LuaString>("whole", ())?.as_bytes().to_vec()),
         other => Err(error::of(format!("expect a digest instance or a string, got {}", other.type_name()))),
     }
 }

@@ -3,6 +3,7 @@
 mod cjson;
 mod crypto;
 mod keys;
+mod lyaml;
 mod penlight;
 mod ssl;
 
@@ -39,9 +40,10 @@ const WRITTEN: &[(&str, &str, &str)] = &[
     ("resty.lrucache.pureffi", include_str!("../lua/resty/lrucache.lua"), ""),
     ("resty.md5", include_str!("../lua/resty/digest.lua"), "md5"),
     ("resty.openssl.cipher", include_str!("../lua/resty/openssl_cipher.lua"), ""),
-    ("resty.openssl.digest", include_str!("../lua/resty/openssl_digest.lua"), ""),
-    ("resty.openssl.hmac", include_str!("../lua/resty/openssl_hmac.lua"), ""),
+    ("resty.openssl.digest", include_str!("../lua/resty/openssl_digest.lua"), "digest"),
+    ("resty.openssl.hmac", include_str!("../lua/resty/openssl_digest.lua"), "hmac"),
     ("resty.openssl.rand", include_str!("../lua/resty/openssl_rand.lua"), ""),
+    ("resty.mlcache", include_str!("../lua/resty/mlcache.lua"), ""),
     ("resty.random", include_str!("../lua/resty/random.lua"), ""),
     ("resty.redis", include_str!("../lua/resty/redis.lua"), ""),
     ("resty.sha1", include_str!("../lua/resty/digest.lua"), "sha1"),
@@ -50,6 +52,7 @@ const WRITTEN: &[(&str, &str, &str)] = &[
     ("resty.sha384", include_str!("../lua/resty/digest.lua"), "sha384"),
     ("resty.sha512", include_str!("../lua/resty/digest.lua"), "sha512"),
     ("resty.string", include_str!("../lua/resty/string.lua"), ""),
+    ("silverback.external", include_str!("../lua/external.lua"), ""),
     ("table.clone", include_str!("../lua/table.lua"), "clone"),
     ("table.isarray", include_str!("../lua/table.lua"), "isarray"),
     ("table.isempty", include_str!("../lua/table.lua"), "isempty"),
@@ -60,6 +63,7 @@ const WRITTEN: &[(&str, &str, &str)] = &[
 const NAMES: &[&str] = &[
     "cjson",
     "cjson.safe",
+    "lyaml",
     "ngx.base64",
     "ngx.ssl",
     "resty.hmac.sha256",
@@ -114,6 +118,10 @@ pub fn module(lua: &Lua, name: &str) -> mlua::Result<Option<Value>> {
     let made = match name {
         "cjson" => Value::Table(cjson::module(lua, false)?),
         "cjson.safe" => Value::Table(cjson::module(lua, true)?),
+        "lyaml" => match lyaml::module(lua)? {
+            Some(module) => Value::Table(module),
+            None => return Ok(None),
+        },
         "ngx.base64" => Value::Table(base64url(lua)?),
         "ngx.ssl" => Value::Table(ssl::module(lua)?),
         "resty.hmac.sha256" => {

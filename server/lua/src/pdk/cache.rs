@@ -7,7 +7,8 @@ use moka::Expiry;
 use moka::ops::compute::{CompResult, Op};
 use moka::sync::Cache;
 use serde_json::Value as Json;
-use std::sync::LazyLock;
+use std::collections::VecDeque;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 /// Bytes of all entries of one cache, names included.
@@ -20,16 +21,43 @@ pub(super) fn sizes() -> std::collections::BTreeMap<String, usize> {
     let mut sizes = std::collections::BTreeMap::new();
     for (key, entry) in DICTIONARIES.iter() {
         if let Some((name, rest)) = key.split_once('\0') {
-            *sizes.entry(name.to_owned()).or_default() += rest.len() + size(&entry.value);
+            *sizes.entry(name.to_owned()).or_default() += rest.len() + entry.size();
         }
     }
     sizes
 }
 
 #[derive(Clone)]
-pub(crate) struct Entry {
-    value: Json,
+pub(super) struct Entry {
+    pub(super) held: Held,
     until: Option<Instant>,
+}
+
+/// What stands under a name.
+#[derive(Clone)]
+pub(super) enum Held {
+    /// A value.
+    One(Json),
+    /// A list of values, and the bytes of all of them. Only what has the name to itself changes it.
+    Many(Arc<Mutex<VecDeque<Json>>>, usize),
+}
+
+impl Entry {
+    /// That stays until it is taken away.
+    pub(super) fn lasting(held: Held) -> Self {
+        Self { held, until: None }
+    }
+
+    fn one(value: Json, until: Option<Instant>) -> Self {
+        Self { held: Held::One(value), until }
+    }
+
+    fn size(&self) -> usize {
+        match &self.held {
+            Held::One(value) => size(value),
+            Held::Many(_, bytes) => *bytes,
+        }
+    }
 }
 
 struct Until;
@@ -43,7 +71,8 @@ impl Expiry<String, Entry> for Until {
     }
 }
 
-fn size(json: &Json) -> usize {
+/// The bytes of a value.
+pub(super) fn size(json: &Json) -> usize {
     match json {
         Json::String(text) => text.len(),
         Json::Array(items) => items.iter().map(size).sum(),
@@ -53,14 +82,15 @@ fn size(json: &Json) -> usize {
 }
 
 fn bounded() -> Cache<String, Entry> {
-    let weight = |name: &String, entry: &Entry| u32::try_from(name.len() + size(&entry.value) + 64).unwrap_or(u32::MAX);
+    let weight = |name: &String, entry: &Entry| u32::try_from(name.len() + entry.size() + 64).unwrap_or(u32::MAX);
     Cache::builder().max_capacity(BOUND).weigher(weight).expire_after(Until).build()
 }
 
 static CACHE: LazyLock<Cache<String, Entry>> = LazyLock::new(bounded);
-static DICTIONARIES: LazyLock<Cache<String, Entry>> = LazyLock::new(bounded);
+pub(super) static DICTIONARIES: LazyLock<Cache<String, Entry>> = LazyLock::new(bounded);
 
-fn live(entry: Option<Entry>) -> Option<Entry> {
+/// An entry whose time is not over.
+pub(super) fn live(entry: Option<Entry>) -> Option<Entry> {
     entry.filter(|entry| entry.until.is_none_or(|until| until > Instant::now()))
 }
 
@@ -77,14 +107,17 @@ pub(super) fn add(lua: &Lua, kong: &Table) -> mlua::Result<()> {
         lua.create_function(|lua, key: String| {
             let Some(entry) = live(CACHE.get(&key)) else { return one(lua, false) };
             let left = entry.until.map_or(0.0, |until| until.saturating_duration_since(Instant::now()).as_secs_f64());
-            let value = value::from_json(lua, &entry.value, Null::Absent)?;
+            let value = match &entry.held {
+                Held::One(value) => value::from_json(lua, value, Null::Absent)?,
+                Held::Many(..) => Value::Nil,
+            };
             Ok(MultiValue::from_iter([Value::Boolean(true), value, Value::Number(left)]))
         })?,
     )?;
     raw.set(
         "set",
         lua.create_function(|lua, (key, value, ttl): (String, Value, Option<f64>)| {
-            CACHE.insert(key, Entry { value: value::to_json(lua, &value)?, until: until(ttl) });
+            CACHE.insert(key, Entry::one(value::to_json(lua, &value)?, until(ttl)));
             Ok(())
         })?,
     )?;
@@ -165,6 +198,7 @@ pub fn dictionary(lua: &Lua) -> mlua::Result<Table> {
             Ok(())
         })?,
     )?;
+    super::lists::add(lua, &methods)?;
     methods.set("flush_expired", lua.create_function(|_, _: MultiValue| Ok(0))?)?;
     methods.set(
         "get_keys",
@@ -186,17 +220,19 @@ fn keys(name: &str) -> Vec<String> {
     keys
 }
 
-fn named(name: &str, key: &Value) -> mlua::Result<String> {
+/// Where a dictionary's key is kept.
+pub(super) fn named(name: &str, key: &Value) -> mlua::Result<String> {
     if key.is_nil() {
         return Err(error::of("nil key"));
     }
     Ok(format!("{name}\0{}", value::text(key)?))
 }
 
-fn get(lua: &Lua, (name, key): (String, Value)) -> mlua::Result<Value> {
-    match live(DICTIONARIES.get(&named(&name, &key)?)) {
-        Some(entry) => value::from_json(lua, &entry.value, Null::Absent),
-        None => Ok(Value::Nil),
+fn get(lua: &Lua, (name, key): (String, Value)) -> mlua::Result<MultiValue> {
+    match live(DICTIONARIES.get(&named(&name, &key)?)).map(|entry| entry.held) {
+        Some(Held::One(value)) => one(lua, value::from_json(lua, &value, Null::Absent)?),
+        Some(Held::Many(..)) => value::failed(lua, "value is a list"),
+        None => one(lua, Value::Nil),
     }
 }
 
@@ -221,7 +257,7 @@ fn store(lua: &Lua, mode: Mode, name: &str, key: &Value, value: &Value, ttl: Opt
         Mode::Add if there => "exists",
         Mode::Replace if !there => "not found",
         _ => {
-            DICTIONARIES.insert(key, Entry { value: value::to_json(lua, value)?, until: until(ttl) });
+            DICTIONARIES.insert(key, Entry::one(value::to_json(lua, value)?, until(ttl)));
             return one(lua, true);
         }
     };
@@ -238,12 +274,13 @@ fn incr(
     let entry = DICTIONARIES.entry(key).and_compute_with(|found| {
         let found = live(found.map(moka::Entry::into_value));
         let (begin, until) = match (&found, init) {
-            (Some(entry), _) => (entry.value.as_f64(), entry.until),
+            (Some(Entry { held: Held::One(value), until }), _) => (value.as_f64(), *until),
+            (Some(_), _) => (None, None),
             (None, Some(init)) => (Some(init), until(ttl)),
             (None, None) => return Op::Nop,
         };
         match begin {
-            Some(begin) => Op::Put(Entry { value: Json::from(begin + step), until }),
+            Some(begin) => Op::Put(Entry::one(Json::from(begin + step), until)),
             None => {
                 refused = "not a number";
                 Op::Nop
@@ -251,9 +288,10 @@ fn incr(
         }
     });
     match entry {
-        CompResult::Inserted(entry) | CompResult::ReplacedWith(entry) => {
-            one(lua, entry.into_value().value.as_f64().unwrap_or_default())
-        }
+        CompResult::Inserted(entry) | CompResult::ReplacedWith(entry) => match entry.into_value().held {
+            Held::One(value) => one(lua, value.as_f64().unwrap_or_default()),
+            Held::Many(..) => value::failed(lua, refused),
+        },
         _ => value::failed(lua, refused),
     }
 }

@@ -4,12 +4,14 @@ mod cache;
 mod client;
 mod client_tls;
 mod facts;
+mod lists;
 mod log;
 mod names;
 mod request;
 mod response;
 mod service;
 mod statistics;
+mod telemetry;
 mod tracing;
 mod upstream_response;
 mod upstream_tls;
@@ -29,7 +31,7 @@ pub use statistics::{Connections, set_connections};
 use crate::current::check;
 use crate::error;
 use crate::phase::Phases;
-use mlua::{Lua, MultiValue, Table};
+use mlua::{Lua, Table};
 
 /// Parts of the kit that this gateway does not have.
 const ABSENT: &[&str] = &["cluster_events", "jwe", "websocket", "enterprise"];
@@ -54,14 +56,7 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
     tracing::add(lua, &kong)?;
     kong.set("_events", crate::events::table(lua)?)?;
     kong.set("_log_phase", lua.create_function(|_, ()| check(Phases::LOG))?)?;
-    let telemetry = lua.create_table()?;
-    telemetry.set(
-        "log",
-        lua.create_function(|_, _: MultiValue| {
-            Err::<(), _>(error::of("kong.telemetry.log is not available in this gateway: see the plugin opentelemetry"))
-        })?,
-    )?;
-    kong.set("telemetry", telemetry)?;
+    telemetry::add(lua, &kong)?;
     kong.set("_db", crate::database::table(lua)?)?;
     let metatable = lua.create_table()?;
     metatable.set(

@@ -201,7 +201,7 @@ pub fn exit<T>(answer: Answer) -> mlua::Result<T> {
     Err(error::of("exit"))
 }
 
-/// The lines of an answer, by a table of names; those of the length are left out.
+/// Header lines of a table; without the length, which is that of the body.
 pub fn given_headers(headers: &Value) -> mlua::Result<Vec<(Cow<'static, str>, Vec<u8>)>> {
     let mut lines: Vec<(Cow<'static, str>, Vec<u8>)> = Vec::new();
     match headers {
@@ -217,7 +217,6 @@ pub fn given_headers(headers: &Value) -> mlua::Result<Vec<(Cow<'static, str>, Ve
         }
         _ => return Err(error::of("headers must be a nil or table")),
     }
-    // The length is that of the body.
     lines.retain(|(name, _)| !name.eq_ignore_ascii_case("content-length"));
     Ok(lines)
 }

@@ -30,7 +30,7 @@ pub struct FileLog {
 impl Plugin for FileLog {
     const NAME: &'static str = "file-log";
     const PRIORITY: i32 = 9;
-    const PHASES: Phases = Phases::LOG;
+    const PHASES: Phases = Phases::LOG.and(Phases::SESSION);
     type Config = Config;
 
     fn schema() -> PluginSchema {

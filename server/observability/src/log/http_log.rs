@@ -95,7 +95,7 @@ pub struct HttpLog {
 impl Plugin for HttpLog {
     const NAME: &'static str = "http-log";
     const PRIORITY: i32 = 12;
-    const PHASES: Phases = Phases::LOG;
+    const PHASES: Phases = Phases::LOG.and(Phases::SESSION);
     type Config = Config;
 
     fn schema() -> PluginSchema {

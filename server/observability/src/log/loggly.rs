@@ -65,7 +65,7 @@ pub struct Loggly {
 impl Plugin for Loggly {
     const NAME: &'static str = "loggly";
     const PRIORITY: i32 = 6;
-    const PHASES: Phases = Phases::LOG;
+    const PHASES: Phases = Phases::LOG.and(Phases::SESSION);
     type Config = Config;
 
     fn schema() -> PluginSchema {

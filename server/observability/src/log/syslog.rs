@@ -99,7 +99,7 @@ pub struct Syslog {
 impl Plugin for Syslog {
     const NAME: &'static str = "syslog";
     const PRIORITY: i32 = 4;
-    const PHASES: Phases = Phases::LOG;
+    const PHASES: Phases = Phases::LOG.and(Phases::SESSION);
     type Config = Config;
 
     fn schema() -> PluginSchema {

@@ -42,7 +42,7 @@ pub struct TcpLog {
 impl Plugin for TcpLog {
     const NAME: &'static str = "tcp-log";
     const PRIORITY: i32 = 7;
-    const PHASES: Phases = Phases::LOG;
+    const PHASES: Phases = Phases::LOG.and(Phases::SESSION);
     type Config = Config;
 
     fn schema() -> PluginSchema {

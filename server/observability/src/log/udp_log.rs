@@ -33,7 +33,7 @@ pub struct UdpLog {
 impl Plugin for UdpLog {
     const NAME: &'static str = "udp-log";
     const PRIORITY: i32 = 8;
-    const PHASES: Phases = Phases::LOG;
+    const PHASES: Phases = Phases::LOG.and(Phases::SESSION);
     type Config = Config;
 
     fn schema() -> PluginSchema {

@@ -134,6 +134,9 @@ fn render(node: &NodeFigures, sums: &Sums) -> String {
     text.series("kong_node_info", &[id, ("version", schema::KONG_VERSION)], 1);
     let help = "Total latency incurred during requests for each service/route in Kong";
     text.histogram(("kong_request_latency_ms", help), &times(2));
+    let help = "latency stream session, for each service/route in Kong";
+    text.histogram(("kong_session_duration_ms", help), &sums.durations.iter().collect::<Vec<_>>());
+    sessions(&mut text, sums);
     let help = "Latency added by upstream response for each service/route in Kong";
     text.histogram(("kong_upstream_latency_ms", help), &times(1));
     targets(&mut text, node);
@@ -187,6 +190,24 @@ fn answers(text: &mut Text, sums: &Sums) {
             ("source", if *proxied { "service" } else { "kong" }),
             ("workspace", &place.workspace),
             ("consumer", consumer),
+        ];
+        text.series(name, &labels, count);
+    }
+}
+
+fn sessions(text: &mut Text, sums: &Sums) {
+    if sums.sessions.is_empty() {
+        return;
+    }
+    let name = "kong_stream_sessions_total";
+    text.metric(name, "Stream status codes per service/route in Kong", "counter");
+    for ((place, status, reached), count) in &sums.sessions {
+        let labels = [
+            ("service", &*place.service),
+            ("route", &place.route),
+            ("code", &status.to_string()),
+            ("source", if *reached { "service" } else { "kong" }),
+            ("workspace", &place.workspace),
         ];
         text.series(name, &labels, count);
     }
@@ -263,6 +284,24 @@ mod tests {
         ] {
             assert!(text.lines().any(|known| known == line), "{line}\n{text}");
         }
+    }
+
+    #[test]
+    fn sessions_are_no_requests() {
+        let all = json!({ "status_code_metrics": true, "latency_metrics": true, "bandwidth_metrics": true });
+        let plugin = plugin::<Prometheus>(all, &Shelf::default());
+        let mut exchange = exchange("/", &[]);
+        exchange.service = Some(entity(json!({ "host": "sessions.test" })));
+        exchange.session = Some(Box::default());
+        Plugin::log(&plugin, &exchange);
+        let shown = shown();
+        for line in [
+            r#"kong_stream_sessions_total{service="sessions.test",route="r",code="200",source="service",workspace="default"} 1"#,
+            r#"kong_session_duration_ms_count{service="sessions.test",route="r",workspace="default"} 1"#,
+        ] {
+            assert!(shown.contains(line), "{line}\n{shown}");
+        }
+        assert_eq!(shown.matches("kong_http_requests_total{service=\"sessions.test\"").count(), 0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `prometheus`: what requests do, as metrics.
 
-use super::series::{Recorded, record};
+use super::series::{Recorded, record, record_session};
 use entities::PluginSchema;
 use exchange::{About, Exchange, Phases, Plugin, Services};
 use schema::Schema;
@@ -35,7 +35,7 @@ pub struct Prometheus(Recorded);
 impl Plugin for Prometheus {
     const NAME: &'static str = "prometheus";
     const PRIORITY: i32 = 13;
-    const PHASES: Phases = Phases::LOG;
+    const PHASES: Phases = Phases::LOG.and(Phases::SESSION);
     type Config = Config;
 
     fn schema() -> PluginSchema {
@@ -54,7 +54,9 @@ impl Plugin for Prometheus {
 
     fn log(&self, exchange: &Exchange) {
         let Recorded { answers, times, bytes, .. } = self.0;
-        if answers || times || bytes {
+        if exchange.session.is_some() {
+            record_session(exchange, self.0);
+        } else if answers || times || bytes {
             record(exchange, self.0);
         }
     }

@@ -72,6 +72,21 @@ struct Shard {
     answers: HashMap<Answers, Arc<AtomicU64>>,
     bytes: HashMap<(Place, Arc<str>), Arc<Bytes>>,
     times: HashMap<Place, Arc<Times>>,
+    sessions: HashMap<Sessions, Arc<AtomicU64>>,
+    durations: HashMap<Place, Arc<Duration>>,
+}
+
+/// Sessions of the stream subsystem: place, status, whether an upstream was reached.
+type Sessions = (Place, u16, bool);
+
+/// How long sessions of a place lasted.
+#[derive(Debug)]
+struct Duration(Histogram);
+
+impl Default for Duration {
+    fn default() -> Self {
+        Self(Histogram::new(BUCKETS))
+    }
 }
 
 static SHARDS: Mutex<Vec<Arc<Mutex<Shard>>>> = Mutex::new(Vec::new());
@@ -176,6 +191,25 @@ pub fn record(exchange: &Exchange, what: Recorded) {
     });
 }
 
+/// Records a session of the stream subsystem that is over; one without a Route is not. Sessions are fewer than requests:
+/// their series are looked up each time.
+pub fn record_session(exchange: &Exchange, what: Recorded) {
+    let Some(route) = &exchange.route else { return };
+    let place = Place::of(exchange, route);
+    let status = exchange.response.status;
+    LOCAL.with_borrow(|local| {
+        let mut shard = lock(&local.shard);
+        if what.answers {
+            let key = (place.clone(), status, status == 200);
+            add(&series(&mut shard.sessions, key, |key| (Place::other(), key.1, key.2)), 1);
+        }
+        if what.times {
+            let lasted = u32::try_from(exchange.timeline.lasted().as_millis()).unwrap_or(u32::MAX);
+            series(&mut shard.durations, place, |_| Place::other()).0.note(lasted);
+        }
+    });
+}
+
 impl Known {
     fn of(
         exchange: &Exchange,
@@ -205,6 +239,10 @@ pub struct Sums {
     pub bytes: BTreeMap<(Place, Arc<str>), [u64; 2]>,
     /// Latencies: in the gateway, of upstreams, altogether.
     pub times: BTreeMap<Place, [Summed; 3]>,
+    /// Sessions of the stream subsystem.
+    pub sessions: BTreeMap<Sessions, u64>,
+    /// How long they lasted.
+    pub durations: BTreeMap<Place, Summed>,
     /// Series that were folded into others.
     pub folded: u64,
 }
@@ -222,6 +260,12 @@ pub fn sums() -> Sums {
             let [ingress, egress] = sums.bytes.entry(key.clone()).or_default();
             *ingress += bytes.ingress.load(Relaxed);
             *egress += bytes.egress.load(Relaxed);
+        }
+        for (key, count) in &shard.sessions {
+            *sums.sessions.entry(key.clone()).or_default() += count.load(Relaxed);
+        }
+        for (place, duration) in &shard.durations {
+            duration.0.add_to(sums.durations.entry(place.clone()).or_default());
         }
         for (place, times) in &shard.times {
             let sum = sums.times.entry(place.clone()).or_default();

@@ -4,7 +4,7 @@
 use super::chunked::{Piece, write_end, write_size};
 use super::head::{BodyFraming, Search};
 use super::write::Length;
-use crate::buffers::BUFFER_SIZE;
+use crate::buffers::{BUFFER_SIZE, COPY_LIMIT};
 use crate::stream::ClientStream;
 use crate::sweep::Deadline;
 use crate::worker::Worker;
@@ -18,9 +18,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, ReadBuf};
-
-/// What is copied behind a head so that both go out in one plain write; larger pieces go out beside it.
-const COPY_LIMIT: usize = 16 * 1024;
 
 /// What a client may send ahead (pipelining) while its request is worked on, in bytes.
 const AHEAD_LIMIT: usize = 16 * 1024;

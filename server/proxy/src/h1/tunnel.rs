@@ -15,6 +15,15 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
+/// Bytes that went through a tunnel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub from_client: u64,
+    pub to_upstream: u64,
+    pub from_upstream: u64,
+    pub to_client: u64,
+}
+
 /// Bytes both ways between a client and an upstream.
 pub(crate) struct Tunnel {
     up: Direction,
@@ -33,7 +42,18 @@ impl Tunnel {
         self.down.moved
     }
 
-    /// Passes bytes; ready when both sides have ended, one has failed, or nothing moved for `idle`.
+    /// Bytes so far.
+    pub fn moved(&self) -> Moved {
+        Moved {
+            from_client: self.up.moved + self.up.buffer.len() as u64,
+            to_upstream: self.up.moved,
+            from_upstream: self.down.moved + self.down.buffer.len() as u64,
+            to_client: self.down.moved,
+        }
+    }
+
+    /// Passes bytes; ready when both sides have ended, one has failed, or nothing moved for `idle`. Tells whether neither
+    /// side has failed.
     pub fn poll<C, U>(
         &mut self,
         context: &mut Context<'_>,
@@ -41,7 +61,7 @@ impl Tunnel {
         upstream: &mut U,
         deadline: &Deadline,
         idle: Duration,
-    ) -> Poll<()>
+    ) -> Poll<bool>
     where
         C: AsyncRead + AsyncWrite + Unpin,
         U: AsyncRead + AsyncWrite + Unpin,
@@ -49,17 +69,17 @@ impl Tunnel {
         let up = self.up.poll(context, client, upstream);
         let down = self.down.poll(context, upstream, client);
         if matches!(up, Poll::Ready(Err(_))) || matches!(down, Poll::Ready(Err(_))) {
-            return Poll::Ready(());
+            return Poll::Ready(false);
         }
         if up.is_ready() && down.is_ready() {
-            return Poll::Ready(());
+            return Poll::Ready(true);
         }
         let moved = self.up.moved + self.down.moved;
         if moved != self.seen {
             self.seen = moved;
             deadline.arm(idle);
         } else if deadline.expired() {
-            return Poll::Ready(());
+            return Poll::Ready(true);
         }
         Poll::Pending
     }

@@ -59,7 +59,8 @@ impl HealthChecker {
         if let Some(timer) = self.timer.take() {
             context.cancel_future(timer);
         }
-        if !self.peers.setup().probes() {
+        // It was started for a node that may probe so.
+        if !self.peers.setup().probes(true) {
             return;
         }
         for address in self.schedule.due(&self.balancer, self.peers.now()) {

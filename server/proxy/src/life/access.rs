@@ -6,12 +6,12 @@ use exchange::{Answer, Exchange, Flow, Phases};
 use snapshot::Chain;
 
 /// Chooses the configurations of a chain without running their access.
-pub(super) fn collect<'s>(chain: &'s Chain, exchange: &Exchange, collected: &mut Collected<'s>) {
+pub(crate) fn collect<'s>(chain: &'s Chain, exchange: &Exchange, collected: &mut Collected<'s>) {
     collected.extend(chain.slots().iter().filter_map(|slot| slot.choose(&exchange.identity)));
 }
 
 /// Runs the access phase of a chain. After an answer the rest is chosen, but not run.
-pub(super) async fn run<'s>(
+pub(crate) async fn run<'s>(
     chain: &'s Chain,
     exchange: &mut Exchange,
     collected: &mut Collected<'s>,
@@ -34,12 +34,12 @@ pub(super) async fn run<'s>(
 }
 
 /// When a plugin's call begins, where calls are noted one by one.
-pub(super) fn begin(exchange: &Exchange) -> u32 {
+pub(crate) fn begin(exchange: &Exchange) -> u32 {
     if exchange.timeline.detail { exchange.timeline.now() } else { 0 }
 }
 
 /// Notes a plugin's call that began then, where calls are noted one by one.
-pub(super) fn note(exchange: &mut Exchange, plugin: &'static str, phase: &'static str, start: u32) {
+pub(crate) fn note(exchange: &mut Exchange, plugin: &'static str, phase: &'static str, start: u32) {
     if exchange.timeline.detail {
         let end = exchange.timeline.now();
         exchange.timeline.calls.push(PluginCall { plugin, phase, start, end });

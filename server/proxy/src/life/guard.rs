@@ -11,7 +11,7 @@ use std::task::Poll;
 
 /// Calls a plugin; `None` where it panics.
 #[inline]
-pub(super) fn call<T>(plugin: &'static str, phase: &'static str, run: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn call<T>(plugin: &'static str, phase: &'static str, run: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| tracing::error!(plugin, phase, "a plugin panicked")).ok()
 }
 

@@ -1,17 +1,17 @@
 //! The life of an Exchange: rewrite, route, access, balance and send, response, log. Knows no protocol of the client's
 //! side; see [`Client`].
 
-mod access;
+pub(crate) mod access;
 mod client;
 mod forward;
 mod gather;
-mod guard;
+pub(crate) mod guard;
 mod hashing;
 mod multiplexed;
-mod peer;
+pub(crate) mod peer;
 mod relay;
 mod respond;
-mod routed;
+pub(crate) mod routed;
 
 pub use client::Client;
 
@@ -56,8 +56,12 @@ pub async fn live<C: Client>(client: &mut C, exchange: &mut Exchange, refused: O
     if let Some(tracer) = &worker.shared.tracer {
         tracer.begin(exchange);
     }
-    exchange.timeline.exact =
-        worker.shared.observer.is_some() || exchange.trace.as_ref().is_some_and(|trace| trace.sampled);
+    if let Some(watcher) = &worker.watcher {
+        watcher.borrow_mut().begin(exchange);
+    }
+    exchange.timeline.exact = worker.shared.observer.is_some()
+        || exchange.timeline.watched
+        || exchange.trace.as_ref().is_some_and(|trace| trace.sampled);
     let mut collected = Collected::new();
     let next = match refused {
         Some(refusal) => {
@@ -92,6 +96,9 @@ pub async fn live<C: Client>(client: &mut C, exchange: &mut Exchange, refused: O
     if let Some(tracer) = &worker.shared.tracer {
         tracer.finished(exchange);
     }
+    if let Some(watcher) = &worker.watcher {
+        watcher.borrow_mut().finished(exchange);
+    }
 }
 
 /// Rewrite, routing and access.
@@ -107,7 +114,7 @@ async fn before<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot, collected: 
     }
     let Some(route) = routed::find(exchange, snapshot) else {
         access::collect(snapshot.global_chain(), exchange, collected);
-        return Next::Answer(Box::new(Answer::error(404, "no Route matched with those values")));
+        return Next::Answer(Box::new(routed::nothing()));
     };
     let chain: &Chain = &route.chain;
     if let Some(answer) = routed::refuse(route, exchange) {
@@ -126,7 +133,7 @@ async fn before<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot, collected: 
     }
     match &route.service {
         Some(service) => Next::Ask(route, service),
-        None => Next::Answer(Box::new(Answer::error(503, "no Service found with those values"))),
+        None => Next::Answer(Box::new(routed::no_service())),
     }
 }
 

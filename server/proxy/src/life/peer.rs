@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Who can be asked for a request.
-pub(super) enum Peers {
+pub(crate) enum Peers {
     /// The Targets of an Upstream.
     Balanced(Box<Balanced>),
     /// One address.
@@ -22,7 +22,7 @@ pub(super) enum Peers {
     Named(Arc<Found>),
 }
 
-pub(super) struct Balanced {
+pub(crate) struct Balanced {
     upstream: Arc<CompiledUpstream>,
     targets: Arc<Targets>,
     /// The balancer of the moment, for all tries of the request.
@@ -33,7 +33,7 @@ pub(super) struct Balanced {
 }
 
 /// One of them.
-pub(super) struct Peer {
+pub(crate) struct Peer {
     pub address: SocketAddr,
     /// The Target's address with its health.
     pub target: Option<Arc<Address>>,

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::forward::Upstream;
-use super::respond::{add_headers, body_filter, filters_bodies, header_filter, whole};
+use super::respond::{add_headers, body_filter, filters_bodies, header_filter, response, whole};
 use super::{Collected, End};
 use crate::h1::head::content_length;
 use crate::h1::names::{self, Name};
@@ -41,7 +41,7 @@ pub(super) async fn respond<C: Client>(
     if exchange.response.status == 101 {
         return Box::pin(switch(client, exchange, wire, service, collected, worker)).await;
     }
-    if exchange.buffer_response && !exchange.response.status.eq(&204) {
+    if exchange.buffer_response {
         return Box::pin(buffered(client, exchange, wire, service, collected, worker)).await;
     }
     if header_filter(exchange, collected, worker) {
@@ -280,6 +280,9 @@ async fn buffered<C: Client>(
         }
         Err(0) => return End::Gone,
         Err(status) => exchange.answer(Answer::page(status), &worker.settings.errors),
+    }
+    if exchange.is_proxied() {
+        response(exchange, collected, worker).await;
     }
     header_filter(exchange, collected, worker);
     whole(client, exchange, true, collected, worker).await

@@ -28,6 +28,21 @@ pub(super) async fn made<C: Client>(
     whole(client, exchange, proxied, collected, worker).await
 }
 
+/// Runs response, for an upstream's answer that is held back. What a plugin answers takes its place, and ends the phase.
+pub(super) async fn response(exchange: &mut Exchange, collected: &Collected<'_>, worker: &Worker) {
+    for instance in collected {
+        if !instance.phases().has(Phases::RESPONSE) {
+            continue;
+        }
+        let start = access::begin(exchange);
+        let flow = guard::step(instance.name(), "response", || instance.response(exchange)).await;
+        access::note(exchange, instance.name(), "response", start);
+        if let Flow::Answer(answer) = flow {
+            return exchange.answer(*answer, &worker.settings.errors);
+        }
+    }
+}
+
 /// Runs header_filter. An answer from a plugin takes the response's place, and ends the phase. True where it did.
 pub(super) fn header_filter(exchange: &mut Exchange, collected: &Collected<'_>, worker: &Worker) -> bool {
     for instance in collected {

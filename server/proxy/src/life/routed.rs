@@ -5,7 +5,7 @@ use exchange::{Answer, Exchange, Scheme, Stamp, Version};
 use snapshot::{CompiledRoute, Found, Snapshot};
 
 /// Finds the Route and fills in what follows from it.
-pub(super) fn find<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot) -> Option<&'s CompiledRoute> {
+pub(crate) fn find<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot) -> Option<&'s CompiledRoute> {
     let found = snapshot.find(&exchange.request);
     match snapshot.global_chain().rewrite() {
         [] => exchange.timeline.mark_near(Stamp::Routed, Stamp::Parsed),
@@ -40,8 +40,18 @@ pub(super) fn find<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot) -> Optio
     Some(route)
 }
 
+/// The answer where no Route was found.
+pub(crate) fn nothing() -> Answer {
+    Answer::error(404, "no Route matched with those values")
+}
+
+/// The answer where the Route has no Service and no plugin has answered.
+pub(crate) fn no_service() -> Answer {
+    Answer::error(503, "no Service found with those values")
+}
+
 /// The answer to a request in a protocol that its Route does not take.
-pub(super) fn refuse(route: &CompiledRoute, exchange: &Exchange) -> Option<Answer> {
+pub(crate) fn refuse(route: &CompiledRoute, exchange: &Exchange) -> Option<Answer> {
     let request = &exchange.request;
     let protocols = route.protocols;
     if protocols.is_grpc() {

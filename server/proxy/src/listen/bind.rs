@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Where a listener is bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// An address and port; port 0 takes any free one.
+    /// An address and port, of TCP or UDP; port 0 takes any free one.
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
@@ -58,6 +58,8 @@ pub struct Listener {
     pub ipv6only: Option<bool>,
     /// `so_keepalive`
     pub keep_alive: Option<KeepAlive>,
+    /// Datagrams instead of connections.
+    pub udp: bool,
     /// Port that requests are told (`port_maps`); `None` = the socket's own.
     pub shown_port: Option<u16>,
 }
@@ -73,6 +75,7 @@ impl Listener {
             backlog: None,
             ipv6only: None,
             keep_alive: None,
+            udp: false,
             shown_port: None,
         }
     }
@@ -101,13 +104,14 @@ fn reason(error: &io::Error) -> String {
 /// A listener with its socket, which takes connections into its queue already.
 #[derive(Debug)]
 pub struct Bound {
-    pub(super) listener: Listener,
-    pub(super) socket: Bind,
+    pub(crate) listener: Listener,
+    pub(crate) socket: Bind,
 }
 
 #[derive(Debug)]
-pub(super) enum Bind {
+pub(crate) enum Bind {
     Tcp(std::net::TcpListener),
+    Udp(std::net::UdpSocket),
     Unix(UnixListener),
 }
 
@@ -116,6 +120,7 @@ impl Bound {
     pub fn address(&self) -> Option<SocketAddr> {
         match &self.socket {
             Bind::Tcp(socket) => socket.local_addr().ok(),
+            Bind::Udp(socket) => socket.local_addr().ok(),
             Bind::Unix(_) => None,
         }
     }
@@ -124,7 +129,7 @@ impl Bound {
     pub fn into_tcp(self) -> Option<std::net::TcpListener> {
         match self.socket {
             Bind::Tcp(socket) => Some(socket),
-            Bind::Unix(_) => None,
+            Bind::Udp(_) | Bind::Unix(_) => None,
         }
     }
 
@@ -141,6 +146,7 @@ const BACKLOG: u32 = 511;
 pub fn bind(listeners: &[Listener]) -> Result<Vec<Bound>, BindError> {
     let one = |listener: &Listener| {
         let socket = match &listener.place {
+            Place::Tcp(address) if listener.udp => udp(*address, listener).map(Bind::Udp),
             Place::Tcp(address) => tcp(*address, listener).map(Bind::Tcp),
             Place::Unix(path) => unix(path).map(Bind::Unix),
         };
@@ -165,6 +171,16 @@ fn tcp(address: SocketAddr, listener: &Listener) -> io::Result<std::net::TcpList
     }
     socket.bind(&SockAddr::from(address))?;
     socket.listen(i32::try_from(listener.backlog.unwrap_or(BACKLOG)).unwrap_or(i32::MAX))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn udp(address: SocketAddr, listener: &Listener) -> io::Result<std::net::UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(listener.ipv6only.unwrap_or(true))?;
+    }
+    socket.bind(&SockAddr::from(address))?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }

@@ -6,6 +6,8 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bind::Bind;
 pub use bind::{BindError, Bound, KeepAlive, Listener, Place, bind};
+pub(crate) use proxy_protocol::read as read_proxy_header;
 pub use proxy_protocol::{ProxyError, ProxyHeader};
-pub use server::{Listening, Options, Serve, start};
+pub use server::{Listening, Options, Serve, Streams, start, start_with};

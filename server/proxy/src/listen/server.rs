@@ -2,9 +2,11 @@
 
 use super::bind::{Bind, Bound};
 use super::proxy_protocol;
+use crate::session::{self, Sessions};
 use crate::stream::ClientStream;
 use crate::tls::Acceptor;
 use crate::worker::{Ends, ListenerContext};
+use actix_rt::Arbiter;
 use actix_server::{Server, ServerHandle};
 use actix_service::fn_service;
 use exchange::Scheme;
@@ -43,23 +45,52 @@ const MOST_CONNECTIONS: usize = 1 << 20;
 
 /// Listeners that are served.
 pub struct Listening {
-    handle: ServerHandle,
+    handle: Option<ServerHandle>,
+    /// The thread of UDP listeners.
+    udp: Option<Arbiter>,
+}
+
+/// Listeners of the stream subsystem, and what serves them.
+pub struct Streams {
+    /// Their sockets.
+    pub bound: Vec<Bound>,
+    /// Serves them.
+    pub sessions: Sessions,
 }
 
 impl Listening {
     /// Takes no more connections. Gracefully: waits for those there are, as long as [`Options::patience`] (whoever
     /// serves them must end the idle ones). Else drops them.
     pub async fn stop(&self, gracefully: bool) {
-        self.handle.stop(gracefully).await;
+        if let Some(handle) = &self.handle {
+            handle.stop(gracefully).await;
+        }
+        if let Some(udp) = &self.udp {
+            udp.stop();
+        }
     }
 }
 
 /// Begins to serve. The second value ends when everything has stopped; someone must await it. Nothing to listen on is
 /// an error.
 pub fn start<S: Serve>(bound: Vec<Bound>, options: &Options, serve: S) -> io::Result<(Listening, Server)> {
-    if bound.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no listener"));
+    let (listening, server) = start_with(bound, None, options, serve)?;
+    match server {
+        Some(server) => Ok((listening, server)),
+        None => Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no listener")),
     }
+}
+
+/// The same, with listeners of the stream subsystem beside, on the same workers. UDP has a thread of its own; the second
+/// value is `None` where there is nothing else.
+pub fn start_with<S: Serve>(
+    bound: Vec<Bound>,
+    streams: Option<Streams>,
+    options: &Options,
+    serve: S,
+) -> io::Result<(Listening, Option<Server>)> {
+    let connects = |bound: &[Bound]| bound.iter().any(|bound| !bound.listener.udp);
+    let any = connects(&bound) || streams.as_ref().is_some_and(|streams| connects(&streams.bound));
     let mut server = Server::build()
         .workers(options.workers.clamp(1, 512))
         .max_concurrent_connections(MOST_CONNECTIONS)
@@ -71,7 +102,7 @@ pub fn start<S: Serve>(bound: Vec<Bound>, options: &Options, serve: S) -> io::Re
         let name = listener.place.to_string();
         let port = match &socket {
             Bind::Tcp(socket) => socket.local_addr()?.port(),
-            Bind::Unix(_) => 0,
+            Bind::Udp(_) | Bind::Unix(_) => 0,
         };
         let scheme = if listener.ssl { Scheme::Https } else { Scheme::Http };
         let door = Door {
@@ -97,6 +128,9 @@ pub fn start<S: Serve>(bound: Vec<Bound>, options: &Options, serve: S) -> io::Re
                     }
                 })
             })?,
+            Bind::Udp(_) => {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "HTTP is not served over datagrams"));
+            }
             Bind::Unix(socket) => server.listen_uds(name, socket, move || {
                 door.serve.begin();
                 let door = door.clone();
@@ -110,8 +144,14 @@ pub fn start<S: Serve>(bound: Vec<Bound>, options: &Options, serve: S) -> io::Re
             })?,
         };
     }
-    let server = server.run();
-    Ok((Listening { handle: server.handle() }, server))
+    let mut udp = None;
+    if let Some(Streams { bound, sessions }) = streams {
+        let (datagrams, connections): (Vec<_>, Vec<_>) = bound.into_iter().partition(|bound| bound.listener.udp);
+        server = session::add(server, connections, &sessions)?;
+        udp = session::begin_udp(datagrams, &sessions);
+    }
+    let server = any.then(|| server.run());
+    Ok((Listening { handle: server.as_ref().map(Server::handle), udp }, server))
 }
 
 /// What a connection passes before it is served.

@@ -1,6 +1,7 @@
 //! What an Upstream's record says, read once.
 
 use balancer::hash::{HashOn, HashPlan};
+use balancer::health::Subsystem;
 use balancer::{Algorithm, HealthConfig};
 use serde::Deserialize;
 use snapshot::CompiledUpstream;
@@ -112,9 +113,11 @@ impl Setup {
         }
     }
 
-    /// Whether its Targets are probed: an interval is set, and the type is one of HTTP.
-    pub fn probes(&self) -> bool {
-        self.health.probes() && self.health.active.runs_in(balancer::health::Subsystem::Http)
+    /// Whether its Targets are probed: an interval is set, and the type is one of HTTP, or of streams where the node
+    /// has listeners for them.
+    pub fn probes(&self, streams: bool) -> bool {
+        let active = &self.health.active;
+        self.health.probes() && (active.runs_in(Subsystem::Http) || streams && active.runs_in(Subsystem::Stream))
     }
 }
 
@@ -165,10 +168,11 @@ mod unit {
             (setup.algorithm, setup.slots, setup.host_header.clone()),
             (Algorithm::ConsistentHashing, 100, None)
         );
-        assert!(setup.probes());
+        assert!(setup.probes(false));
         let shown: Vec<_> = setup.targets.iter().map(|t| format!("{} {} {}", t.host, t.port, t.weight)).collect();
         assert_eq!(shown, ["a.test 80 5", "[0:0::1] 81 100", "a.test 8000 100", "::1 8000 100"]);
         let tcp = json!({"name": "u", "healthchecks": {"active": {"type": "tcp", "healthy": {"interval": 1}}}});
-        assert!(!Setup::from_json(tcp).probes());
+        let tcp = Setup::from_json(tcp);
+        assert!(!tcp.probes(false) && tcp.probes(true));
     }
 }

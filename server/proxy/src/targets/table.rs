@@ -11,6 +11,7 @@ use balancer::health::{BalancerHealth, TargetHealth};
 use snapshot::{CompiledUpstream, Snapshot, Trust};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -25,6 +26,7 @@ pub struct Targets {
     clock: Clock,
     wake: Arc<Notify>,
     listener: Listener,
+    streams: AtomicBool,
 }
 
 type ById = HashMap<Uuid, Arc<Peers>, foldhash::fast::RandomState>;
@@ -58,10 +60,16 @@ impl Targets {
             clock: Clock::start(),
             wake: Arc::default(),
             listener: Listener::default(),
+            streams: AtomicBool::new(false),
         });
         let wake = targets.wake.clone();
         targets.resolver.runtime().spawn(refresh::run(Arc::downgrade(&targets), wake));
         targets
+    }
+
+    /// Says that the node has listeners of the stream subsystem: Targets are probed by connecting too.
+    pub fn serve_streams(&self) {
+        self.streams.store(true, Relaxed);
     }
 
     /// Has somebody told of every change of health from now on. Only the first one is.
@@ -117,7 +125,8 @@ impl Targets {
 
     /// The Upstreams whose Targets are to be probed: each needs a [`crate::health::HealthChecker`].
     pub fn probed(&self) -> Vec<Arc<Peers>> {
-        self.table.load().present.values().filter(|peers| peers.setup().probes()).cloned().collect()
+        let streams = self.streams.load(Relaxed);
+        self.table.load().present.values().filter(|peers| peers.setup().probes(streams)).cloned().collect()
     }
 
     /// `GET /upstreams/{u}/health`: the health of every Target; the newest first.

@@ -81,7 +81,7 @@ impl Acceptor {
         let provider = Arc::new(settings.provider(aws_lc_rs::default_provider()));
         let algorithms = provider.signature_verification_algorithms;
         let resolver = Arc::new(Resolver { published: published.clone(), default: Arc::new(default), issued });
-        let built = |verified: fn(ConfigBuilder<ServerConfig, WantsVerifier>, Anyone) -> Certain| {
+        let built = |verified: fn(Uncertain, Anyone) -> Certain| {
             let builder =
                 ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&settings.versions())?;
             let mut config = verified(builder, Anyone(algorithms)).with_cert_resolver(resolver.clone());
@@ -126,6 +126,13 @@ impl Acceptor {
         self.plain.silent.config()
     }
 
+    /// The configuration without ALPN, for what is not HTTP: a client that asks for a protocol is not refused.
+    pub fn for_sessions(&self) -> Arc<ServerConfig> {
+        let mut config = self.config().as_ref().clone();
+        config.alpn_protocols.clear();
+        Arc::new(config)
+    }
+
     /// Shakes hands, and asks for a certificate where a plugin needs one. No time limit of its own.
     pub async fn accept<Io>(&self, io: Io) -> io::Result<(TlsStream<Io>, TlsSession)>
     where
@@ -146,10 +153,13 @@ impl Acceptor {
     }
 }
 
+/// A builder that does not know yet what is asked of clients.
+type Uncertain = ConfigBuilder<ServerConfig, WantsVerifier>;
 /// A builder that knows what is asked of clients.
 type Certain = ConfigBuilder<ServerConfig, WantsServerCert>;
 
-fn session_of(connection: &ServerConnection) -> TlsSession {
+/// What is known of a session, once hands are shaken.
+pub(crate) fn session_of(connection: &ServerConnection) -> TlsSession {
     TlsSession {
         sni: connection.server_name().map(Arc::from),
         version: match connection.protocol_version() {

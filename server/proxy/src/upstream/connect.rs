@@ -1,5 +1,6 @@
 //! New connections to upstreams.
 
+use crate::stream::ClientStream;
 use exchange::TryError;
 use rustls_pki_types::{DnsName, ServerName};
 use snapshot::UpstreamTls;
@@ -9,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -66,7 +67,17 @@ impl ConnectError {
 
 /// Connects, TLS included. Has no time limit but the system's: whoever calls it keeps one.
 pub async fn connect(endpoint: &Endpoint) -> Result<UpstreamIo, ConnectError> {
-    let io = open(endpoint.address).await?;
+    secure(open(endpoint.address).await?, endpoint).await
+}
+
+/// The same; `first` is said before anything else, TLS included (PROXY protocol).
+pub async fn connect_saying(endpoint: &Endpoint, first: &[u8]) -> Result<UpstreamIo, ConnectError> {
+    let mut io = open(endpoint.address).await?;
+    io.write_all(first).await.map_err(ConnectError::Unreachable)?;
+    secure(io, endpoint).await
+}
+
+async fn secure(io: TcpStream, endpoint: &Endpoint) -> Result<UpstreamIo, ConnectError> {
     let Some((tls, host)) = &endpoint.tls else { return Ok(UpstreamIo::Plain(io)) };
     let connector = TlsConnector::from(tls.config().clone());
     connector
@@ -131,6 +142,16 @@ pub fn server_name(host: &[u8]) -> Option<ServerName<'static>> {
         return Some(ServerName::from(ip));
     }
     DnsName::try_from(name.trim_end_matches('.').to_owned()).ok().map(ServerName::DnsName)
+}
+
+impl UpstreamIo {
+    /// Makes the connection end with a reset when it is dropped.
+    pub fn reset_on_drop(&self) {
+        match self {
+            Self::Plain(io) => io.reset_on_drop(),
+            Self::Tls(io) => io.get_ref().0.reset_on_drop(),
+        }
+    }
 }
 
 impl AsyncRead for UpstreamIo {

@@ -1,7 +1,7 @@
 //! One request on an upstream connection, in HTTP/1.1: it goes out, its answer comes in. Everything is polled.
 
 use super::pool::{Connection, Pool};
-use crate::buffers::{BUFFER_SIZE, Buffers};
+use crate::buffers::{BUFFER_SIZE, Buffers, COPY_LIMIT};
 use crate::h1::chunked::{Decoder, Piece, write_end, write_size};
 use crate::h1::response_head::{self, Answered, Framing, HeadError};
 use bytes::{Buf, Bytes, BytesMut};
@@ -11,9 +11,6 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncReadExt, AsyncWrite};
-
-/// What is copied behind the head so that both go out in one plain write.
-const COPY_LIMIT: usize = 16 * 1024;
 
 /// How far the request has gone out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

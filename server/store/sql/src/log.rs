@@ -1,6 +1,7 @@
 //! The change log's table.
 
 use crate::codec;
+use crate::failure::unavailable;
 use crate::later::Later;
 use migration::{CHANGES, REVISION, WORKSPACE};
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SimpleExpr, UpdateStatement};
@@ -143,16 +144,7 @@ pub(crate) async fn prune(transaction: &DatabaseTransaction, revision: Revision,
     if !revision.is_multiple_of((keep / 16).clamp(1, 1024)) {
         return Ok(());
     }
-    let oldest = Query::select()
-        .column("revision")
-        .from(CHANGES)
-        .order_by("revision", Order::Desc)
-        .order_by("position", Order::Desc)
-        .limit(1)
-        .offset(Ord::max(keep, 1))
-        .take();
-    let Some(row) = transaction.query_one(&oldest).await? else { return Ok(()) };
-    let oldest: i64 = row.try_get_by_index(0)?;
+    let Some(oldest) = nth(transaction, None, Order::Desc, Ord::max(keep, 1)).await? else { return Ok(()) };
     // The newest batch stays whole, however large.
     let oldest = Ord::min(oldest, revision as i64 - 1);
     let delete = Query::delete().from_table(CHANGES).and_where(Expr::col("revision").lte(oldest)).take();
@@ -161,49 +153,64 @@ pub(crate) async fn prune(transaction: &DatabaseTransaction, revision: Revision,
     transaction.execute(&forget).await.map(drop)
 }
 
+/// The revision of the nth entry in an order (the first is 0th), among those that a condition holds for.
+async fn nth<C: ConnectionTrait>(
+    db: &C,
+    condition: Option<SimpleExpr>,
+    order: Order,
+    place: u64,
+) -> Result<Option<i64>, DbErr> {
+    let statement = Query::select()
+        .column("revision")
+        .from(CHANGES)
+        .and_where_option(condition)
+        .order_by("revision", order.clone())
+        .order_by("position", order)
+        .limit(1)
+        .offset(place)
+        .take();
+    db.query_one(&statement).await?.map(|row| row.try_get_by_index(0)).transpose()
+}
+
+/// The entries that a condition holds for, those of kinds that this release knows; by revision in an order, and by position.
+async fn listed<C: ConnectionTrait>(
+    db: &C,
+    catalog: &Catalog,
+    condition: SimpleExpr,
+    order: Order,
+) -> Result<Vec<Change>, DbErr> {
+    let json = db.get_database_backend() == DbBackend::Postgres;
+    let entries = Query::select()
+        .columns(COLUMNS)
+        .from(CHANGES)
+        .and_where(condition)
+        .order_by("revision", order)
+        .order_by("position", Order::Asc)
+        .take();
+    let rows = db.query_all(&entries).await?;
+    rows.iter().filter_map(|row| read(row, catalog, json).transpose()).collect()
+}
+
+fn place(limit: usize) -> u64 {
+    limit.clamp(1, i64::MAX as usize) as u64 - 1
+}
+
 /// Changes after a revision in whole batches, at least one; no further batch once `limit` entries are reached.
 pub(crate) async fn after<C: ConnectionTrait>(
     db: &C,
     catalog: &Catalog,
     revision: Revision,
     limit: usize,
-    json: bool,
 ) -> Result<Vec<Change>, Error> {
-    use crate::failure::unavailable;
     let later = Expr::col("revision").gt(i64::try_from(revision).unwrap_or(i64::MAX));
-    let last = Query::select()
-        .column("revision")
-        .from(CHANGES)
-        .and_where(later.clone())
-        .order_by("revision", Order::Asc)
-        .order_by("position", Order::Asc)
-        .limit(1)
-        .offset(limit.clamp(1, i64::MAX as usize) as u64 - 1)
-        .take();
-    let last = match db.query_one(&last).await.map_err(unavailable)? {
-        Some(row) => row.try_get_by_index(0).map_err(unavailable)?,
-        None => i64::MAX,
-    };
-    let entries = Query::select()
-        .columns(COLUMNS)
-        .from(CHANGES)
-        .and_where(later)
-        .and_where(Expr::col("revision").lte(last))
-        .order_by("revision", Order::Asc)
-        .order_by("position", Order::Asc)
-        .take();
-    let rows = db.query_all(&entries).await.map_err(unavailable)?;
+    let last = nth(db, Some(later.clone()), Order::Asc, place(limit)).await.map_err(unavailable)?;
+    let wanted = later.and(Expr::col("revision").lte(last.unwrap_or(i64::MAX)));
+    let changes = listed(db, catalog, wanted, Order::Asc).await.map_err(unavailable)?;
     // Read after the entries: what left the log meanwhile is noticed here.
     let (newest, forgotten) = self::revision(db).await.map_err(unavailable)?;
     if revision < forgotten || revision > newest {
         // A position beyond the newest is one of another life of this database, before it was reset or restored.
         return Err(Error::Forgotten { oldest: forgotten });
-    }
-    let mut changes = Vec::with_capacity(rows.len());
-    for row in &rows {
-        if let Some(change) = read(row, catalog, json).map_err(unavailable)? {
-            changes.push(change);
-        }
     }
     Ok(changes)
 }
@@ -215,39 +222,11 @@ pub(crate) async fn until<C: ConnectionTrait>(
     catalog: &Catalog,
     revision: Revision,
     limit: usize,
-    json: bool,
 ) -> Result<Vec<Change>, Error> {
-    use crate::failure::unavailable;
     let earlier = Expr::col("revision").lte(i64::try_from(revision).unwrap_or(i64::MAX));
-    let first = Query::select()
-        .column("revision")
-        .from(CHANGES)
-        .and_where(earlier.clone())
-        .order_by("revision", Order::Desc)
-        .order_by("position", Order::Desc)
-        .limit(1)
-        .offset(limit.clamp(1, i64::MAX as usize) as u64 - 1)
-        .take();
-    let first: i64 = match db.query_one(&first).await.map_err(unavailable)? {
-        Some(row) => row.try_get_by_index(0).map_err(unavailable)?,
-        None => 0,
-    };
-    let entries = Query::select()
-        .columns(COLUMNS)
-        .from(CHANGES)
-        .and_where(earlier)
-        .and_where(Expr::col("revision").gte(first))
-        .order_by("revision", Order::Desc)
-        .order_by("position", Order::Asc)
-        .take();
-    let rows = db.query_all(&entries).await.map_err(unavailable)?;
-    let mut changes = Vec::with_capacity(rows.len());
-    for row in &rows {
-        if let Some(change) = read(row, catalog, json).map_err(unavailable)? {
-            changes.push(change);
-        }
-    }
-    Ok(changes)
+    let first = nth(db, Some(earlier.clone()), Order::Desc, place(limit)).await.map_err(unavailable)?;
+    let wanted = earlier.and(Expr::col("revision").gte(first.unwrap_or(0)));
+    listed(db, catalog, wanted, Order::Desc).await.map_err(unavailable)
 }
 
 /// `None` for a kind that this release does not know.

@@ -4,7 +4,7 @@ use crate::blueprint::{Blueprint, Layout};
 use crate::codec::{self, Cell};
 use crate::failure::{sentence, unavailable, values, violation};
 use crate::later::Later;
-use crate::probe::probe;
+use crate::probe::{Probe, probe};
 use crate::statement::{column, keyed, rows};
 use crate::{log, read};
 use migration::{TAGS, WORKSPACE};
@@ -185,8 +185,7 @@ impl Writer<'_> {
     /// Writes a record in the place of `before`, after the checks that keep the rules.
     async fn put(&mut self, record: Record, before: Before) -> Result<(), Failure> {
         let (layout, rules) = self.blueprint.layout(record.entity)?;
-        self.later.run(self.db).await?;
-        let probe = probe(self.db, self.blueprint, layout, rules, &record, matches!(before, Before::Nothing)).await?;
+        let probe = self.probe(layout, rules, &record, matches!(before, Before::Nothing)).await?;
         let mut before = match before {
             Before::Read(found) => found,
             Before::Nothing if !probe.taken => None,
@@ -232,6 +231,12 @@ impl Writer<'_> {
     async fn get(&mut self, entity: &str, id: &Id) -> Result<Option<Arc<Record>>, Failure> {
         self.later.run(self.db).await?;
         Ok(read::get(self.db, self.blueprint, entity, id, None).await?)
+    }
+
+    /// See [`probe`].
+    async fn probe(&mut self, layout: &Layout, rules: &Rules, record: &Record, key: bool) -> Result<Probe, Failure> {
+        self.later.run(self.db).await?;
+        Ok(probe(self.db, self.blueprint, layout, rules, record, key).await?)
     }
 
     fn write(
@@ -327,8 +332,7 @@ impl Writer<'_> {
                             let mut changed = Record::clone(&child);
                             changed.value.insert(reference.field.to_owned(), Value::Null);
                             let layout = blueprint.layout(rules.entity)?.0;
-                            self.later.run(self.db).await?;
-                            let probe = probe(self.db, blueprint, layout, rules, &changed, false).await?;
+                            let probe = self.probe(layout, rules, &changed, false).await?;
                             // Two that differed by what they pointed to may now be alike.
                             for (unique, holder) in rules.unique.iter().zip(probe.holders) {
                                 if let Some(holder) = holder {

@@ -120,7 +120,8 @@ fn message(span: Span) -> Message {
     }
 }
 
-fn pairs(attributes: Attributes) -> Vec<KeyValue> {
+/// Attributes as a message has them.
+pub(crate) fn pairs(attributes: Attributes) -> Vec<KeyValue> {
     attributes.into_iter().map(|(name, given)| pair(name.into_owned(), value(given))).collect()
 }
 

@@ -7,6 +7,7 @@ pub use escape::Escape;
 
 use escape::write_escaped;
 use exchange::Exchange;
+use exchange::mask::Masks;
 use variables::Variable;
 
 /// Kong's own format of access lines.
@@ -104,8 +105,8 @@ impl LogFormat {
         Self::compile(text, Escape::Default).unwrap_or(Self { pieces: Vec::new(), escape: Escape::Default })
     }
 
-    /// Appends a finished Exchange's line, without line feed.
-    pub fn write(&self, line: &mut Vec<u8>, exchange: &Exchange) {
+    /// Appends a finished Exchange's line, without line feed and without its secrets.
+    pub fn write(&self, line: &mut Vec<u8>, exchange: &Exchange, masks: &Masks) {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => line.extend_from_slice(text),
@@ -113,7 +114,7 @@ impl LogFormat {
                     if variable.write_plain(line, exchange) {
                         continue;
                     }
-                    match variable.find(exchange) {
+                    match variable.find(exchange).map(|value| variable.masked(value, masks)) {
                         Some(value) => write_escaped(line, &value, self.escape),
                         None if self.escape == Escape::Default => line.push(b'-'),
                         None => {}

@@ -3,6 +3,7 @@
 use crate::access::{rfc3339_seconds, with_local_time};
 use crate::syslog::hostname;
 use base64::Engine;
+use exchange::mask::{MASK, Masks};
 use exchange::{Exchange, Source, Stamp, Try, TryError, Version};
 use std::borrow::Cow;
 use std::io::Write;
@@ -74,11 +75,13 @@ known! {
     "silverback_service" => Service,
     "ssl_cipher" => TlsCipher,
     "ssl_protocol" => TlsProtocol,
-    "ssl_server_name" => TlsName,
+    "ssl_server_name" | "ssl_preread_server_name" => TlsName,
     "status" => Status,
     "time_iso8601" => TimeIso,
     "time_local" => TimeLocal,
     "upstream_addr" => UpstreamAddr,
+    "upstream_bytes_received" => UpstreamReceived,
+    "upstream_bytes_sent" => UpstreamSent,
     "upstream_cache_status" => Nothing,
     "upstream_connect_time" => UpstreamConnect,
     "upstream_header_time" => UpstreamHeaderTime,
@@ -133,7 +136,11 @@ impl Variable {
             Known::ConnectionRequests => write!(line, "{}", request.connection_requests),
             Known::RemoteAddr => write!(line, "{}", request.client_ip()),
             Known::RequestId => line.write_all(exchange.id.as_bytes()),
-            Known::RequestTime => seconds(line, end(exchange)),
+            Known::RequestTime => match exchange.session.is_some() {
+                // Sessions last longer than stamps can tell.
+                true => write!(line, "{:.3}", exchange.timeline.lasted().as_secs_f64()),
+                false => seconds(line, end(exchange)),
+            },
             Known::Msec => {
                 let since = finished(exchange).duration_since(UNIX_EPOCH).unwrap_or_default();
                 write!(line, "{}.{:03}", since.as_secs(), since.subsec_millis())
@@ -168,6 +175,41 @@ impl Variable {
                 pick(pairs, name, <[u8]>::eq_ignore_ascii_case)
             }
         }
+    }
+}
+
+impl Variable {
+    /// A value without what is secret in it.
+    pub fn masked<'a>(&self, value: Cow<'a, [u8]>, masks: &Masks) -> Cow<'a, [u8]> {
+        let shown = match self {
+            Self::Argument(name) if masks.hides_argument(name) => return Cow::Borrowed(MASK.as_bytes()),
+            Self::Cookie(_) if masks.hides_header(b"cookie") => return Cow::Borrowed(MASK.as_bytes()),
+            Self::RequestHeader(name) | Self::ResponseHeader(name) | Self::UpstreamHeader(name) => {
+                match name.as_str() {
+                    name if masks.hides_header(name.as_bytes()) => return Cow::Borrowed(MASK.as_bytes()),
+                    "referer" | "location" => masks.target(&value),
+                    _ => return value,
+                }
+            }
+            Self::Known(Known::Args) => masks.query(&value),
+            Self::Known(Known::RequestUri | Known::UpstreamUri) => masks.target(&value),
+            Self::Known(Known::Request) => request_line(masks, &value),
+            _ => return value,
+        };
+        let changed = match shown {
+            Cow::Owned(shown) => Some(shown),
+            Cow::Borrowed(_) => None,
+        };
+        changed.map_or(value, Cow::Owned)
+    }
+}
+
+/// A request line with its target masked.
+fn request_line<'l>(masks: &Masks, line: &'l [u8]) -> Cow<'l, [u8]> {
+    let end = line.iter().rposition(|byte| *byte == b' ').unwrap_or(line.len());
+    match masks.target(&line[..end]) {
+        Cow::Borrowed(_) => Cow::Borrowed(line),
+        Cow::Owned(shown) => Cow::Owned([&shown, &line[end..]].concat()),
     }
 }
 
@@ -226,7 +268,7 @@ impl Known {
             Self::PeerAddr => ip(request.peer?.ip()),
             Self::PeerPort => text(request.peer?.port().to_string()),
             Self::Pipe => text("."),
-            Self::Protocol => text("TCP"),
+            Self::Protocol => text(exchange.session.as_ref().map_or("TCP", |session| session.transport.as_str())),
             Self::RemotePort => text(request.client_port.to_string()),
             Self::RemoteUser => remote_user(exchange),
             Self::Request => {
@@ -248,7 +290,10 @@ impl Known {
             Self::Service => text(exchange.service.as_ref()?.name.as_deref()?),
             Self::SpanId => text(exchange.trace?.span_id.to_string()),
             Self::TlsCipher => text(tls?.cipher),
-            Self::TlsName => text(tls?.sni.as_deref()?),
+            Self::TlsName => match exchange.session.as_deref() {
+                Some(session) => text(session.sni.as_deref()?),
+                None => text(tls?.sni.as_deref()?),
+            },
             Self::TlsProtocol => text(tls?.version),
             Self::TraceId => text(exchange.trace?.trace_id.to_string()),
             Self::UpstreamAddr => tries(exchange, |out, tried, _| write!(out, "{}", tried.address)),
@@ -265,7 +310,9 @@ impl Known {
                 Some(_) => write!(out, "0"),
                 None => write!(out, "{}", exchange.response.body_sent),
             }),
+            Self::UpstreamReceived => text(exchange.session.as_ref()?.upstream_received.to_string()),
             Self::UpstreamScheme => text(forward.scheme.as_str()).filter(|_| !forward.host.is_empty()),
+            Self::UpstreamSent => text(exchange.session.as_ref()?.upstream_sent.to_string()),
             Self::UpstreamStatus => tries(exchange, |out, tried, _| match tried.error {
                 Some(error) => write!(out, "{}", if error.is_timeout() { 504 } else { 502 }),
                 None if exchange.response.upstream_status != 0 => write!(out, "{}", exchange.response.upstream_status),
@@ -356,6 +403,9 @@ fn end(exchange: &Exchange) -> u32 {
 /// When the last byte was written.
 pub(crate) fn finished(exchange: &Exchange) -> SystemTime {
     let timeline = &exchange.timeline;
+    if exchange.session.is_some() {
+        return timeline.wall() + timeline.lasted();
+    }
     timeline.wall() + Duration::from_micros(u64::from(timeline.at(Stamp::Finished).unwrap_or(0)))
 }
 

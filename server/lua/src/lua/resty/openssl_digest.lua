@@ -1,15 +1,20 @@
--- resty.openssl.digest
+-- resty.openssl.digest and resty.openssl.hmac: new, update, final, reset.
 
-local raw = ...
+local raw, kind = ...
+local keyed = kind == "hmac"
 local _M = {}
 local methods = { __index = _M }
 
-function _M.new(name)
+-- Of (name) for a digest, (key, name) for a keyed one.
+function _M.new(key, name)
+  if not keyed then
+    key, name = "", key
+  end
   name = (name or "sha1"):lower():gsub("-", "")
   if not raw.digest(name, "") then
-    return nil, 'digest.new: invalid digest type "' .. name .. '"'
+    return nil, kind .. '.new: invalid digest type "' .. name .. '"'
   end
-  return setmetatable({ name = name, data = "" }, methods)
+  return setmetatable({ key = key, name = name, parts = {} }, methods)
 end
 
 function _M.istype(value)
@@ -17,16 +22,27 @@ function _M.istype(value)
 end
 
 function _M:update(...)
-  self.data = self.data .. table.concat({ ... })
+  self.parts[#self.parts + 1] = table.concat({ ... })
   return true
 end
 
+-- What it was given so far.
+function _M:whole()
+  local data = table.concat(self.parts)
+  self.parts = { data }
+  return data
+end
+
 function _M:final(text)
-  return raw.digest(self.name, self.data .. (text or ""))
+  local data = self:whole() .. (text or "")
+  if keyed then
+    return raw.hmac(self.name, self.key, data)
+  end
+  return raw.digest(self.name, data)
 end
 
 function _M:reset()
-  self.data = ""
+  self.parts = {}
   return true
 end
 

@@ -42,7 +42,8 @@ return {
 
   ["/ledger/plain"] = {
     GET = function(self)
-      return { status = 202, json = { method = self.req.method, q = self.params.q, path = kong.request.get_path() } }
+      kong.response.set_header("X-Ledger", "kept")
+      return { status = 202, headers = { ["X-Plain"] = { "1", "2" } }, json = { method = self.req.method, q = self.params.q, path = kong.request.get_path() } }
     end,
   },
 }

@@ -45,6 +45,13 @@ local checks = {
       digest:update("abc")
       return require("resty.string").to_hex(digest:final()):sub(1, 8)
     end)()]], "ba7816bf" },
+  { [[(function()
+      local hmac = require("resty.openssl.hmac")
+      local keyed = hmac.new("k", "SHA-256")
+      keyed:update("a", "b")
+      local found = require("resty.string").to_hex(keyed:final("c")):sub(1, 8)
+      return found .. tostring(hmac.istype(keyed)) .. select(2, hmac.new("k", "none"))
+    end)()]], '342e519ctrue' .. 'hmac.new: invalid digest type "none"' },
   { [[(function() ]] .. P256 .. [[
       local signature = assert(key:sign("text", "sha256", nil, { ecdsa_use_raw = true }))
       local public = assert(pkey.new(key:to_PEM("public")))
@@ -129,6 +136,29 @@ local checks = {
       assert(jwt:verify(public, token).verified)
       return tostring(jwt:verify(public, fooled).verified) .. tostring(jwt:verify(public, "a.b").reason)
     end)()]], "falseinvalid jwt string" },
+  { [[require("lyaml").load('{"a":[1,null]}').a[1] ]], 1 },
+  { [[require("lyaml").load('{"a":[1,null]}').a[2] == require("lyaml").null]], true },
+  { [[require("lyaml").dump({ { a = 1 } })]], '---\n{"a":1}\n...\n' },
+  { [[select(2, pcall(require("lyaml").load, "{")) ~= nil]], true },
+  { [[(function()
+      local cache = assert(require("resty.mlcache").new("made", "library", { ipc_shm = "library" }))
+      local calls = 0
+      local function make(word)
+        calls = calls + 1
+        return { word = word }
+      end
+      local first, _, third = cache:get("a", nil, make, "x")
+      local _, _, one = cache:get("a", nil, make, "y")
+      cache.lru:flush_all()
+      local again, _, two = cache:get("a", nil, make, "z")
+      assert(first.word == "x" and again.word == "x" and calls == 1)
+      assert(cache:set("b", nil, 7) and cache:get("b") == 7 and select(3, cache:peek("b")) == 7)
+      assert(cache:delete("b") and cache:get("b") == nil and cache:update())
+      local none, err = cache:get("c", nil, function() error("no") end)
+      assert(none == nil and err:match("^callback threw an error"))
+      assert(select(2, cache:get("d", nil, function() return nil, "refused" end)) == "refused")
+      return third .. one .. two .. select(3, cache:get("e", nil, function() end))
+    end)()]], "3123" },
   { [[select(2, require("ngx.ssl").parse_pem_priv_key("none"))]], "PEM_read_bio_PrivateKey() failed" },
 }
 

@@ -1,0 +1,1 @@
+return { name = "patient", fields = { { config = { type = "record", fields = {} } } } }

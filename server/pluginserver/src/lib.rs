@@ -1,0 +1,17 @@
+//! Plugins in other languages: Kong's protocol for external plugin servers (`pluginserver_names`), MessagePack-RPC over
+//! a Unix socket.
+//!
+//! Invariants: a worker waits for a server in futures only; what a request waits for is bounded, and so is what waits;
+//! a server that ends is started anew, and until then its requests are answered with 500.
+
+mod connection;
+mod described;
+mod instances;
+mod plugin;
+mod process;
+mod server;
+mod servers;
+mod wire;
+
+pub use described::Definition;
+pub use servers::{ServerError, Servers};

@@ -1,0 +1,189 @@
+//! Metrics that other gateways do not have: of the process, of the configuration, of what the node keeps.
+
+use super::core::Core;
+use observability::metrics::Own;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use store::Record;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Certificates whose end is told at most.
+const CERTIFICATES: usize = 1000;
+/// Clock ticks of a second, as Linux counts processor time.
+const TICKS: f64 = 100.0;
+
+/// All of them.
+pub fn own(core: &Core) -> Vec<Own> {
+    let mut metrics = Metrics(Vec::new());
+    metrics.process();
+    metrics.configuration(core);
+    metrics.kept(core);
+    metrics.queues(core);
+    metrics.0
+}
+
+struct Metrics(Vec<Own>);
+
+impl Metrics {
+    fn add(&mut self, name: &'static str, kind: &'static str, help: &'static str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.0.push(Own { name, help, kind, series: vec![(Vec::new(), value)] });
+        }
+    }
+
+    /// What Linux tells of the process, under the names that clients of Prometheus use.
+    fn process(&mut self) {
+        let process = Path::new("/proc/self");
+        let read = |name: &str| std::fs::read_to_string(process.join(name)).ok();
+        let status = read("status");
+        let field = |name: &str| {
+            let line = status.as_ref()?.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim_start_matches(':').trim().trim_end_matches("kB").trim().parse::<f64>().ok()
+        };
+        let kib = |name: &str| field(name).map(|kib| kib * 1024.0);
+        self.add("process_resident_memory_bytes", "gauge", "Resident memory of the process", kib("VmRSS"));
+        self.add("process_virtual_memory_bytes", "gauge", "Virtual memory of the process", kib("VmSize"));
+        self.add("process_threads", "gauge", "Threads of the process", field("Threads"));
+        // Past the name, which may hold spaces: state is field 3, utime and stime are 14 and 15, starttime is 22.
+        let stat = read("stat");
+        let after = stat.as_deref().and_then(|stat| stat.rsplit(')').next()).unwrap_or_default();
+        let fields: Vec<f64> = after.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+        let used = fields.get(10).zip(fields.get(11)).map(|(user, system)| (user + system) / TICKS);
+        self.add("process_cpu_seconds_total", "counter", "Processor time of the process, user and system", used);
+        let boot = std::fs::read_to_string("/proc/stat").ok();
+        let boot = boot.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("btime ")));
+        let boot = boot.and_then(|text| text.trim().parse::<f64>().ok());
+        let started = boot.zip(fields.get(18)).map(|(boot, ticks)| boot + ticks / TICKS);
+        self.add("process_start_time_seconds", "gauge", "When the process began, seconds since 1970", started);
+        let open = std::fs::read_dir(process.join("fd")).ok().map(|open| open.count() as f64);
+        self.add("process_open_fds", "gauge", "Open file descriptors", open);
+        let limits = read("limits");
+        let most =
+            limits.as_deref().and_then(|limits| limits.lines().find_map(|line| line.strip_prefix("Max open files")));
+        let most = most.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        self.add("process_max_fds", "gauge", "File descriptors that may be open", most);
+        let netstat = read("net/netstat").unwrap_or_default();
+        let network = network(&netstat);
+        let bytes = |name: &str| network.get(name).copied();
+        let (received, sent) = (bytes("InOctets"), bytes("OutOctets"));
+        self.add(
+            "process_network_receive_bytes_total",
+            "counter",
+            "Bytes received over IP in the network namespace",
+            received,
+        );
+        self.add(
+            "process_network_transmit_bytes_total",
+            "counter",
+            "Bytes sent over IP in the network namespace",
+            sent,
+        );
+    }
+
+    /// What is configured.
+    fn configuration(&mut self, core: &Core) {
+        let snapshot = core.published.load();
+        let generation = Some(snapshot.generation as f64);
+        let help = "Configurations compiled since the start";
+        self.add("silverback_snapshot_generation", "counter", help, generation);
+        let routes = Some(snapshot.routes().len() as f64);
+        self.add("silverback_routes", "gauge", "Routes in use", routes);
+        self.add("silverback_upstreams", "gauge", "Upstreams in use", Some(snapshot.upstreams().count() as f64));
+        let series = ends(core);
+        if !series.is_empty() {
+            self.0.push(Own {
+                name: "silverback_certificate_expiry_timestamp_seconds",
+                help: "When the certificate of a server name ends, seconds since 1970",
+                kind: "gauge",
+                series,
+            });
+        }
+        let series: Vec<_> = crate::supervise::restarts()
+            .into_iter()
+            .map(|(actor, restarts)| (vec![("actor", actor.to_owned())], restarts as f64))
+            .collect();
+        if !series.is_empty() {
+            let help = "Actors that ended unexpectedly and were started anew";
+            self.0.push(Own { name: "silverback_actor_restarts_total", help, kind: "counter", series });
+        }
+    }
+
+    /// What the node keeps in memory.
+    fn kept(&mut self, core: &Core) {
+        let counters = &core.counters;
+        let live = Some(counters.live() as f64);
+        self.add("silverback_rate_limit_counters", "gauge", "Counters of windows of time that live", live);
+        let room = Some(counters.capacity() as f64);
+        self.add("silverback_rate_limit_counters_max", "gauge", "Counters that there is room for", room);
+        let evicted = Some(counters.evicted() as f64);
+        let help = "Counters that gave way to others for want of room";
+        self.add("silverback_rate_limit_counters_evicted_total", "counter", help, evicted);
+        if let Some(history) = &core.history {
+            let (series, bytes) = (Some(history.count() as f64), Some(history.bytes() as f64));
+            self.add("silverback_history_series", "gauge", "Series that the node remembers", series);
+            self.add("silverback_history_bytes", "gauge", "Memory of what the node remembers of requests", bytes);
+            let help = "Requests that are remembered in a total and not in all of their series";
+            self.add("silverback_history_folded_total", "counter", help, Some(history.folded() as f64));
+        }
+    }
+
+    /// Queues of logging plugins.
+    fn queues(&mut self, core: &Core) {
+        let queues = core.outbound.depot.counts();
+        let mut add = |name, help, kind, of: fn(&telemetry::ship::QueueCounts) -> u64| {
+            let series =
+                queues.iter().map(|counts| (vec![("plugin", counts.plugin.to_owned())], of(counts) as f64)).collect();
+            self.0.push(Own { name, help, kind, series });
+        };
+        add("silverback_queue_bytes", "Bytes that wait in queues", "gauge", |counts| counts.bytes);
+        add("silverback_queue_dropped_total", "Entries dropped for want of room", "counter", |counts| counts.dropped);
+        add("silverback_queue_entries", "Entries that wait in queues", "gauge", |counts| counts.waiting);
+        add("silverback_queue_failed_total", "Entries that could not be sent", "counter", |counts| counts.failed);
+        add("silverback_queue_retries_total", "Further tries of batches", "counter", |counts| counts.retries);
+        add("silverback_queue_sent_total", "Entries sent", "counter", |counts| counts.shipped);
+    }
+}
+
+/// When the certificates of server names end.
+fn ends(core: &Core) -> Vec<(Vec<(&'static str, String)>, f64)> {
+    let Some(view) = super::metrics::view(core) else { return Vec::new() };
+    let end = |sni: &Arc<Record>| {
+        let certificate = view.get("certificates", &sni.reference("certificate")?)?;
+        let chain = snapshot::certificates_in(certificate.text("cert")?).ok()?;
+        let (_, leaf) = X509Certificate::from_der(chain.first()?).ok()?;
+        let name = sni.text("name")?.to_owned();
+        Some((vec![("name", name)], leaf.validity().not_after.timestamp() as f64))
+    };
+    view.all("snis").take(CERTIFICATES).filter_map(end).collect()
+}
+
+/// The figures of IP: a line of names, and one of values.
+fn network(text: &str) -> HashMap<&str, f64> {
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("IpExt:"));
+    let (Some(names), Some(values)) = (lines.next(), lines.next()) else { return HashMap::new() };
+    let values = values.split_whitespace().map(|value| value.parse().unwrap_or(0.0));
+    names.split_whitespace().zip(values).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_the_network_and_the_process() {
+        let text = "TcpExt: A B\nTcpExt: 1 2\nIpExt: InNoRoutes InOctets OutOctets\nIpExt: 0 12 34\n";
+        let found = network(text);
+        assert_eq!((found["InOctets"], found["OutOctets"]), (12.0, 34.0));
+        assert!(network("").is_empty());
+        let mut metrics = Metrics(Vec::new());
+        metrics.process();
+        let of = |name: &str| metrics.0.iter().find(|metric| metric.name == name).map(|metric| metric.series[0].1);
+        for name in
+            ["process_resident_memory_bytes", "process_threads", "process_start_time_seconds", "process_open_fds"]
+        {
+            assert!(of(name).is_some_and(|value| value >= 1.0), "{name}: {:?}", of(name));
+        }
+        assert!(of("process_cpu_seconds_total").is_some_and(|value| value >= 0.0));
+    }
+}
