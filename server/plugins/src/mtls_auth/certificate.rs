@@ -70,7 +70,8 @@ fn is_self_issued(der: &[u8]) -> bool {
 
 fn read(der: &[u8]) -> Result<Holder, String> {
     let (_, certificate) = x509_parser::parse_x509_certificate(der).map_err(|error| error.to_string())?;
-    let common_name = certificate.subject().iter_common_name().find_map(|name| name.as_str().ok()).map(str::to_owned);
+    let common_name = certificate.subject().iter_common_name().find_map(|name| name.as_str().ok());
+    let common_name = common_name.filter(|name| is_plain(name)).map(str::to_owned);
     let alternative = alternative_names(&certificate)?;
     let names = match &alternative {
         Some(names) => names.clone(),
@@ -96,7 +97,12 @@ fn alternative_names(certificate: &X509Certificate<'_>) -> Result<Option<Vec<Str
         GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
         _ => None,
     };
-    Ok(Some(extension.value.general_names.iter().filter_map(name).collect()))
+    Ok(Some(extension.value.general_names.iter().filter_map(name).filter(|name| is_plain(name)).collect()))
+}
+
+/// Whether a name can stand in a header.
+fn is_plain(name: &str) -> bool {
+    !name.chars().any(char::is_control)
 }
 
 fn address(bytes: &[u8]) -> Option<IpAddr> {
