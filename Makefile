@@ -6,9 +6,11 @@ BINARY := target/ci/silverback
 CONFORMANCE := $(if $(wildcard e2e/conformance/run),e2e/conformance,../shared/conformance)
 # All modes of the conformance runner.
 MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing --mode db --mode db-rbac
+# What `make test` consists of, in order.
+STEPS := setup-test lint unit ui build system conformance alerts adversarial browser image-steps
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run docs build ui browser browser-pages dist test lint unit system conformance alerts adversarial image image-steps bench figures setup setup-test clean
+.PHONY: help run docs build ui browser browser-pages browser-figures dist test steps lint unit system conformance alerts adversarial image image-steps bench figures setup setup-test clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,8 +31,11 @@ docs: ## the parts of docs/ that follow from definitions, written anew
 dist: ## the gateway as it ships: fat LTO
 	cargo build --profile dist -p silverback
 
-test: setup-test lint unit ui build system conformance alerts adversarial browser image-steps ## lints, unit tests, the real binary from outside, the manager in a browser, the image's steps
+test: $(STEPS) ## lints, unit tests, the real binary from outside, the manager in a browser, the image's steps
 	@echo "all tests passed"
+
+steps: ## what `make test` consists of, in its order
+	@echo $(STEPS)
 
 lint: ## format, clippy, licences and bans
 	cargo fmt --all --check
@@ -51,6 +56,7 @@ conformance: build ## Kong's observable behaviour; what passed keeps passing
 
 browser: build ## the manager in Chromium, served by the gateway (after `make ui build`)
 	cd e2e/browser && SILVERBACK_BINARY=$(abspath $(BINARY)) npx playwright test
+	cd e2e/browser && SILVERBACK_BINARY=$(abspath $(BINARY)) KONG_DATABASE=postgres ../with-postgres npx playwright test --project=open journey lists operations
 
 browser-pages: ui ## the same with the pages of ui/dist, without building the gateway anew
 	cd e2e/browser && PAGES=dist SILVERBACK_BINARY=$(abspath $(BINARY)) npx playwright test
@@ -60,6 +66,9 @@ alerts: setup-test ## the alerting rules, tested by promtool
 
 adversarial: build ## hostile clients and upstreams
 	python3 $(CONFORMANCE)/adversarial.py --start '$(BINARY) start' $(addprefix --without ,$(shell grep -v '^\#' e2e/adversarial-later.txt))
+
+browser-figures: build ## how fast the manager is in Chromium, beside its bounds (after `make ui build`)
+	cd e2e/browser && node figures.mjs $(abspath $(BINARY))
 
 image: ## the container image, where there is a Docker daemon
 	docker build -t silverback .

@@ -137,19 +137,20 @@ fn a_node_that_only_serves() {
 #[test]
 fn a_replica_serves_what_requests_need() {
     let (backend, postgres) = (Backend::start(), Postgres::start());
-    // The database is set up before it is copied.
-    serve(on(&postgres, &[]).admin, &backend);
+    // All is written before it is copied: nothing that the node comes to know is forgotten because of a change from before.
+    let writer = on(&postgres, &[]);
+    serve(writer.admin, &backend);
+    create(writer.admin, "/routes/r/plugins", &json!({ "name": "key-auth" }));
+    create(writer.admin, "/consumers", &json!({ "username": "ann" }));
+    create(writer.admin, "/consumers/ann/key-auth", &json!({ "key": "k" }));
+    drop(writer);
     let mut replica = postgres.replica();
     let port = replica.port.to_string();
     let seldom = [("KONG_PG_RO_HOST", "127.0.0.1"), ("KONG_PG_RO_PORT", &port), ("KONG_DB_UPDATE_FREQUENCY", "3600")];
     let node = on(&postgres, &seldom);
-    assert_eq!(status(&node, "/s/x"), 200);
-    create(node.admin, "/routes/r/plugins", &json!({ "name": "key-auth" }));
-    create(node.admin, "/consumers", &json!({ "username": "ann" }));
-    create(node.admin, "/consumers/ann/key-auth", &json!({ "key": "k" }));
     let with = |key: &str| get(node.proxy, "/s/x", &[("apikey", key)]).status;
-    eventually("the plugin is at work", || status(&node, "/s/x") == 401);
-    eventually("the key is known", || with("k") == 200);
+    assert_eq!(status(&node, "/s/x"), 401, "the plugin is at work");
+    assert_eq!(with("k"), 200, "the key is known");
     let asked = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'silverback'";
     assert_ne!(replica.ask(asked), "0", "the replica is asked");
     replica.stop();
@@ -186,4 +187,25 @@ fn a_burst_of_writes_leads_to_few_rebuilds() {
     let log = std::fs::read_to_string(folder.path().join("errors.log")).expect("a log");
     let rebuilds = log.lines().filter(|line| line.contains("a configuration is in use")).count();
     assert!(rebuilds > 0 && rebuilds < WRITES / 4, "{rebuilds} rebuilds");
+}
+
+#[test]
+fn each_node_knows_of_the_others() {
+    let postgres = Postgres::start();
+    let (one, mut two) = (on(&postgres, &[]), on(&postgres, &[]));
+    let told = |node: &Gateway| send(node.admin, "GET", "/nodes", &Value::Null).json();
+    let own = send(two.admin, "GET", "/", &Value::Null).json();
+    eventually("both are known", || told(&one)["data"].as_array().is_some_and(|nodes| nodes.len() == 2));
+    let nodes = told(&one);
+    let found = nodes["data"].as_array().and_then(|nodes| nodes.iter().find(|node| node["id"] == own["node_id"]));
+    let found = found.unwrap_or_else(|| panic!("it is among them: {nodes}"));
+    assert_eq!((&found["hostname"], &found["version"]), (&own["hostname"], &own["version"]));
+    assert_eq!((&found["status"], &found["ip"], &found["behind"]), (&json!("up"), &json!("127.0.0.1"), &json!(0)));
+    // Telling is no change of the configuration.
+    let newest = || send(one.admin, "GET", "/revisions", &Value::Null).json()["data"][0]["id"].clone();
+    let before = newest();
+    two.signal("TERM");
+    assert!(two.wait().success());
+    eventually("one has left", || told(&one)["data"].as_array().is_some_and(|nodes| nodes.len() == 1));
+    assert_eq!(newest(), before);
 }

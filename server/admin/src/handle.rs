@@ -159,6 +159,7 @@ impl Call<'_> {
             Endpoint::StatusDns => Ok(Shared::dns()),
             Endpoint::Endpoints => Ok(shared.endpoints()),
             Endpoint::Timers => Ok(shared.timers()),
+            Endpoint::Nodes => shared.nodes().await,
             Endpoint::Metrics => Ok(Answer::bytes(200, "text/plain; charset=UTF-8", shared.node.metrics())),
             Endpoint::Cache => Ok(shared.forget(None)),
             Endpoint::CacheKey if method == "DELETE" => Ok(shared.forget(Some(parameter(0)))),

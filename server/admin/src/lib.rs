@@ -14,6 +14,7 @@ mod form;
 mod handle;
 mod live;
 mod node;
+mod nodes;
 mod openapi;
 mod paths;
 mod plan;
@@ -40,6 +41,6 @@ pub use respond::HeaderPolicy;
 pub use route_match::RouteQuestion;
 pub use seen::Seen;
 pub use state::{
-    AdminState, Counters, Eventually, HealthFault, HealthView, Limits, LoadError, NodeFacts, NodeView, Parts,
-    Publisher, Readiness,
+    AdminState, Counters, Eventually, HealthFault, HealthView, Limits, LoadError, NODE_BEAT, NODE_ENTITY, NodeFacts,
+    NodeView, Parts, Publisher, Readiness,
 };

@@ -27,6 +27,7 @@ pub(crate) enum Endpoint {
     StatusDns,
     Endpoints,
     Timers,
+    Nodes,
     Metrics,
     Config,
     ConfigPlan,
@@ -165,6 +166,7 @@ impl Paths {
         }
         paths.hide("/config/plan", Endpoint::ConfigPlan, POST);
         paths.hide("/config/apply", Endpoint::ConfigApply, POST);
+        paths.hide("/nodes", Endpoint::Nodes, READ);
         paths.hide("/debug/route-match", Endpoint::RouteMatch, READ_WRITE);
         for (path, telemetry) in [
             ("/telemetry/series", Telemetry::Series),
@@ -325,8 +327,8 @@ impl Paths {
             .filter_map(|place| {
                 let (endpoint, methods) = place.endpoint.as_ref()?;
                 let answers = !matches!(endpoint, Endpoint::Disabled | Endpoint::Wasm);
-                let told =
-                    (answers && place.listed) || matches!(endpoint, Endpoint::RouteMatch | Endpoint::Telemetry(_));
+                let own = matches!(endpoint, Endpoint::RouteMatch | Endpoint::Telemetry(_) | Endpoint::Nodes);
+                let told = own || (answers && place.listed);
                 told.then(|| Listed { path: written(&place.shown), endpoint, methods })
             })
             .collect()

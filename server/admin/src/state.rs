@@ -86,6 +86,11 @@ pub struct Counters {
     pub requests: u64,
 }
 
+/// How often a node tells the database that it is there.
+pub const NODE_BEAT: Duration = Duration::from_secs(10);
+/// The kind of the records by which nodes do.
+pub const NODE_ENTITY: &str = "clustering_data_planes";
+
 /// Whether the node wants traffic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {

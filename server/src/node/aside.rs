@@ -88,11 +88,11 @@ impl Aside {
 
     /// Has something done that nobody waits for.
     pub fn leave(&self, work: impl FnOnce() + Send + 'static) {
-        let waiting = self.waiting.clone();
-        let before = waiting.fetch_add(1, Ordering::AcqRel);
+        let before = self.waiting.fetch_add(1, Ordering::AcqRel);
+        let counted = Counted(self.waiting.clone());
         let mut job: Job = Box::new(move || {
+            let _counted = counted;
             work();
-            waiting.fetch_sub(1, Ordering::AcqRel);
         });
         if let Some(jobs) = self.jobs.as_ref().filter(|_| before < WAITING) {
             match jobs.send(job) {
@@ -136,6 +136,15 @@ impl Drop for Free {
     }
 }
 
+/// One less is to be done, however it ended.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// What this thread took so far.
 fn processor_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
@@ -159,6 +168,19 @@ mod tests {
             let panics = aside.run(|| panic!("a test")).await;
             assert!(panics.is_err(), "{panics:?}");
             assert_eq!(aside.run(name).await.expect("it goes on"), Some("aside".to_owned()));
+        });
+    }
+
+    #[test]
+    fn work_that_nobody_waits_for_may_panic_as_often_as_it_likes() {
+        run(async {
+            let aside = Aside::start();
+            for _ in 0..WAITING {
+                aside.leave(|| panic!("a test"));
+            }
+            // The thread takes one after the other.
+            aside.run(|| ()).await.expect("it goes on");
+            assert_eq!(aside.waiting.load(Ordering::Acquire), 0);
         });
     }
 

@@ -18,6 +18,7 @@ mod lua_database;
 mod masks;
 mod meters;
 mod metrics;
+mod presence;
 mod priority;
 mod proxy_cache;
 mod rate_limiter;

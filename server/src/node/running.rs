@@ -123,6 +123,7 @@ impl Node {
             Some(_) => {
                 super::route_table::follow(&core).await.map_err(|error| StartError(error.to_string()))?;
                 super::database::attend(&core, settings.storage.ttl_cleanup_interval);
+                super::presence::tell(&core, settings, hostname());
             }
         }
 
@@ -234,6 +235,7 @@ impl Node {
         for server in &self.http {
             server.stop(gracefully).await;
         }
+        super::presence::take_leave(&self.core).await;
         self.core.redis.flush(FAREWELL).await;
         self.core.outbound.stop(LAST_ENTRIES).await;
         let core = self.core.clone();

@@ -103,7 +103,8 @@ async fn tells_what_happened_backwards<S: Store>(store: &S) {
 
 async fn notes_and_counts<S: Store>(store: &S) {
     assert_eq!(store.count("parents", WS).await, Ok(0));
-    store.note(vec![parent(1, "one"), parent(2, "two")]).await.expect("notes");
+    store.note(vec![parent(1, "one"), parent(2, "first")]).await.expect("notes");
+    store.note(vec![parent(2, "two")]).await.expect("replaces");
     store.apply(batch(vec![Operation::Insert(child("notes", 3, "n", Some(1)))])).await.expect("inserts");
     assert_eq!(store.get("parents", &id(2)).await.expect("reads").as_deref(), Some(&parent(2, "two")));
     let counts = (store.count("parents", WS).await, store.count("parents", OTHER_WS).await);

@@ -122,11 +122,11 @@ pub trait Store: Send + Sync + 'static {
         })
     }
 
-    /// Adds records of kinds that nobody follows (entries of the audit log). An engine may leave them out of the change log
-    /// and make no revision of them.
+    /// Adds records of kinds that nobody follows (entries of the audit log), or replaces those that are there. An engine may
+    /// leave them out of the change log and make no revision of them.
     fn note(&self, records: Vec<Record>) -> Pending<'_, ()> {
         Box::pin(async move {
-            let operations = records.into_iter().map(Operation::Insert).collect();
+            let operations = records.into_iter().map(Operation::Upsert).collect();
             self.apply(Batch { operations, author: "audit".to_owned(), ..Batch::default() }).await.map(drop)
         })
     }

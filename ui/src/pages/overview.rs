@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use crate::api::{Failure, Load, load};
 use crate::chart::{duration, figure, percent};
-use crate::components::{badge, facts_list, heading, link_button, loaded};
+use crate::components::{badge, column, facts_list, grid, heading, link_button, loaded, row};
 use crate::entities::{EntityKind, by_key};
+use crate::form::when;
 use crate::page::{Page, write_query};
 use crate::permissions::Action;
 use crate::state::{Gateway, gateway};
@@ -58,6 +59,7 @@ pub fn overview() -> AnyView {
             <h2 id="overview-node">{t!("Node")}</h2>
             {loaded(gateway.node, node)}
         </section>
+        {nodes(gateway)}
         <section class="card" aria-labelledby="overview-health">
             <h2 id="overview-health">{t!("Health")}</h2>
             {loaded(status, health)}
@@ -173,6 +175,42 @@ fn node(node: Value) -> AnyView {
         (t!("Proxy listens on"), addresses("proxy_listen")),
         (t!("Admin API listens on"), addresses("admin_listen")),
     ])
+}
+
+/// All nodes on the database, where one may look and there is one.
+fn nodes(gateway: Gateway) -> AnyView {
+    if !gateway.may(Action::Read, "nodes") {
+        return ().into_any();
+    }
+    let state = load(move || async move { gateway.get("nodes").await });
+    let row_of = |node: &Value| {
+        let told = |name: &str| crate::form::plain(&node[name]);
+        let status = match node["status"].as_str() {
+            Some("up") => badge("good", t!("Up")),
+            _ => badge("bad", t!("Silent")),
+        };
+        let heard = when(&told("last_ping")).unwrap_or_default();
+        let cells = [told("ip"), told("version"), heard, told("behind")].map(IntoAny::into_any);
+        row(told("hostname").into_any(), std::iter::once(status).chain(cells).collect())
+    };
+    (move || {
+        // Without a database there is this one, which the card above tells of.
+        let rows: Vec<AnyView> = state.with(|state| {
+            let nodes = state.ready()?["data"].as_array()?;
+            let shared = nodes.iter().any(|node| node["ip"].is_string());
+            shared.then(|| nodes.iter().map(row_of).collect())
+        })?;
+        let head =
+            [t!("Host name"), t!("Status"), t!("Address"), t!("Version"), t!("Last heard"), t!("Changes behind")];
+        let list = grid(t!("Nodes").to_owned(), t!("Nodes").to_owned(), head.into_iter().map(column).collect(), rows);
+        Some(view! {
+            <section class="card" aria-labelledby="overview-nodes">
+                <h2 id="overview-nodes">{t!("Nodes")}</h2>
+                {list}
+            </section>
+        })
+    })
+    .into_any()
 }
 
 fn health(status: Value) -> AnyView {

@@ -258,7 +258,9 @@ fn place(target: &Target, endpoint: Option<&Endpoint>, action: Action) -> Option
         b"debug" if is_route_match(target) => target.workspace,
         b"workspaces" if writes => None,
         b"event-hooks" => None,
-        b"groups" | b"debug" | b"cache" | b"config" | b"clustering" | b"timers" | b"metrics" => Some(DEFAULT_WORKSPACE),
+        b"groups" | b"debug" | b"cache" | b"config" | b"clustering" | b"nodes" | b"timers" | b"metrics" => {
+            Some(DEFAULT_WORKSPACE)
+        }
         b"ca_certificates" if writes => Some(DEFAULT_WORKSPACE),
         _ => match endpoint {
             Some(Endpoint::Extension { .. }) => Some(DEFAULT_WORKSPACE),

@@ -1,17 +1,18 @@
-//! Entries of the audit log: they are many, nobody follows them, and in the change log they would push out what others do
-//! follow.
+//! Entries of the audit log, and what nodes tell of themselves: they are many, nobody follows them, and in the change log
+//! they would push out what others do follow.
 
 use crate::blueprint::Blueprint;
 use crate::codec;
 use crate::failure::unavailable;
 use crate::write::{BOUND, into};
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{ConnectionTrait, DatabaseConnection, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use store::{Error, Record};
 
 /// Kinds of records that are written so.
-pub(crate) const UNFOLLOWED: [&str; 2] = ["audit_objects", "audit_requests"];
+pub(crate) const UNFOLLOWED: [&str; 3] = ["audit_objects", "audit_requests", "clustering_data_planes"];
 
-/// Adds records, all or none.
+/// Adds records, all or none. One that is there already is replaced.
 pub(crate) async fn insert(db: &DatabaseConnection, blueprint: &Blueprint, records: &[Record]) -> Result<(), Error> {
     let backend = db.get_database_backend();
     let mut statements = Vec::new();
@@ -30,7 +31,10 @@ pub(crate) async fn insert(db: &DatabaseConnection, blueprint: &Blueprint, recor
                 })?;
                 insert.values_panic(cells.into_iter().map(|cell| cell.expression(backend)));
             }
-            statements.push(insert);
+            let key = layout.table.key.name.as_str();
+            let rest = layout.names().filter(|name| *name != key).map(str::to_owned);
+            statements
+                .push(insert.on_conflict(OnConflict::column(key.to_owned()).update_columns(rest).to_owned()).take());
         }
     }
     let options = TransactionOptions {
