@@ -52,6 +52,7 @@ system: build ## the real binary from outside
 conformance: build ## Kong's observable behaviour; what passed keeps passing
 	python3 $(CONFORMANCE)/run --start '$(BINARY) start' $(MODES) --baseline e2e/conformance-passing.txt --report target/conformance.json
 	e2e/with-postgres python3 $(CONFORMANCE)/run --start '$(abspath $(BINARY)) start' --mode db --mode db-rbac --database postgres --jobs 1 --baseline e2e/conformance-passing.txt --report target/conformance-postgres.json
+	python3 $(CONFORMANCE)/run --start '$(BINARY) start' $(MODES) --also e2e/beyond $(patsubst e2e/beyond/%/,--only '%/*',$(wildcard e2e/beyond/*/))
 
 browser: build ## the manager in Chromium, served by the gateway (after `make ui build`)
 	cd e2e/browser && SILVERBACK_BINARY=$(abspath $(BINARY)) npx playwright test

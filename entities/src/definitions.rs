@@ -411,6 +411,7 @@ fn all(flavor: Flavor) -> Vec<Entity> {
         crate::basicauth_credentials::entity(),
         crate::hmacauth_credentials::entity(),
         crate::jwt_secrets::entity(),
+        crate::mtls_auth_credentials::entity(),
         crate::acls::entity(),
         crate::oauth2_credentials::entity(),
         crate::oauth2_authorization_codes::entity(),

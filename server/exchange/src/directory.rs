@@ -119,6 +119,11 @@ pub trait Directory: Send + Sync {
     /// Every record of `entity` that belongs to a Consumer (`acls`).
     fn of_consumer(&self, ws: Uuid, entity: &'static str, consumer: Uuid) -> Lookup<Vec<Arc<Credential>>>;
 
+    /// A CA certificate by primary key, as DER. While its record stays the same, so does what this gives.
+    fn authority(&self, _id: Uuid) -> Option<Arc<[u8]>> {
+        None
+    }
+
     /// Whether there is an Upstream of that name.
     fn has_upstream(&self, _ws: Uuid, _name: &str) -> bool {
         false

@@ -154,6 +154,12 @@ pub trait Plugin: Sized + Send + Sync + 'static {
 
     /// The response has gone out.
     fn log(&self, _exchange: &Exchange) {}
+
+    /// Whether clients must be asked for a certificate when they shake hands: those of the server names that the plugin's
+    /// Routes have, or all where one of them has none. Who has none is served all the same.
+    fn asks_for_certificate(&self) -> bool {
+        false
+    }
 }
 
 /// A configured plugin, its type forgotten: what plugin chains hold.
@@ -176,6 +182,10 @@ pub trait Instance: Send + Sync {
     fn body_filter(&self, exchange: &mut Exchange, chunk: &mut Chunk);
     /// [`Plugin::log`]
     fn log(&self, exchange: &Exchange);
+    /// [`Plugin::asks_for_certificate`]
+    fn asks_for_certificate(&self) -> bool {
+        false
+    }
 }
 
 impl<P: Plugin> Instance for P {
@@ -205,6 +215,9 @@ impl<P: Plugin> Instance for P {
     }
     fn log(&self, exchange: &Exchange) {
         Plugin::log(self, exchange)
+    }
+    fn asks_for_certificate(&self) -> bool {
+        Plugin::asks_for_certificate(self)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Lua where Kong takes Lua: `pre-function` and `post-function`, Kong's plugin development kit, and what of OpenResty
-//! plugins use.
+//! Lua where Kong takes Lua: `pre-function`, `post-function` and `exit-transformer`, Kong's plugin development kit, and
+//! what of OpenResty plugins use.
 //!
 //! Invariants: one Lua state for each proxy worker, never shared; a function reaches its request only while a phase
 //! lends it ([`current`]); a function that waits suspends its coroutine, never the worker; in the sandbox every call
@@ -10,6 +10,7 @@ mod current;
 mod database;
 mod error;
 mod events;
+mod exit_transformer;
 mod folder;
 mod function;
 mod kit;
@@ -32,6 +33,7 @@ mod worker;
 mod tests;
 
 pub use database::{Change, Database, Key, Reading, Refusal, Rows, set_database};
+pub use exit_transformer::ExitTransformer;
 pub use folder::{AdminAnswer, AdminCall, AdminPath, FolderError, administrate, begin, configured, schema_of, told};
 pub use function::{Function, Place, Post, Pre};
 pub use kit::Kit;
@@ -44,10 +46,10 @@ pub use settings::{Report, Settings, Trust, Yaml, admin_paths, set_configuration
 pub use socket::{Network, Resolving, set_network};
 
 use entities::Entity;
-use exchange::{PluginType, Registry};
+use exchange::{Plugin, PluginType, Registry};
 
 /// Names of the plugins that run Lua of configurations.
-pub const NAMES: [&str; 2] = [<Pre as Place>::NAME, <Post as Place>::NAME];
+pub const NAMES: [&str; 3] = [<Pre as Place>::NAME, <Post as Place>::NAME, ExitTransformer::NAME];
 
 /// Whether a plugin is one in a folder.
 pub fn is_folder(name: &str) -> bool {
@@ -64,6 +66,7 @@ pub fn register(registry: &mut Registry, settings: Settings) -> Result<Vec<Entit
     settings::set(settings);
     registry.add(PluginType::of::<Function<Pre>>());
     registry.add(PluginType::of::<Function<Post>>());
+    registry.add(PluginType::of::<ExitTransformer>());
     for name in &folders {
         registry.add(folder::plugin_type(name)?);
     }

@@ -134,7 +134,7 @@ impl RequestTermination {
 }
 
 /// `{named, unnamed}` as `kong.request.get_uri_captures` tells them; the whole match is not among them.
-fn uri_captures(captures: Option<&Captures>) -> Value {
+pub(crate) fn uri_captures(captures: Option<&Captures>) -> Value {
     let named: Map<String, Value> = captures
         .iter()
         .flat_map(|captures| &captures.named)

@@ -35,6 +35,8 @@ pub(crate) const MANNERS: [Manner; 2] = [Manner::Knows, Manner::Waits];
 pub(crate) struct People {
     pub(crate) consumers: Vec<Arc<Consumer>>,
     pub(crate) credentials: Vec<Arc<Credential>>,
+    /// CA certificates by id, DER.
+    pub(crate) authorities: Vec<(Uuid, Arc<[u8]>)>,
     pub(crate) manner: Manner,
 }
 
@@ -52,6 +54,7 @@ impl People {
         Self {
             consumers: vec![consumer(1, "maya", Some("m-1")), consumer(2, "guest", None)],
             credentials: Vec::new(),
+            authorities: Vec::new(),
             manner,
         }
     }
@@ -98,11 +101,14 @@ impl Directory for People {
     fn credential(&self, _: Uuid, entity: &'static str, key: &str) -> Lookup<Arc<Credential>> {
         let is = |credential: &&Arc<Credential>| {
             credential.entity == entity
-                && ["key", "username", "client_id", "access_token"]
+                && ["key", "username", "client_id", "access_token", "subject_name"]
                     .iter()
                     .any(|field| credential.text(field) == Some(key))
         };
         self.answer(self.credentials.iter().find(is).cloned())
+    }
+    fn authority(&self, id: Uuid) -> Option<Arc<[u8]>> {
+        self.authorities.iter().find(|(one, _)| *one == id).map(|(_, der)| der.clone())
     }
     fn credential_by_id(&self, _: Uuid, entity: &'static str, id: Uuid) -> Lookup<Arc<Credential>> {
         let is = |credential: &&Arc<Credential>| credential.entity == entity && credential.id == id;

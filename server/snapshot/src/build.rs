@@ -3,6 +3,7 @@
 use crate::Snapshot;
 use crate::certificates::Certificates;
 use crate::chain::{Attached, Chains};
+use crate::client_tls::{Asked, Authorities};
 use crate::compile::{compile_routes, compile_services, compile_upstreams};
 use crate::people::People;
 use crate::reuse::Before;
@@ -112,6 +113,10 @@ impl Builder {
                 Certificates::default()
             })),
         };
+        let authorities = match before.has_same(&["ca_certificates"]) {
+            true => previous.authorities.clone(),
+            false => Authorities::of(view, &previous.authorities),
+        };
         let tls = upstream_tls::Material::of(view, self.trust.clone());
         let configured = self.plugins(view, previous, &mut errors);
         let attached = || configured.values().map(|(_, attached)| attached);
@@ -123,6 +128,7 @@ impl Builder {
         let Some(router) = self.router(&routes, &before, &mut errors).filter(|_| errors.is_empty()) else {
             return Err(errors);
         };
+        let asked = Asked::of(configured.values().map(|(_, attached)| attached), &routes);
         Ok(Snapshot {
             generation: self.generation.fetch_add(1, Relaxed) + 1,
             router,
@@ -130,6 +136,8 @@ impl Builder {
             global: chains.unattached(),
             sessions: sessions.unattached(),
             certificates,
+            authorities,
+            asked,
             services,
             upstreams,
             directory: match &self.directory {

@@ -67,6 +67,12 @@ impl Slot {
         self.name
     }
 
+    /// Whether one of its configurations needs clients' certificates.
+    pub(crate) fn asks_for_certificate(&self) -> bool {
+        let of_groups_and_consumers = self.by_consumer.values().chain(self.by_group.values());
+        self.anyone.iter().chain(of_groups_and_consumers).any(|ranked| ranked.instance.asks_for_certificate())
+    }
+
     /// The configuration that runs for this identity, or none.
     #[inline]
     pub fn choose(&self, identity: &Identity) -> Option<&Arc<dyn Instance>> {

@@ -7,6 +7,7 @@
 mod build;
 mod certificates;
 mod chain;
+mod client_tls;
 mod compile;
 mod origin;
 mod people;
@@ -42,6 +43,8 @@ pub struct Snapshot {
     global: Arc<Chain>,
     sessions: Arc<Chain>,
     certificates: Arc<Certificates>,
+    authorities: client_tls::Authorities,
+    asked: client_tls::Asked,
     services: Arc<compile::Services>,
     upstreams: service::Upstreams,
     directory: Arc<dyn Directory>,
@@ -69,6 +72,8 @@ impl Snapshot {
             global: Arc::default(),
             sessions: Arc::default(),
             certificates: Arc::default(),
+            authorities: client_tls::Authorities::default(),
+            asked: client_tls::Asked::default(),
             services: Arc::default(),
             upstreams: service::Upstreams::default(),
             directory: Arc::new(People::default()),
@@ -113,6 +118,16 @@ impl Snapshot {
         &self.certificates
     }
 
+    /// Whether a plugin needs the certificate of a client that shakes hands with this server name.
+    pub fn asks_for_certificate(&self, name: Option<&str>) -> bool {
+        self.asked.has(name)
+    }
+
+    /// Whether a plugin needs the certificate of any client.
+    pub fn asks_anyone_for_certificate(&self) -> bool {
+        !self.asked.is_nobody()
+    }
+
     /// The Upstream of a name in a workspace.
     pub fn upstream(&self, workspace: Uuid, name: &str) -> Option<&Arc<CompiledUpstream>> {
         self.upstreams.get(&workspace)?.get(name)
@@ -150,5 +165,8 @@ impl Directory for Snapshot {
     }
     fn has_upstream(&self, ws: Uuid, name: &str) -> bool {
         self.upstream(ws, name).is_some()
+    }
+    fn authority(&self, id: Uuid) -> Option<Arc<[u8]>> {
+        self.authorities.get(id)
     }
 }

@@ -13,7 +13,7 @@ use store::{Error, Filter, Id, Operation, Precondition, Record};
 use uuid::Uuid;
 
 /// Names that no workspace may have, besides the first segments of the Admin API's paths.
-const RESERVED: [&str; 60] = [
+const RESERVED: [&str; 61] = [
     "admins",
     "applications",
     "application_instances",
@@ -66,6 +66,7 @@ const RESERVED: [&str; 60] = [
     "hmacauth_credentials",
     "jwt_secrets",
     "keyauth_credentials",
+    "mtls_auth_credentials",
     "oauth2_authorization_codes",
     "oauth2_credentials",
     "oauth2_tokens",

@@ -6,6 +6,7 @@ mod headers;
 
 pub use config::{Config, Pairs, Removed, Renamed};
 
+use crate::bodies::is_json;
 use body::BodyChange;
 use bytes::{Bytes, BytesMut};
 use entities::{PluginSchema, Scopes};
@@ -41,14 +42,6 @@ impl Kept {
     fn whole(self) -> Bytes {
         if self.rest.is_empty() { self.first } else { self.rest.freeze() }
     }
-}
-
-/// Whether a Content-Type names JSON: `application/json`, or an `application` type that ends in `+json`.
-fn is_json(content_type: &str) -> bool {
-    content_type.split(',').any(|media| {
-        let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        media.strip_prefix("application/").is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
-    })
 }
 
 impl Plugin for ResponseTransformer {

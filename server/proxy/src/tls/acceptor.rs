@@ -1,17 +1,20 @@
 //! Handshakes with clients.
 
+use super::asking::Anyone;
 use super::settings::{TlsSettings, iana_name};
 use exchange::TlsSession;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache};
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache, WantsServerCert,
+};
 use rustls::sign::CertifiedKey;
-use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{ConfigBuilder, ProtocolVersion, ServerConfig, ServerConnection, WantsVerifier};
 use snapshot::{Pair, Published};
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 /// The certificate for names that no SNI knows: `ssl_cert`, or the node's own.
 pub type DefaultCertificate = Pair;
@@ -50,11 +53,19 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
+/// Handshakes that ask for no certificate, and those that do. What is resumed of one is nothing to the other.
+#[derive(Clone)]
+struct Ways {
+    silent: TlsAcceptor,
+    asking: Arc<ServerConfig>,
+}
+
 /// Shakes hands with the clients of TLS listeners. Cheap to clone.
 #[derive(Clone)]
 pub struct Acceptor {
-    plain: TlsAcceptor,
-    with_http2: TlsAcceptor,
+    plain: Ways,
+    with_http2: Ways,
+    published: Published,
 }
 
 impl Acceptor {
@@ -68,57 +79,84 @@ impl Acceptor {
         http2: bool,
     ) -> Result<Self, rustls::Error> {
         let provider = Arc::new(settings.provider(aws_lc_rs::default_provider()));
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&settings.versions())?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Resolver { published, default: Arc::new(default), issued }));
-        config.ignore_client_order = settings.prefer_server_ciphers;
-        if settings.session_tickets {
-            config.ticketer = aws_lc_rs::Ticketer::new()?;
-            config.session_storage = Arc::new(NoServerSessionStorage {});
-        } else {
-            config.session_storage = ServerSessionMemoryCache::new(settings.sessions);
-        }
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let plain = TlsAcceptor::from(Arc::new(config.clone()));
+        let algorithms = provider.signature_verification_algorithms;
+        let resolver = Arc::new(Resolver { published: published.clone(), default: Arc::new(default), issued });
+        let built = |verified: fn(Uncertain, Anyone) -> Certain| {
+            let builder =
+                ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&settings.versions())?;
+            let mut config = verified(builder, Anyone(algorithms)).with_cert_resolver(resolver.clone());
+            config.ignore_client_order = settings.prefer_server_ciphers;
+            if settings.session_tickets {
+                config.ticketer = aws_lc_rs::Ticketer::new()?;
+                config.session_storage = Arc::new(NoServerSessionStorage {});
+            } else {
+                config.session_storage = ServerSessionMemoryCache::new(settings.sessions);
+            }
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            Ok::<_, rustls::Error>(config)
+        };
+        let silent = built(|builder, _| builder.with_no_client_auth())?;
+        let asking = built(|builder, anyone| builder.with_client_cert_verifier(Arc::new(anyone)))?;
+        let ways = |silent: ServerConfig, asking: ServerConfig| Ways {
+            silent: TlsAcceptor::from(Arc::new(silent)),
+            asking: Arc::new(asking),
+        };
+        let plain = ways(silent.clone(), asking.clone());
         let with_http2 = match http2 {
             false => plain.clone(),
             true => {
-                config.alpn_protocols.insert(0, b"h2".to_vec());
-                TlsAcceptor::from(Arc::new(config))
+                let also = |mut config: ServerConfig| {
+                    config.alpn_protocols.insert(0, b"h2".to_vec());
+                    config
+                };
+                ways(also(silent), also(asking))
             }
         };
-        Ok(Self { plain, with_http2 })
+        Ok(Self { plain, with_http2, published })
     }
 
     /// One for a listener that wants HTTP/2, or not.
     pub fn for_listener(&self, http2: bool) -> Self {
         let chosen = if http2 { &self.with_http2 } else { &self.plain };
-        Self { plain: chosen.clone(), with_http2: chosen.clone() }
+        Self { plain: chosen.clone(), with_http2: chosen.clone(), published: self.published.clone() }
     }
 
     /// The configuration, for servers that do their own handshakes (Admin API).
     pub fn config(&self) -> &Arc<ServerConfig> {
-        self.plain.config()
+        self.plain.silent.config()
     }
 
     /// The configuration without ALPN, for what is not HTTP: a client that asks for a protocol is not refused.
     pub fn for_sessions(&self) -> Arc<ServerConfig> {
-        let mut config = self.plain.config().as_ref().clone();
+        let mut config = self.config().as_ref().clone();
         config.alpn_protocols.clear();
         Arc::new(config)
     }
 
-    /// Shakes hands. No time limit of its own.
+    /// Shakes hands, and asks for a certificate where a plugin needs one. No time limit of its own.
     pub async fn accept<Io>(&self, io: Io) -> io::Result<(TlsStream<Io>, TlsSession)>
     where
         Io: AsyncRead + AsyncWrite + Unpin,
     {
-        let stream = self.plain.accept(io).await?;
+        let lazily = self.published.load().asks_anyone_for_certificate();
+        let stream = match lazily {
+            false => self.plain.silent.accept(io).await?,
+            true => {
+                let begun = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), io).await?;
+                let asks = self.published.load().asks_for_certificate(begun.client_hello().server_name());
+                let config = if asks { &self.plain.asking } else { self.plain.silent.config() };
+                begun.into_stream(config.clone()).await?
+            }
+        };
         let session = session_of(stream.get_ref().1);
         Ok((stream, session))
     }
 }
+
+/// A builder that does not know yet what is asked of clients.
+type Uncertain = ConfigBuilder<ServerConfig, WantsVerifier>;
+/// A builder that knows what is asked of clients.
+type Certain = ConfigBuilder<ServerConfig, WantsServerCert>;
 
 /// What is known of a session, once hands are shaken.
 pub(crate) fn session_of(connection: &ServerConnection) -> TlsSession {

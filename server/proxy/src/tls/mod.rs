@@ -1,6 +1,7 @@
 //! TLS on the side of the client.
 
 mod acceptor;
+mod asking;
 mod default_certificate;
 mod settings;
 
