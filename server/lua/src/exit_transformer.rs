@@ -195,7 +195,10 @@ mod tests {
         let request = Request { method: b"GET".as_slice().into(), ..Request::default() };
         let mut exchange = Exchange::new(request, Timeline::default(), Arc::new(Nobody));
         if routed {
-            let route = json!({ "id": uuid::Uuid::nil(), "protocols": ["http"] });
+            let route = json!({
+                "id": uuid::Uuid::nil(), "protocols": ["http"], "https_redirect_status_code": 426, "strip_path": true,
+                "preserve_host": false, "request_buffering": true, "response_buffering": true,
+            });
             exchange.route = Some(Arc::new(serde_json::from_value(route).unwrap_or_else(|error| panic!("{error}"))));
         }
         exchange.answer(answer, &ErrorTemplates::default());
