@@ -22,7 +22,7 @@ pub use relay::Relay;
 
 use std::time::{Duration, Instant};
 
-/// Asks until it holds, for at most ten seconds; panics with `what` otherwise.
+/// Asks until it holds, for half a minute at most; panics with `what` otherwise.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !holds() {
