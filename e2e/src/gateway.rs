@@ -5,6 +5,7 @@ use crate::http::{Reply, get, request};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tempfile::TempDir;
 
 /// The binary that `make build` made; `SILVERBACK_BINARY` names another.
@@ -15,9 +16,20 @@ pub fn binary() -> PathBuf {
     }
 }
 
-/// A loopback port on which nothing listens now.
+/// Ports that [`free_port`] gives out: below those that the kernel gives to connections, one of which could take a port
+/// before whom it is meant for listens there.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
+/// A loopback port on which nothing listens now; never the same one twice, and others than those of other processes.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a loopback port").port()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let count = u32::from(PORTS.end - PORTS.start);
+    // Processes that follow each other begin far from each other.
+    let begin = std::process::id().wrapping_mul(7919);
+    let next = || begin.wrapping_add(GIVEN.fetch_add(1, Relaxed)) % count;
+    let port = |number: u32| PORTS.start + u16::try_from(number).expect("one of the range");
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(|| port(next())).take(count as usize).find(free).expect("a loopback port")
 }
 
 /// A gateway in DB-less mode.
