@@ -204,10 +204,10 @@ fn nodes(gateway: Gateway) -> AnyView {
             [t!("Host name"), t!("Status"), t!("Address"), t!("Version"), t!("Last heard"), t!("Changes behind")];
         let list = grid(t!("Nodes").to_owned(), t!("Nodes").to_owned(), head.into_iter().map(column).collect(), rows);
         Some(view! {
-            <section class="card" aria-labelledby="overview-nodes">
-                <h2 id="overview-nodes">{t!("Nodes")}</h2>
+            <div class="card">
+                <h2>{t!("Nodes")}</h2>
                 {list}
-            </section>
+            </div>
         })
     })
     .into_any()
