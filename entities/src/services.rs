@@ -16,6 +16,8 @@ use uuid::Uuid;
     check = only_with_tls("tls_verify_depth"),
     check = only_with_tls("ca_certificates"),
 )]
+// `id`, which every request reads, lies beside the count of references, which every request changes.
+#[repr(C)]
 pub struct Service {
     /// Unique identifier.
     #[field(is = id)]
