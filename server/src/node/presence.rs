@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use store::{Id, Record, Store};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// After how long a node that is not heard of is forgotten.
@@ -49,9 +50,15 @@ impl Presence {
     }
 }
 
+/// A node that is telling of itself.
+pub(super) struct Telling {
+    beats: JoinHandle<()>,
+    started: u64,
+}
+
 /// Tells of this node from now on, for as long as it lives.
-pub(super) fn tell(core: &Arc<Core>, settings: &Settings, hostname: String) {
-    let Some(database) = core.database() else { return };
+pub(super) fn tell(core: &Arc<Core>, settings: &Settings, hostname: String) -> Option<Telling> {
+    let database = core.database()?;
     let server = match settings.storage.database {
         Database::Postgres => Some((settings.storage.postgres.host.clone(), settings.storage.postgres.port)),
         _ => None,
@@ -63,14 +70,16 @@ pub(super) fn tell(core: &Arc<Core>, settings: &Settings, hostname: String) {
         workers: super::running::workers(settings.node.workers),
         started: now(),
     };
+    let started = presence.started;
     let core = Arc::downgrade(core);
-    database.background.handle().spawn(async move {
+    let beats = database.background.handle().spawn(async move {
         let own = tokio::task::spawn_blocking(move || own_address(server));
         presence.ip = own.await.unwrap_or(presence.ip);
         while say(&core, &presence).await.is_some() {
             tokio::time::sleep(NODE_BEAT).await;
         }
     });
+    Some(Telling { beats, started })
 }
 
 /// Says that the node is there; `None` when it is no more.
@@ -87,14 +96,20 @@ async fn say(core: &Weak<Core>, presence: &Presence) -> Option<()> {
     Some(())
 }
 
-/// Takes this node off the list.
-pub(super) async fn take_leave(core: &Core) {
-    let Some(database) = core.database() else { return };
+/// Takes this node off the list, unless another process has taken its place there.
+pub(super) async fn take_leave(core: &Core, telling: Option<Telling>) {
+    let (Some(database), Some(Telling { beats, started })) = (core.database(), telling) else { return };
+    beats.abort();
+    // No beat comes after the farewell.
+    let _ = beats.await;
     let Ok(Ok(Some(record))) =
         tokio::time::timeout(FAREWELL, database.store.get(NODE_ENTITY, &Id::from(core.node_id))).await
     else {
         return;
     };
+    if record.value["labels"]["started_at"].as_str() != Some(started.to_string().as_str()) {
+        return;
+    }
     let gone = Record { expires: i64::try_from(now()).ok(), ..Record::clone(&record) };
     let _ = tokio::time::timeout(FAREWELL, database.store.note(vec![gone])).await;
 }

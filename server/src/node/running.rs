@@ -7,6 +7,7 @@ use super::core::{Core, Offer, Storage};
 use super::database::{Database, Patience};
 use super::health_checkers::HealthCheckers;
 use super::logs::Logs;
+use super::presence::{self, Telling};
 use super::rate_limiter::RateLimiter;
 use super::route_table::{Replace, RouteTable};
 use super::tracing::Tracing;
@@ -81,6 +82,7 @@ pub struct Node {
     http: Vec<ServerHandle>,
     control: Arbiter,
     tracing: Option<Tracing>,
+    telling: Option<Telling>,
     // The listening sockets once more. They listen as long as anybody has them.
     kept: Sockets,
 }
@@ -126,14 +128,17 @@ impl Node {
             (None, Some(text)) => Some(Source::String(text.reveal().to_owned())),
             (None, None) => None,
         };
-        match core.database() {
-            None => begin(&core, source.as_ref())?,
+        let telling = match core.database() {
+            None => {
+                begin(&core, source.as_ref())?;
+                None
+            }
             Some(_) => {
                 super::route_table::follow(&core).await.map_err(|error| StartError(error.to_string()))?;
                 super::database::attend(&core, settings.storage.ttl_cleanup_interval);
-                super::presence::tell(&core, settings, hostname());
+                presence::tell(&core, settings, hostname())
             }
-        }
+        };
 
         if !stream_sockets.is_empty() {
             core.targets.serve_streams();
@@ -209,6 +214,7 @@ impl Node {
             http,
             control,
             tracing,
+            telling,
             kept,
         })
     }
@@ -274,7 +280,7 @@ impl Node {
             }
             server.stop(gracefully).await;
         }
-        super::presence::take_leave(&self.core).await;
+        presence::take_leave(&self.core, self.telling).await;
         self.core.redis.flush(FAREWELL).await;
         self.core.outbound.stop(LAST_ENTRIES).await;
         let core = self.core.clone();
