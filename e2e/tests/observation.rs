@@ -220,12 +220,66 @@ fn a_node_tells_of_itself_in_metrics() {
         "silverback_actor_restarts_total{actor=\"RouteTable\"}",
         "silverback_history_bytes",
         "silverback_rate_limit_counters_max",
+        "silverback_response_cache_bytes_max",
+        "silverback_response_cache_requests_total{status=\"Hit\"}",
         "silverback_routes",
         "silverback_snapshot_generation",
     ] {
         assert!(value(name).is_some(), "{name}: {text}");
     }
     assert!(value("silverback_history_bytes").is_some_and(|bytes| bytes < 256.0 * 1024.0), "{text}");
+}
+
+#[test]
+fn plugins_count_what_a_business_counts() {
+    let backend = Backend::start();
+    let required = "kong.plugins.prometheus.exporter";
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let errors = folder.path().join("error.log");
+    let gateway = Gateway::start(&[
+        ("KONG_UNTRUSTED_LUA_SANDBOX_REQUIRES", required),
+        ("KONG_PROXY_ERROR_LOG", &errors.display().to_string()),
+    ]);
+    let mut document = configuration(backend.address.port());
+    let declare = format!("local prometheus = require('{required}').get_prometheus()\n");
+    let access = "return function() kong.ctx.plugin.items = kong.request.get_body().items end";
+    let log = r#"
+        local orders = prometheus:counter("orders_total", "Orders by plan", { "plan" })
+        local items = prometheus:histogram("order_items", "Things per order", {}, { 1, 10 })
+        return function()
+            orders:inc(1, { kong.request.get_header("x-plan") or "none" })
+            items:observe(kong.ctx.plugin.items)
+            orders:inc(1)
+            orders:inc(-1, { "gold" })
+        end
+    "#;
+    let config = json!({ "access": [access], "log": [declare + log] });
+    document["services"][0]["plugins"] = json!([{ "name": "post-function", "config": config }]);
+    assert_eq!(gateway.configure(&document).status, 201);
+    for (plan, items) in [("gold", 1), ("gold", 3), ("sil\"ver", 70)] {
+        let lines = [("Host", "shop.example.com"), ("Content-Type", "application/json"), ("X-Plan", plan)];
+        let body = json!({ "items": items }).to_string();
+        let reply = request(gateway.proxy, "POST", "/orders/new", &lines, body.as_bytes()).expect("an answer");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+    let wanted = [
+        "# TYPE kong_orders_total counter",
+        r#"kong_orders_total{plan="gold"} 2"#,
+        r#"kong_orders_total{plan="sil\"ver"} 1"#,
+        r#"kong_order_items_bucket{le="1"} 1"#,
+        r#"kong_order_items_bucket{le="10"} 2"#,
+        r#"kong_order_items_bucket{le="+Inf"} 3"#,
+        "kong_order_items_sum 74",
+    ];
+    eventually("all is counted", || {
+        let text = get(gateway.status, "/metrics", &[]).text();
+        wanted.iter().all(|line| text.lines().any(|known| known == *line))
+    });
+    let wrong = ["inconsistent labels count, expected 1, got 0", "value should not be negative"];
+    eventually("what is wrong is said", || {
+        let told = std::fs::read_to_string(&errors).unwrap_or_default();
+        wrong.iter().all(|sentence| told.contains(sentence))
+    });
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod answer;
 pub mod body;
 pub mod challenges;
 pub mod counters;
+pub mod custom_metrics;
 pub mod directory;
 mod exchange;
 pub mod form;
@@ -50,7 +51,7 @@ pub use records::{NoRecords, Records, RecordsError};
 pub use request::{Forward, Instead, Request, Retarget, Scheme, TlsSession, Version};
 pub use request_id::RequestId;
 pub use response::{Response, Source};
-pub use response_cache::{KeptResponse, ResponseCache, ResponseKey};
+pub use response_cache::{CacheStatus, KeptResponse, ResponseCache, ResponseKey};
 /// A regular expression over bytes, as plugins are configured with.
 pub use router::Pattern;
 pub use scripts::{LogScripts, NoScripts, Returning, Scripts};

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use moka::Expiry;
 use moka::sync::Cache;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -38,10 +39,39 @@ impl KeptResponse {
     }
 }
 
+/// What the cache was to a request: `X-Cache-Status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheStatus {
+    /// Answered from the cache.
+    Hit,
+    /// Nothing was kept; the response is.
+    Miss,
+    /// What was kept is too old; the response takes its place.
+    Refresh,
+    /// Neither the request nor its response is the cache's business.
+    Bypass,
+}
+
+impl CacheStatus {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Hit, Self::Miss, Self::Refresh, Self::Bypass];
+
+    /// As clients read it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Hit => "Hit",
+            Self::Miss => "Miss",
+            Self::Refresh => "Refresh",
+            Self::Bypass => "Bypass",
+        }
+    }
+}
+
 /// The cache. Older than any configuration.
 pub struct ResponseCache {
     kept: Cache<ResponseKey, Arc<KeptResponse>, foldhash::fast::RandomState>,
     capacity: u64,
+    statuses: [AtomicU64; CacheStatus::ALL.len()],
 }
 
 struct Lifetime;
@@ -70,7 +100,22 @@ impl ResponseCache {
             .weigher(|_, kept: &Arc<KeptResponse>| kept.weight())
             .expire_after(Lifetime)
             .build_with_hasher(foldhash::fast::RandomState::default());
-        Self { kept, capacity }
+        Self { kept, capacity, statuses: Default::default() }
+    }
+
+    /// Counts what the cache was to a request.
+    pub fn note(&self, status: CacheStatus) {
+        self.statuses[status as usize].fetch_add(1, Relaxed);
+    }
+
+    /// What it was to requests, and how often.
+    pub fn noted(&self) -> impl Iterator<Item = (CacheStatus, u64)> {
+        CacheStatus::ALL.into_iter().zip(&self.statuses).map(|(status, count)| (status, count.load(Relaxed)))
+    }
+
+    /// Bytes that are kept, and how many may be.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.kept.weighted_size(), self.capacity)
     }
 
     /// The largest body that is kept, in bytes: one response must not drive all others out.

@@ -166,6 +166,15 @@ impl Metrics {
         let evicted = Some(counters.evicted() as f64);
         let help = "Counters that gave way to others for want of room";
         self.add("silverback_rate_limit_counters_evicted_total", "counter", help, evicted);
+        let series =
+            core.responses.noted().map(|(status, count)| (vec![("status", status.text().to_owned())], count as f64));
+        let help = "Requests that proxy-cache took part in, by X-Cache-Status";
+        let name = "silverback_response_cache_requests_total";
+        self.0.push(Own { name, help, kind: "counter", series: series.collect() });
+        let (bytes, room) = core.responses.bytes();
+        self.add("silverback_response_cache_bytes", "gauge", "Bytes that proxy-cache keeps", Some(bytes as f64));
+        let help = "Bytes that proxy-cache may keep";
+        self.add("silverback_response_cache_bytes_max", "gauge", help, Some(room as f64));
         if let Some(history) = &core.history {
             let (series, bytes) = (Some(history.count() as f64), Some(history.bytes() as f64));
             self.add("silverback_history_series", "gauge", "Series that the node remembers", series);

@@ -5,6 +5,7 @@ mod crypto;
 mod keys;
 mod lyaml;
 mod penlight;
+mod prometheus;
 mod ssl;
 
 use crate::error;
@@ -63,6 +64,7 @@ const WRITTEN: &[(&str, &str, &str)] = &[
 const NAMES: &[&str] = &[
     "cjson",
     "cjson.safe",
+    "kong.plugins.prometheus.exporter",
     "lyaml",
     "ngx.base64",
     "ngx.ssl",
@@ -118,6 +120,7 @@ pub fn module(lua: &Lua, name: &str) -> mlua::Result<Option<Value>> {
     let made = match name {
         "cjson" => Value::Table(cjson::module(lua, false)?),
         "cjson.safe" => Value::Table(cjson::module(lua, true)?),
+        "kong.plugins.prometheus.exporter" => Value::Table(prometheus::module(lua)?),
         "lyaml" => match lyaml::module(lua)? {
             Some(module) => Value::Table(module),
             None => return Ok(None),

@@ -2,6 +2,7 @@
 
 use super::histogram::Summed;
 use super::series::{Place, Sums, sums};
+use exchange::custom_metrics::{self, CustomMetric, Kind};
 use std::fmt::Write;
 
 /// The state of an address of a Target.
@@ -61,6 +62,7 @@ struct Text(String);
 
 impl Text {
     fn metric(&mut self, name: &str, help: &str, kind: &str) {
+        let help = help.replace('\\', "\\\\").replace('\n', "\\n");
         // Writing to memory does not fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
@@ -140,11 +142,13 @@ fn render(node: &NodeFigures, sums: &Sums) -> String {
     let help = "Latency added by upstream response for each service/route in Kong";
     text.histogram(("kong_upstream_latency_ms", help), &times(1));
     targets(&mut text, node);
+    let counted = custom_metrics::all();
+    let folded = sums.folded + counted.iter().map(|metric| metric.folded()).sum::<u64>();
     let folded = Own {
         name: "silverback_metrics_folded_total",
         help: "Series that were folded into others because there were too many",
         kind: "counter",
-        series: vec![(Vec::new(), sums.folded as f64)],
+        series: vec![(Vec::new(), folded as f64)],
     };
     for own in node.own.iter().chain([&folded]) {
         text.metric(own.name, own.help, own.kind);
@@ -153,7 +157,37 @@ fn render(node: &NodeFigures, sums: &Sums) -> String {
             text.series(own.name, &labels, value);
         }
     }
+    for metric in &counted {
+        custom(&mut text, metric);
+    }
     text.0
+}
+
+/// A metric that plugins count.
+fn custom(text: &mut Text, metric: &CustomMetric) {
+    let series = metric.series();
+    if series.is_empty() {
+        return;
+    }
+    let name = metric.name.as_str();
+    text.metric(name, &metric.help, metric.kind.name());
+    for one in &series {
+        let labels = metric.labels.iter().zip(&one.labels).map(|(label, value)| (label.as_str(), &**value));
+        let labels: Vec<(&str, &str)> = labels.collect();
+        let Kind::Histogram(bounds) = &metric.kind else {
+            text.series(name, &labels, one.value);
+            continue;
+        };
+        let mut count = 0;
+        for (index, in_bucket) in one.buckets.iter().enumerate() {
+            count += in_bucket;
+            let bound = bounds.get(index).map_or("+Inf".to_owned(), f64::to_string);
+            let labels: Vec<_> = labels.iter().copied().chain([("le", bound.as_str())]).collect();
+            text.series(&format!("{name}_bucket"), &labels, count);
+        }
+        text.series(&format!("{name}_count"), &labels, count);
+        text.series(&format!("{name}_sum"), &labels, one.value);
+    }
 }
 
 fn bandwidth(text: &mut Text, sums: &Sums) {
@@ -318,6 +352,36 @@ mod tests {
         let lines: Vec<_> = text.lines().filter(|line| line.contains("statuses.test")).collect();
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(!text.contains(r#"code="404""#));
+    }
+
+    #[test]
+    fn what_plugins_count_is_shown() {
+        let declare = |name: &str, kind| {
+            custom_metrics::declare(name, "two\nlines", kind, vec!["plan".to_owned()]).expect("a name that fits")
+        };
+        declare("exposed_orders_total", Kind::Counter).add(2.5, &["a\"b"]).expect("one label");
+        let sizes = declare("exposed_sizes", Kind::Histogram(vec![0.5, 1.0]));
+        for size in [0.25, 1.0, 7.0] {
+            sizes.observe(size, &["x"]).expect("one label");
+        }
+        declare("exposed_never_total", Kind::Counter);
+        let text = render(&NodeFigures::default(), &Sums::default());
+        let lines: Vec<_> = text.lines().filter(|line| line.contains("kong_exposed_")).collect();
+        assert_eq!(
+            lines,
+            [
+                r"# HELP kong_exposed_orders_total two\nlines",
+                "# TYPE kong_exposed_orders_total counter",
+                r#"kong_exposed_orders_total{plan="a\"b"} 2.5"#,
+                r"# HELP kong_exposed_sizes two\nlines",
+                "# TYPE kong_exposed_sizes histogram",
+                r#"kong_exposed_sizes_bucket{plan="x",le="0.5"} 1"#,
+                r#"kong_exposed_sizes_bucket{plan="x",le="1"} 2"#,
+                r#"kong_exposed_sizes_bucket{plan="x",le="+Inf"} 3"#,
+                r#"kong_exposed_sizes_count{plan="x"} 3"#,
+                r#"kong_exposed_sizes_sum{plan="x"} 8.25"#,
+            ]
+        );
     }
 
     #[test]

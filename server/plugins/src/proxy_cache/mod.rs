@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use control::{Directives, MediaType, lifetime};
 use entities::{PluginSchema, Scopes};
 use exchange::response::Source;
-use exchange::response_cache::{KeptResponse, ResponseCache, ResponseKey};
+use exchange::response_cache::{CacheStatus, KeptResponse, ResponseCache, ResponseKey};
 use exchange::{About, Answer, Chunk, Exchange, Flow, Headers, Phases, Plugin, Services, Step};
 use schema::Check;
 use std::fmt::Write;
@@ -36,7 +36,7 @@ enum Progress {
     /// The request goes by the cache.
     Bypass,
     /// No response was kept that could be used; this says why.
-    Absent(ResponseKey, &'static str),
+    Absent(ResponseKey, CacheStatus),
     /// The response is on its way, and will be kept when it is whole.
     Keeping(Box<Keeping>),
     /// The response comes from the cache, or from nowhere.
@@ -174,7 +174,7 @@ impl ProxyCache {
             answer = answer.header("Age", now.saturating_sub(kept.timestamp).to_string());
         }
         if self.tells(exchange, told.status) {
-            answer = answer.header("X-Cache-Status", "Hit");
+            answer = answer.header("X-Cache-Status", CacheStatus::Hit.text());
         }
         if self.tells(exchange, told.key) {
             answer = answer.header("X-Cache-Key", key_text(key));
@@ -241,18 +241,20 @@ impl Plugin for ProxyCache {
         match self.cache.get(&key) {
             Some(kept) if !self.is_stale(&kept, &directives, now) => {
                 exchange.state.put(Progress::Over);
+                self.cache.note(CacheStatus::Hit);
                 self.hit(exchange, &key, &kept, now).into()
             }
             Some(_) => {
-                exchange.state.put(Progress::Absent(key, "Refresh"));
+                exchange.state.put(Progress::Absent(key, CacheStatus::Refresh));
                 Step::NEXT
             }
             None if directives.has("only-if-cached") => {
                 exchange.state.put(Progress::Over);
+                self.cache.note(CacheStatus::Miss);
                 Answer::bytes(504, "").into()
             }
             None => {
-                exchange.state.put(Progress::Absent(key, "Miss"));
+                exchange.state.put(Progress::Absent(key, CacheStatus::Miss));
                 Step::NEXT
             }
         }
@@ -262,13 +264,14 @@ impl Plugin for ProxyCache {
         let Some(progress) = exchange.state.take::<Progress>() else { return Flow::Next };
         let told = &self.config.response_headers;
         let (status, key) = (self.tells(exchange, told.status), self.tells(exchange, told.key));
-        let tell = |headers: &mut Headers, text: &str| {
+        let tell = |headers: &mut Headers, what: CacheStatus| {
+            self.cache.note(what);
             if status {
-                headers.set("X-Cache-Status", text);
+                headers.set("X-Cache-Status", what.text());
             }
         };
         match progress {
-            Progress::Bypass => tell(&mut exchange.response.headers, "Bypass"),
+            Progress::Bypass => tell(&mut exchange.response.headers, CacheStatus::Bypass),
             Progress::Absent(digest, reason) => {
                 let freshness = self.freshness(exchange);
                 let now = now(exchange);
@@ -277,7 +280,7 @@ impl Plugin for ProxyCache {
                     headers.set("X-Cache-Key", key_text(&digest));
                 }
                 let Some(ttl) = freshness else {
-                    tell(headers, "Bypass");
+                    tell(headers, CacheStatus::Bypass);
                     return Flow::Next;
                 };
                 tell(headers, reason);

@@ -120,6 +120,8 @@ fn cache_control_counts_where_it_should() {
     }
     let nothing = get("/other", &[("Cache-Control", "only-if-cached")]);
     assert!(run(&plugin, nothing, 0, fresh, "").starts_with("504"));
+    // Hits, misses, refreshes, bypasses.
+    assert_eq!(plugin.cache.noted().map(|(_, count)| count).collect::<Vec<_>>(), [2, 2, 3, 1]);
 }
 
 #[test]
