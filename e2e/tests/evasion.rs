@@ -34,6 +34,7 @@ impl Teams {
             ("KONG_PASSWORD", SUPER),
             ("KONG_AUDIT_LOG", "on"),
             ("KONG_ADMIN_GUI_LISTEN", &manager.to_string()),
+            ("KONG_ADMIN_GUI_ACCESS_LOG", "off"),
             ("KONG_ADMIN_GUI_AUTH", "basic-auth"),
             ("KONG_ADMIN_GUI_SESSION_CONF", r#"{"secret":"any"}"#),
         ]);
