@@ -138,12 +138,17 @@ impl Endpoints {
         self.naming(workspace, segments).is_some_and(|rule| rule.deny.contains(action))
     }
 
-    /// The same for permissions that have the last segment as a word: those for one entity by its name or id.
-    pub fn forbids_word(&self, workspace: Option<Uuid>, segments: &[Vec<u8>], action: Action) -> bool {
-        let Some((last, above)) = segments.split_last() else { return false };
-        let (Ok(last), mut places) = (std::str::from_utf8(last), SmallVec::<[&Place; 8]>::new()) else { return false };
-        reach(&self.top, above, &mut places);
-        let found: SmallVec<[&Place; 8]> = places.iter().filter_map(|place| place.literal.get(last)).collect();
+    /// The same for permissions that have the segments at these positions as words: those for single entities by their names
+    /// or ids.
+    pub fn forbids_words(
+        &self,
+        workspace: Option<Uuid>,
+        segments: &[Vec<u8>],
+        words: &[usize],
+        action: Action,
+    ) -> bool {
+        let mut found: SmallVec<[&Place; 8]> = SmallVec::new();
+        spell(&self.top, segments, 0, words, &mut found);
         first(&found, workspace).is_some_and(|rule| rule.deny.contains(action))
     }
 
@@ -207,6 +212,20 @@ fn first(found: &[&Place], workspace: Option<Uuid>) -> Option<Rule> {
 fn descend<'p>(place: &'p Place, segments: &[Vec<u8>], found: &mut SmallVec<[&'p Place; 8]>) {
     reach(place, segments, found);
     found.retain(|place| !place.rules.is_empty());
+}
+
+/// The places that segments lead to, words before stars; at some positions words alone.
+fn spell<'p>(place: &'p Place, segments: &[Vec<u8>], at: usize, words: &[usize], found: &mut SmallVec<[&'p Place; 8]>) {
+    let Some(segment) = segments.get(at) else {
+        found.push(place);
+        return;
+    };
+    if let Some(next) = std::str::from_utf8(segment).ok().and_then(|text| place.literal.get(text)) {
+        spell(next, segments, at + 1, words, found);
+    }
+    if let Some(next) = place.any.as_deref().filter(|_| !words.contains(&at)) {
+        spell(next, segments, at + 1, words, found);
+    }
 }
 
 /// The places that segments lead to, words before stars.

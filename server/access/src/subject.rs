@@ -205,9 +205,15 @@ impl Subject {
         self.either(|set| set.endpoints.forbids(workspace, segments, action))
     }
 
-    /// The same for permissions that have the last segment as a word.
-    pub fn forbids_word(&self, workspace: Option<Uuid>, segments: &[Vec<u8>], action: Action) -> bool {
-        self.either(|set| set.endpoints.forbids_word(workspace, segments, action))
+    /// The same for permissions that have the segments at these positions as words.
+    pub fn forbids_words(
+        &self,
+        workspace: Option<Uuid>,
+        segments: &[Vec<u8>],
+        words: &[usize],
+        action: Action,
+    ) -> bool {
+        self.either(|set| set.endpoints.forbids_words(workspace, segments, words, action))
     }
 
     /// Whether a negative permission takes one of these actions away anywhere in an endpoint of a workspace (`None`: of any).

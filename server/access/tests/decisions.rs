@@ -142,10 +142,36 @@ fn what_is_taken_away_by_name_is_known() {
         (Some(0), "/routes/x", Action::Delete, false, false),
     ] {
         assert_eq!(all.forbids(place.map(id), &path(text), action), by_path, "{place:?} {text} {action:?}");
-        assert_eq!(all.forbids_word(place.map(id), &path(text), action), by_word, "{place:?} {text} {action:?}");
+        let (segments, last) = (path(text), [path(text).len() - 1]);
+        assert_eq!(all.forbids_words(place.map(id), &segments, &last, action), by_word, "{place:?} {text} {action:?}");
     }
     assert_eq!(all.decision(Some(id(0)), &path("/plugins"), Action::Read), (Verdict::Allowed, false));
     assert_eq!(all.decision(Some(id(0)), &path("/routes/x"), Action::Read), (Verdict::Allowed, true));
+}
+
+#[test]
+fn what_is_taken_away_by_names_within_a_path_is_known() {
+    let all = compiled(&[
+        (None, "*", &Action::ALL, false),
+        (Some(0), "/services/secret/plugins", &[Action::Read], true),
+        (Some(0), "/services/secret/plugins/*", &[Action::Delete], true),
+        (Some(0), "/services/*/routes/hidden", &[Action::Update], true),
+        (Some(0), "/services/open/plugins", &[Action::Read], false),
+    ]);
+    for (text, words, action, wanted) in [
+        ("/services/secret/plugins", &[1][..], Action::Read, true),
+        ("/services/open/plugins", &[1], Action::Read, false),
+        ("/services/other/plugins", &[1], Action::Read, false),
+        ("/services/secret/plugins/x", &[1], Action::Delete, true),
+        ("/services/secret/plugins/x", &[3], Action::Delete, false),
+        ("/services/secret/plugins/x", &[1, 3], Action::Delete, false),
+        ("/services/other/routes/hidden", &[3], Action::Update, true),
+        ("/services/other/routes/hidden", &[1], Action::Update, false),
+        ("/services/secret", &[1], Action::Read, false),
+    ] {
+        assert_eq!(all.forbids_words(Some(id(0)), &path(text), words, action), wanted, "{text} {words:?} {action:?}");
+        assert!(!all.forbids_words(Some(id(1)), &path(text), words, action), "of another workspace: {text}");
+    }
 }
 
 #[test]

@@ -109,7 +109,10 @@ async fn answer(
             return Err(errors::unsupported_media_type());
         }
         bytes = body::read(payload, request.headers(), limit).await?;
-        trace.body = bytes.clone();
+        // Whole configurations have secrets in too many places to be kept.
+        if !is_config {
+            trace.body = bytes.clone();
+        }
         if !body::is_supported(request.headers(), !bytes.is_empty(), is_config) {
             return Err(errors::unsupported_media_type());
         }
@@ -203,16 +206,19 @@ impl Call<'_> {
             },
             Endpoint::UpstreamHealth { kind } => {
                 let upstream = shared.existing(kind, parameter(0)).await?;
+                shared.check_path(&[(1, kind, &upstream)])?;
                 shared.upstream_health(&upstream, path, query).await
             }
             Endpoint::AllTargets { parent, kind, field } => {
                 let upstream = shared.existing(parent, parameter(0)).await?;
+                shared.check_path(&[(1, parent, &upstream)])?;
                 shared.nested(kind, field, &upstream, path, query).await
             }
             Endpoint::TargetHealth { parent, kind, field, healthy, address } => {
                 let upstream = shared.existing(parent, parameter(0)).await?;
                 let key = shared.key(kind, parameter(1), true)?;
                 let target = shared.child(kind, field, &upstream, &key).await?.ok_or_else(errors::not_found)?;
+                shared.check_path(&[(1, parent, &upstream), (3, kind, &target)])?;
                 shared.set_health(&upstream, &target, address.then(|| parameter(2)), healthy)
             }
             // Answered before.
@@ -262,7 +268,9 @@ impl Call<'_> {
     async fn nested(&self, parent: usize, kind: usize, field: &'static str, body: Body) -> Result<Answer, Answer> {
         let shared = &self.scope;
         let (path, query) = (&*self.asked.target.path, &*self.asked.query);
-        let parent = shared.existing(parent, self.asked.parameter(0)).await?;
+        let at = parent;
+        let parent = shared.existing(at, self.asked.parameter(0)).await?;
+        shared.check_path(&[(1, at, &parent)])?;
         match self.asked.method {
             "POST" => shared.create(kind, body, Some((field, &parent))).await,
             _ if shared.kinds.get(kind).name == "targets" => shared.targets(kind, field, &parent, path, query).await,
@@ -280,17 +288,25 @@ impl Call<'_> {
     ) -> Result<Answer, Answer> {
         let shared = &self.scope;
         let method = self.asked.method;
-        let parent = shared.existing(parent, self.asked.parameter(0)).await?;
+        let at = parent;
+        let parent = shared.existing(at, self.asked.parameter(0)).await?;
         let key = shared.key(kind, self.asked.parameter(1), true)?;
         // A Target's PUT changes one that is there.
         let as_patch = method == "PUT" && shared.kinds.get(kind).name == "targets";
-        let found = if method == "PUT" && !as_patch && shared.pass.subject.is_none() {
-            None
-        } else {
-            shared.child(kind, field, &parent, &key).await?
+        let found = match method {
+            "PUT" if !as_patch && shared.pass.subject.is_none() => None,
+            "PUT" if !as_patch => shared.replaced(kind, &key, Some((field, &parent))).await?,
+            _ => shared.child(kind, field, &parent, &key).await?,
         };
-        if let Some(found) = &found {
-            shared.check_target(kind, found)?;
+        match &found {
+            Some(found) => {
+                shared.check_path(&[(1, at, &parent), (3, kind, found)])?;
+                shared.check_target(kind, found)?;
+                if found.reference(field).as_ref() != Some(&parent.id) {
+                    shared.check_taking(kind, found)?;
+                }
+            }
+            None => shared.check_path(&[(1, at, &parent)])?,
         }
         if method == "PUT" && !as_patch {
             return shared.upsert(kind, &key, body, Some((field, &parent))).await;
@@ -307,6 +323,7 @@ impl Call<'_> {
     async fn foreign(&self, kind: usize, field: &'static str, target: usize, body: Body) -> Result<Answer, Answer> {
         let shared = &self.scope;
         let record = shared.existing(kind, self.asked.parameter(0)).await?;
+        shared.check_path(&[(1, kind, &record)])?;
         let pointed = match record.reference(field) {
             Some(id) => shared.by_id(target, &id).await?,
             None => None,

@@ -1,7 +1,7 @@
 //! Where a request works: one workspace, on behalf of someone. Everything the resource engine reads and writes goes
 //! through here, so that nothing outside the workspace is seen or touched.
 
-use crate::enterprise::{Gate, Pass};
+use crate::enterprise::{Gate, Pass, who};
 use crate::errors;
 use crate::respond::Answer;
 use crate::state::Shared;
@@ -170,7 +170,8 @@ impl Scope<'_> {
         let revision = self.store.apply(batch).await?;
         self.node.changed(revision, &kinds).await;
         if let Some(gate) = self.gate() {
-            gate.recorder.changed(revision, self.pass, self.request_id).await;
+            let view = self.pass.policy.as_ref().map(|policy| policy.view());
+            gate.recorder.changed(revision, view, who(self.pass.subject.as_deref()), self.request_id).await;
         }
         Ok(revision)
     }

@@ -181,10 +181,7 @@ impl Scope<'_> {
         mut members: Map<String, Value>,
         parent: Parent<'_>,
     ) -> Result<Replacement, Answer> {
-        let existing = match parent {
-            Some((field, parent)) if !self.is_unique(kind, key) => self.child(kind, field, parent, key).await?,
-            _ => self.find(kind, key).await?,
-        };
+        let existing = self.replaced(kind, key, parent).await?;
         match (key, &existing) {
             (Key::Id(id), _) => drop(members.insert("id".to_owned(), id.to_string().into())),
             (_, Some(existing)) => drop(members.insert("id".to_owned(), existing.id.to_string().into())),
@@ -211,6 +208,19 @@ impl Scope<'_> {
             operations.extend(self.naming(&record, existing.as_deref(), &names).await?);
         }
         Ok(Replacement { record, operations, existed: existing.is_some() })
+    }
+
+    /// The entity whose place a `PUT` takes.
+    pub(crate) async fn replaced(
+        &self,
+        kind: usize,
+        key: &Key,
+        parent: Parent<'_>,
+    ) -> Result<Option<Arc<Record>>, Answer> {
+        match parent {
+            Some((field, parent)) if !self.is_unique(kind, key) => self.child(kind, field, parent, key).await,
+            _ => self.find(kind, key).await,
+        }
     }
 
     /// Whether a key names at most one entity of the workspace.

@@ -1,6 +1,6 @@
 //! `/admins`: invitations, passwords, roles.
 
-use super::credentials::hashed;
+use super::credentials::{fitting, hashed};
 use super::desk::{Call, without};
 use super::sign_in::refused;
 use crate::body::Body;
@@ -8,6 +8,7 @@ use crate::errors;
 use crate::query;
 use crate::respond::Answer;
 use crate::scope::seconds;
+use access::Action;
 use schema::Errors;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -28,6 +29,9 @@ const HIDDEN: [&str; 9] = [
 
 /// How long a reset of a password is open, in seconds.
 const RESET: i64 = 86_400;
+
+/// What failed changes of a password are counted under.
+const CHANGE: &str = "change_password";
 
 /// An admin as it is shown.
 pub(super) fn shown(admin: &Record) -> Map<String, Value> {
@@ -146,7 +150,14 @@ impl Call<'_> {
 
     /// A new token for an open invitation; the one before ends.
     async fn new_invitation(&self, admin: &Record) -> Result<Answer, Answer> {
-        // Who has the token becomes the admin.
+        // Who has the token becomes the admin: that is more than reading.
+        let pass = self.scope.pass;
+        if let Some(subject) = pass.subject.as_deref()
+            && (!subject.at(pass.place, &pass.segments, Action::Update).is_allowed()
+                || !pass.may(admin, Action::Update))
+        {
+            return Err(super::gate::forbidden(subject, Action::Update));
+        }
         self.check_reach(&self.roles_of(&self.user_behind(admin)?.id)).await?;
         let mut record = admin.clone();
         let token = self.open_invitation(&mut record)?;
@@ -200,6 +211,7 @@ impl Call<'_> {
         }
         let record = self.changed(admin, members)?;
         operations.push(Operation::Update(record.clone()));
+        self.check_entities(&operations)?;
         match self.scope.commit(operations, resting).await {
             Ok(_) => Ok(Answer::json(200, &shown(&record).into())),
             Err(store::Error::Unique { .. }) => {
@@ -226,7 +238,8 @@ impl Call<'_> {
     pub(super) async fn move_admin(&self) -> Result<Answer, Answer> {
         let admin = self.the_admin()?;
         self.check_reach(&self.roles_of(&self.user_behind(&admin)?.id)).await?;
-        let workspace = self.find("workspaces", "name", self.parameter(1), false).ok_or_else(errors::not_found)?;
+        let workspace = self.find("workspaces", "name", self.parameter(1), false).filter(|found| self.knows(found));
+        let workspace = workspace.ok_or_else(errors::not_found)?;
         self.check_workspace(workspace.text("name").unwrap_or("*"))?;
         let place = Map::from_iter([("belong_workspace".to_owned(), json!({"id": workspace.id.to_string()}))]);
         let record = self.changed(&admin, place)?;
@@ -350,21 +363,16 @@ impl Call<'_> {
         let (members, _) = body.into_members();
         let (old, new) = (required(&members, "old_password")?, required(&members, "password")?);
         let limits = self.gate.settings.change_password_attempts;
-        let attempts = self.gate.failures(&admin, "change_password").await?;
-        if limits.limit.is_some_and(|limit| attempts.as_ref().map_or(0, |(_, count)| *count) >= limit) {
-            return Err(refused());
-        }
         let hash = admin.text("password").map(str::to_owned).ok_or_else(refused)?;
-        let given = old.to_owned();
-        if !actix_web::web::block(move || access::verify(&given, &hash)).await.unwrap_or(false) {
-            self.gate.count_failure(&admin, "change_password", limits, attempts).await?;
+        // Counted before it is looked at: many at once are not more.
+        if !self.gate.count_failure(&admin, CHANGE, limits).await? || fitting(old, vec![((), hash)]).await.is_none() {
             return Err(refused());
         }
         if old == new {
             return Err(errors::schema_violation(Errors::of("password", "must differ from the old one")));
         }
         self.check_password(new)?;
-        self.gate.forgive(attempts).await?;
+        self.gate.forgive(&admin, CHANGE).await?;
         self.set_password(&admin, new).await?;
         self.mail_changed(&admin);
         Ok(Answer::empty(204))

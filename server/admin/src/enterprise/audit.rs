@@ -5,12 +5,14 @@ use crate::errors;
 use crate::query::{self, Paging};
 use crate::respond::Answer;
 use crate::scope::seconds;
+use access::Action;
 use entities::DEFAULT_WORKSPACE;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use store::{Filter, Query, Record};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
 
 /// How many entries an export holds; the header `Link` leads to the next.
 const LINES: usize = 10_000;
@@ -89,7 +91,8 @@ impl Call<'_> {
         Ok(wanted)
     }
 
-    /// A page of the log, the latest entries first. Under the prefix of a workspace: of its entries alone. With `format=jsonl`
+    /// A page of the log, the latest entries first. Under the prefix of a workspace, and for who may read the log of `default`
+    /// alone: of its entries alone. With `format=jsonl`
     /// many more of them, one a line.
     pub(super) async fn audit(&self, entity: &'static str) -> Result<Answer, Answer> {
         let mut paging = Paging::read(self.query)?;
@@ -102,7 +105,7 @@ impl Call<'_> {
             paging.size = LINES;
         }
         let mut wanted = self.wanted()?;
-        if self.scope.workspace != DEFAULT_WORKSPACE {
+        if self.scope.workspace != DEFAULT_WORKSPACE || !self.audits_everywhere(entity) {
             wanted.fields.push(("workspace", self.scope.workspace.to_string()));
         }
         let mut found: Vec<Arc<Record>> = Vec::new();
@@ -110,7 +113,7 @@ impl Call<'_> {
         loop {
             let query = Query { entity, ws: None, after, size: STEP, filter: Filter::default() };
             let page = self.gate.store.page(&query).await.map_err(|error| errors::store(&error))?;
-            found.extend(page.records.into_iter().filter(|entry| wanted.accepts(entry)));
+            found.extend(page.records.into_iter().filter(|entry| wanted.accepts(entry) && self.tells(entry)));
             after = page.next;
             if found.len() > paging.size || after.is_none() {
                 break;
@@ -139,6 +142,19 @@ impl Call<'_> {
         }
         body["data"] = data.into();
         Ok(Answer::json(200, &body))
+    }
+
+    /// Whether the one who asks may read the log of all workspaces.
+    fn audits_everywhere(&self, entity: &str) -> bool {
+        let path = [b"audit".to_vec(), entity.trim_start_matches("audit_").as_bytes().to_vec()];
+        let subject = self.scope.pass.subject.as_deref();
+        subject.is_none_or(|subject| subject.at(None, &path, Action::Read).is_allowed())
+    }
+
+    /// Whether an entry may be told of: one of an entity by the permissions for that entity.
+    fn tells(&self, entry: &Record) -> bool {
+        let ws = entry.text("workspace").and_then(|ws| Uuid::try_parse(ws).ok());
+        entry.text("entity_key").is_none_or(|key| self.scope.pass.reads(key, ws))
     }
 
     /// Where the entries after this one are, with what was asked for.

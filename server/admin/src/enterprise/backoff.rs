@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::OwnedMutexGuard;
 
 /// Failures that cost no time.
 const FREE: u32 = 4;
@@ -39,42 +40,49 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// Waits for the turn of an attempt. `false`: too many wait already.
-    pub(super) async fn wait(&self, name: &str) -> bool {
-        let (pause, turn) = {
-            let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(known) = names.get(name).filter(|known| known.last.elapsed() < FORGOTTEN) else { return true };
-            (wait(known.count), known.turn.clone())
-        };
-        if pause.is_zero() {
-            return true;
-        }
+    /// Waits for the turn of an attempt, which it has until this is dropped. `None`: too many wait already.
+    pub(super) async fn turn(&self, name: &str) -> Option<OwnedMutexGuard<()>> {
+        let (pause, turn) = self.known(name, |known| (wait(known.count), known.turn.clone()));
         // The map holds one reference, this attempt another.
-        if Arc::strong_count(&turn) > WAITING + 2 {
-            return false;
+        if !pause.is_zero() && Arc::strong_count(&turn) > WAITING + 2 {
+            return None;
         }
-        let _turn = turn.lock().await;
-        tokio::time::sleep(pause).await;
-        true
+        let turn = turn.lock_owned().await;
+        // Those before have failed meanwhile, or not.
+        let pause = self.known(name, |known| wait(known.count));
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        Some(turn)
     }
 
     /// Counts a failure.
     pub(super) fn failed(&self, name: &str) {
+        self.known(name, |known| {
+            known.count = known.count.saturating_add(1);
+            known.last = Instant::now();
+        });
+    }
+
+    /// What is known of a name.
+    fn known<Out>(&self, name: &str, look: impl FnOnce(&mut Failures) -> Out) -> Out {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         if names.len() >= NAMES && !names.contains_key(name) {
-            names.retain(|_, known| known.last.elapsed() < FORGOTTEN);
+            let counts = |known: &Failures| known.count > 0 && known.last.elapsed() < FORGOTTEN;
+            names.retain(|_, known| counts(known) || Arc::strong_count(&known.turn) > 1);
             if names.len() >= NAMES {
                 names.clear();
             }
         }
-        let now = Instant::now();
-        let known =
-            names.entry(name.to_owned()).or_insert_with(|| Failures { count: 0, last: now, turn: Arc::default() });
+        let known = names.entry(name.to_owned()).or_insert_with(|| Failures {
+            count: 0,
+            last: Instant::now(),
+            turn: Arc::default(),
+        });
         if known.last.elapsed() >= FORGOTTEN {
             known.count = 0;
         }
-        known.count = known.count.saturating_add(1);
-        known.last = now;
+        look(known)
     }
 
     /// Forgets failures.
@@ -97,17 +105,29 @@ mod tests {
     async fn failures_are_counted_by_name_until_one_succeeds() {
         let backoff = Backoff::default();
         for _ in 0..FREE {
-            assert!(backoff.wait("ann").await);
+            assert!(backoff.turn("ann").await.is_some());
             backoff.failed("ann");
         }
         let count = |name: &str| backoff.names.lock().unwrap().get(name).map(|known| known.count);
         assert_eq!((count("ann"), count("bob")), (Some(FREE), None));
         let turn = backoff.names.lock().unwrap()["ann"].turn.clone();
         let others = [(); WAITING + 1].map(|()| turn.clone());
-        assert!(!backoff.wait("ann").await);
+        assert!(backoff.turn("ann").await.is_none());
         drop((turn, others));
         backoff.succeeded("ann");
         assert_eq!(count("ann"), None);
-        assert!(backoff.wait("ann").await);
+        assert!(backoff.turn("ann").await.is_some());
+    }
+
+    #[tokio::test]
+    async fn attempts_for_one_name_come_one_after_the_other() {
+        let backoff = Backoff::default();
+        let first = backoff.turn("ann").await.unwrap();
+        let second = backoff.turn("ann");
+        tokio::pin!(second);
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        assert!(backoff.turn("bob").await.is_some());
+        drop(first);
+        assert!(second.await.is_some());
     }
 }

@@ -4,7 +4,6 @@ use super::desk::Call;
 use crate::body::Body;
 use crate::errors;
 use crate::query;
-use crate::resource::Key;
 use crate::respond::Answer;
 use schema::Errors;
 use serde_json::{Map, Value, json};
@@ -19,14 +18,32 @@ const PLACES: &str = "consumer_group_consumers";
 struct Side {
     entity: &'static str,
     field: &'static str,
+    // What paths call it by, beside its id.
+    name: &'static str,
 }
 
-const GROUP: Side = Side { entity: "consumer_groups", field: "consumer_group" };
-const CONSUMER: Side = Side { entity: "consumers", field: "consumer" };
+const GROUP: Side = Side { entity: "consumer_groups", field: "consumer_group", name: "name" };
+const CONSUMER: Side = Side { entity: "consumers", field: "consumer", name: "username" };
 
 impl Call<'_> {
     async fn on(&self, side: Side, key: &str) -> Result<Arc<Record>, Answer> {
         self.scope.existing(self.kind(side.entity)?, key.as_bytes()).await
+    }
+
+    /// Both sides of a path that names both.
+    async fn pair(&self, first: Side, second: Side) -> Result<(Arc<Record>, Arc<Record>), Answer> {
+        let one = self.on(first, self.parameter(0)).await?;
+        let other = self.on(second, self.parameter(1)).await?;
+        let named = [(1, self.kind(first.entity)?, &*one), (3, self.kind(second.entity)?, &*other)];
+        self.scope.check_path(&named)?;
+        Ok((one, other))
+    }
+
+    /// The side that a path begins with.
+    async fn first(&self, side: Side) -> Result<Arc<Record>, Answer> {
+        let one = self.on(side, self.parameter(0)).await?;
+        self.scope.check_path(&[(1, self.kind(side.entity)?, &one)])?;
+        Ok(one)
     }
 
     async fn places(&self, side: Side, of: &Record) -> Result<Vec<Arc<Record>>, Answer> {
@@ -56,24 +73,25 @@ impl Call<'_> {
     pub(super) async fn consumer_group(&self, body: Body) -> Result<Answer, Answer> {
         let kind = self.kind(GROUP.entity)?;
         let key = self.scope.key(kind, self.parameter(0).as_bytes(), false)?;
+        let found = self.scope.find(kind, &key).await?;
+        if let Some(found) = &found {
+            self.scope.check_target(kind, found)?;
+        }
         match self.method {
             "PUT" => return self.scope.upsert(kind, &key, body, None).await,
             "PATCH" => {
-                let known = self.scope.find(kind, &key).await?;
-                let known = known.ok_or_else(|| crate::write::nothing_to_change(&key))?;
+                let known = found.ok_or_else(|| crate::write::nothing_to_change(&key))?;
                 return self.scope.update(kind, known, key.by(), body).await;
             }
             "DELETE" => {
-                return match self.scope.find(kind, &key).await? {
+                return match found {
                     Some(known) => self.scope.remove(kind, &known, key.by()).await,
-                    None => Ok(Answer::empty(204)),
+                    None => self.scope.absent(kind, &key).await,
                 };
             }
             _ => {}
         }
-        let group = match &key {
-            Key::Id(_) | Key::Field(..) => self.scope.find(kind, &key).await?.ok_or_else(errors::not_found)?,
-        };
+        let group = found.ok_or_else(errors::not_found)?;
         let mut shown = Map::new();
         shown.insert("consumer_group".to_owned(), self.scope.show(&group).await?.into());
         let wanted = query::first(self.query, "list_consumers").and_then(Value::as_str) != Some("false");
@@ -91,13 +109,13 @@ impl Call<'_> {
 
     /// `/consumer_groups/{group}/consumers`
     pub(super) async fn members(&self, body: Body) -> Result<Answer, Answer> {
-        let group = self.on(GROUP, self.parameter(0)).await?;
+        let group = self.first(GROUP).await?;
         self.memberships(GROUP, CONSUMER, &group, "consumer", body).await
     }
 
     /// `/consumers/{consumer}/consumer_groups`
     pub(super) async fn groups_of_consumer(&self, body: Body) -> Result<Answer, Answer> {
-        let consumer = self.on(CONSUMER, self.parameter(0)).await?;
+        let consumer = self.first(CONSUMER).await?;
         self.memberships(CONSUMER, GROUP, &consumer, "group", body).await
     }
 
@@ -136,6 +154,12 @@ impl Call<'_> {
                 let mut operations = Vec::new();
                 for key in keys {
                     let found = self.on(other, &key).await?;
+                    let names: Vec<String> =
+                        [found.id.to_string()].into_iter().chain(found.text(other.name).map(str::to_owned)).collect();
+                    // Nobody puts together what it may not know.
+                    if self.scope.pass.forbids_entity(other.entity, &names, access::Action::Read) {
+                        return Err(self.forbidden());
+                    }
                     let pair = json!({
                         (side.field): {"id": of.id.to_string()},
                         (other.field): {"id": found.id.to_string()},
@@ -170,8 +194,7 @@ impl Call<'_> {
 
     /// `/consumer_groups/{group}/consumers/{consumer}`
     pub(super) async fn member(&self) -> Result<Answer, Answer> {
-        let group = self.on(GROUP, self.parameter(0)).await?;
-        let consumer = self.on(CONSUMER, self.parameter(1)).await?;
+        let (group, consumer) = self.pair(GROUP, CONSUMER).await?;
         let place = self.place(&group, &consumer.id).await?;
         if self.method == "GET" {
             let body = json!({
@@ -186,8 +209,7 @@ impl Call<'_> {
 
     /// `DELETE /consumers/{consumer}/consumer_groups/{group}`
     pub(super) async fn leave_group(&self) -> Result<Answer, Answer> {
-        let consumer = self.on(CONSUMER, self.parameter(0)).await?;
-        let group = self.on(GROUP, self.parameter(1)).await?;
+        let (consumer, group) = self.pair(CONSUMER, GROUP).await?;
         let place = self.place(&group, &consumer.id).await?;
         self.change(&consumer, vec![Operation::Delete { entity: PLACES, id: place.id.clone() }]).await?;
         Ok(Answer::empty(204))

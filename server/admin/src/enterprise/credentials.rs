@@ -1,14 +1,27 @@
-//! Secrets on their way into the store: slow hashes, worked out beside the workers.
+//! Secrets and their slow hashes, worked out beside the workers.
 
 use super::gate::Gate;
 use crate::errors;
 use crate::respond::Answer;
 use serde_json::{Map, Value};
 use store::{Id, View};
+use tokio::sync::Semaphore;
+
+/// Slow hashes that are worked out at a time: each takes 19 MiB and a processor, whoever asks.
+static SLOW: Semaphore = Semaphore::const_new(4);
+
+/// The one among these whose slow hash is that of a secret.
+pub(super) async fn fitting<Of: Send + 'static>(secret: &str, hashes: Vec<(Of, String)>) -> Option<(Of, String)> {
+    let secret = secret.to_owned();
+    let _turn = SLOW.acquire().await.ok()?;
+    let found = actix_web::web::block(move || hashes.into_iter().find(|(_, hash)| access::verify(&secret, hash)));
+    found.await.ok().flatten()
+}
 
 /// The slow hash of a secret.
 pub(super) async fn hashed(secret: &str) -> Result<String, Answer> {
     let secret = secret.to_owned();
+    let _turn = SLOW.acquire().await.map_err(|_| errors::unexpected())?;
     let hash = actix_web::web::block(move || access::hash(&secret)).await;
     hash.ok().flatten().ok_or_else(errors::unexpected)
 }
@@ -32,10 +45,7 @@ impl Gate {
             .filter_map(|user| Some((user.id.clone(), user.text("user_token")?.to_owned())))
             .collect();
         if !same.is_empty() {
-            let secret = token.to_owned();
-            let holder =
-                actix_web::web::block(move || same.into_iter().find(|(_, hash)| access::verify(&secret, hash)));
-            match holder.await.map_err(|_| errors::unexpected())? {
+            match fitting(token, same).await {
                 Some((user, hash)) if Some(&user) == own => {
                     members.insert("user_token".to_owned(), hash.into());
                     members.insert("user_token_ident".to_owned(), ident.into());

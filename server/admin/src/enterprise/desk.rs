@@ -9,7 +9,7 @@ use crate::query::Paging;
 use crate::resource::window;
 use crate::respond::Answer;
 use crate::scope::Scope;
-use access::Policy;
+use access::{Action, Policy};
 use actix_web::HttpRequest;
 use declarative::Kinds;
 use serde_json::{Map, Value, json};
@@ -210,8 +210,41 @@ impl<'c> Call<'c> {
         self.parameters.get(index..).unwrap_or_default()
     }
 
+    /// Refuses what a permission denies under another name of what the path names.
+    fn check_names(&self, desk: Desk) -> Result<(), Answer> {
+        let (at, entity, field, scoped) = match desk {
+            Desk::Workspace | Desk::WorkspaceMeta => (1, "workspaces", "name", false),
+            Desk::User
+            | Desk::UserRoles
+            | Desk::UserPermissions
+            | Desk::UserGroups
+            | Desk::UserTokens
+            | Desk::UserToken => (2, "rbac_users", "name", true),
+            Desk::Role
+            | Desk::RolePermissions
+            | Desk::RoleEndpoints
+            | Desk::RoleEndpoint
+            | Desk::RoleEntities
+            | Desk::RoleEntity => (2, "rbac_roles", "name", true),
+            Desk::Admin
+            | Desk::AdminRoles
+            | Desk::AdminWorkspaces
+            | Desk::AdminWorkspace
+            | Desk::AdminConsumer
+            | Desk::AdminTotp
+            | Desk::AdminTokens
+            | Desk::AdminToken => (1, "admins", "username", false),
+            Desk::Group | Desk::GroupRoles => (1, "groups", "name", false),
+            _ => return Ok(()),
+        };
+        let Some(found) = self.find(entity, field, self.parameter(0), scoped) else { return Ok(()) };
+        let names = [found.id.to_string()].into_iter().chain(found.text(field).map(str::to_owned)).collect();
+        if self.scope.pass.forbids_alias(&[(at, names)]) { Err(self.forbidden()) } else { Ok(()) }
+    }
+
     /// Answers.
     pub(crate) async fn answer(&self, desk: Desk, body: Body) -> Result<Answer, Answer> {
+        self.check_names(desk)?;
         match desk {
             Desk::Page => self.scope.root().await,
             Desk::Workspaces if self.method == "POST" => self.create_workspace(body).await,
@@ -352,6 +385,7 @@ impl<'c> Call<'c> {
         mut operations: Vec<Operation>,
         resting: Vec<Precondition>,
     ) -> Result<(), Answer> {
+        self.check_entities(&operations)?;
         let made = operations.iter().filter_map(|operation| match operation {
             Operation::Insert(record) if MADE.contains(&record.entity) => self.scope.rights_of_maker(record),
             _ => None,
@@ -363,6 +397,33 @@ impl<'c> Call<'c> {
             Err(store::Error::Precondition(_)) => Err(errors::contended()),
             Err(error) => Err(errors::store(&error)),
         }
+    }
+}
+
+impl Call<'_> {
+    /// Refuses to change or remove what the permissions for that entity do not allow, unless it is one's own.
+    pub(super) fn check_entities(&self, operations: &[Operation]) -> Result<(), Answer> {
+        let pass = self.scope.pass;
+        let Some(subject) = pass.subject.as_deref().filter(|_| pass.entities) else { return Ok(()) };
+        for operation in operations {
+            let (entity, id, action) = match operation {
+                Operation::Update(record) | Operation::Upsert(record) => (record.entity, &record.id, Action::Update),
+                Operation::Delete { entity, id } => (*entity, id, Action::Delete),
+                Operation::Insert(_) | Operation::ReplaceAll(_) => continue,
+            };
+            let Some(known) = self.view.get(entity, id).filter(|_| MADE.contains(&entity)) else { continue };
+            // The user behind an admin is a part of it, and a user's own role of the user.
+            let admin =
+                (entity == "rbac_users").then(|| self.view.children("admins", "rbac_user", id).next()).flatten();
+            let whole = admin.unwrap_or(known);
+            let own = subject.admin.as_ref().is_some_and(|admin| whole.id.uuid() == Some(admin.id))
+                || known.id.uuid() == Some(subject.id);
+            if own || super::permissions::is_own(known) || pass.may(whole, action) {
+                continue;
+            }
+            return Err(super::gate::forbidden(subject, pass.action));
+        }
+        Ok(())
     }
 }
 

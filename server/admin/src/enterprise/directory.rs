@@ -3,7 +3,6 @@
 use super::gate::Gate;
 use super::made;
 use super::sign_in::refused;
-use crate::errors;
 use crate::respond::Answer;
 use exchange::ldap::{Binding, Ldap, LdapEntry, LdapError, LdapSearch, LdapSecurity, LdapServer, escaped, filtered};
 use serde::Deserialize;
@@ -11,7 +10,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Batch, Id, Operation, Record};
+use store::{Id, Operation, Record};
 
 /// `admin_gui_auth_conf`: what of the plugin's options matters to signing in.
 #[derive(Clone, Debug, Deserialize)]
@@ -218,6 +217,7 @@ impl Gate {
         admin: Option<Arc<Record>>,
         name: &str,
         password: &str,
+        request_id: &str,
     ) -> Result<Option<Arc<Record>>, Answer> {
         let said = directory.proven(name, password).await;
         let groups = match said {
@@ -245,12 +245,9 @@ impl Gate {
         if operations.is_empty() {
             return Ok(Some(admin));
         }
-        let batch = Batch { operations, author: "sign-in".to_owned(), ..Batch::default() };
-        match self.store.apply(batch).await {
-            // Somebody who signs in twice at once changes the same twice.
-            Ok(_) | Err(store::Error::Unique { .. } | store::Error::Missing { .. }) => Ok(Some(Arc::new(now))),
-            Err(error) => Err(errors::store(&error)),
-        }
+        // Somebody who signs in twice at once, at two nodes, changes the same twice.
+        self.write_for(&admin, operations, Vec::new(), request_id).await?;
+        Ok(Some(Arc::new(now)))
     }
 
     /// What makes these the groups of a user, as far as `/groups` knows them.

@@ -7,7 +7,7 @@ use super::hooks::Ear;
 use super::pass::Pass;
 use super::recorder::Recorder;
 use super::settings::GateSettings;
-use super::trace::Trace;
+use super::trace::{About, Trace};
 use crate::errors;
 use crate::paths::{Endpoint, Match, Paths};
 use crate::request::Target;
@@ -128,7 +128,11 @@ impl Gate {
             return Err(preflight(request));
         }
         let policy = self.fresh_policy().await?;
-        let target = self.target(request, &policy, paths)?;
+        let mut target = self.target(request, &policy, paths)?;
+        // Who proves who it is learns nothing of workspaces: it is the same below every name.
+        if self.enforces() && need(request.method().as_str(), &target) == Need::Nothing {
+            target.workspace = target.workspace.or(Some(DEFAULT_WORKSPACE));
+        }
         trace.workspace = target.workspace;
         let pass = self.admit(request, &target, paths, &policy, trace).await?;
         match target.workspace {
@@ -146,6 +150,13 @@ impl Gate {
         answer.with("X-Kong-Admin-Request-ID", trace.request_id)
     }
 
+    /// Whether who asks has to do with the workspace that a path names. One that is not there is like one that is not known.
+    fn is_known_to(&self, subject: &Subject, target: &Target) -> bool {
+        target.workspace.is_some_and(|workspace| {
+            workspace == DEFAULT_WORKSPACE || !self.settings.endpoints || subject.any_in(workspace)
+        })
+    }
+
     /// Lets a request in, or says why not.
     async fn admit(
         &self,
@@ -158,6 +169,7 @@ impl Gate {
         let method = request.method().as_str();
         let action = Action::of_method(method);
         let found = paths.find(&target.segments);
+        trace.about = found.as_ref().and_then(|found| About::of(found, &self.kinds));
         let place = place(target, found.as_ref().map(|found| found.endpoint), action.unwrap_or(Action::Read));
         let mut pass = Pass {
             subject: None,
@@ -181,6 +193,9 @@ impl Gate {
         let (subject, session) = self.identify(request, policy, trace).await?;
         trace.subject = Some(subject.clone());
         pass.session = session;
+        if need == Need::Anyone && !self.is_known_to(&subject, target) {
+            return Err(errors::not_found());
+        }
         // Nothing has such a method.
         let action = action.ok_or_else(errors::method_not_allowed)?;
         if action != Action::Read && subject.by_token && is_beyond_tokens(&subject, target) {
@@ -188,7 +203,8 @@ impl Gate {
         }
         let narrowed = subject.is_narrowed();
         // A scope counts whatever counts of its user's permissions. Where those on endpoints do not, they do for the past.
-        let counts = self.settings.endpoints || is_management(target) || (narrowed && is_history(target));
+        let managed = is_management(&target.segments) || changes_extension(found.as_ref(), action);
+        let counts = self.settings.endpoints || managed || (narrowed && is_history(target));
         let entities = self.settings.entities;
         let all = counts && entities;
         let subject = if narrowed && !all { Arc::new(subject.counting(counts, entities)) } else { subject };
@@ -227,9 +243,6 @@ pub(super) fn forbidden(subject: &Subject, action: Action) -> Answer {
 
 /// What a request needs.
 fn need(method: &str, target: &Target) -> Need {
-    if target.workspace.is_none() {
-        return Need::Permission;
-    }
     let path: Vec<&[u8]> = target.segments.iter().map(Vec::as_slice).collect();
     match (method, path.as_slice()) {
         ("GET" | "HEAD", [b"status"]) if target.prefix.is_empty() => Need::Nothing,
@@ -254,7 +267,7 @@ fn place(target: &Target, endpoint: Option<&Endpoint>, action: Action) -> Option
         // What a file would change is a question to one workspace.
         b"config" if target.segments.get(1).is_some_and(|second| second == b"plan") => target.workspace,
         // Of a workspace's own Routes.
-        b"debug" if is_route_match(target) => target.workspace,
+        b"debug" if is_route_match(&target.segments) => target.workspace,
         b"workspaces" if writes => None,
         b"event-hooks" => None,
         b"groups" | b"debug" | b"cache" | b"config" | b"clustering" | b"nodes" | b"timers" | b"metrics" => {
@@ -269,15 +282,20 @@ fn place(target: &Target, endpoint: Option<&Endpoint>, action: Action) -> Option
 }
 
 /// Whether a path manages who may do what, which endpoint permissions decide even where they count for nothing else.
-fn is_management(target: &Target) -> bool {
+pub(super) fn is_management(segments: &[Vec<u8>]) -> bool {
     const PATHS: [&[u8]; 9] =
         [b"rbac", b"admins", b"groups", b"audit", b"event-hooks", b"workspaces", b"debug", b"cache", b"config"];
-    target.segments.first().is_some_and(|first| PATHS.contains(&first.as_slice())) && !is_route_match(target)
+    segments.first().is_some_and(|first| PATHS.contains(&first.as_slice())) && !is_route_match(segments)
 }
 
 /// Whether a path asks what would become of a request.
-fn is_route_match(target: &Target) -> bool {
-    matches!(target.segments.as_slice(), [first, second] if first == b"debug" && second == b"route-match")
+fn is_route_match(segments: &[Vec<u8>]) -> bool {
+    matches!(segments, [first, second] if first == b"debug" && second == b"route-match")
+}
+
+/// Whether a request changes something at a path of a plugin's own, which no permission on entities speaks of.
+fn changes_extension(found: Option<&Match<'_, '_>>, action: Action) -> bool {
+    action != Action::Read && found.is_some_and(|found| matches!(found.endpoint, Endpoint::Extension { .. }))
 }
 
 /// Whether a path tells of the past.

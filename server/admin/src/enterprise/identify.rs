@@ -1,5 +1,6 @@
 //! Who asks: by a token, by a session, or by name and password.
 
+use super::credentials::fitting;
 use super::gate::{Gate, Identity};
 use super::trace::Trace;
 use crate::errors;
@@ -66,7 +67,7 @@ impl Gate {
                 return Err(unknown());
             }
             let code = super::second_factor::code(headers);
-            let admin = self.sign_in(&user, &password, code.as_deref()).await?;
+            let admin = self.sign_in(&user, &password, code.as_deref(), &trace.request_id).await?;
             // A directory may have moved them to other groups.
             let policy = if self.settings.directory.is_some() { &self.fresh_policy().await? } else { policy };
             return self.subject_of(&admin, policy).map(|subject| (subject, None));
@@ -84,10 +85,7 @@ impl Gate {
             Some(bearer) => bearer,
             None if candidates.is_empty() => return Err(unknown()),
             None => {
-                let (hashes, secret) = (candidates.clone(), token.to_owned());
-                let proven =
-                    actix_web::web::block(move || hashes.into_iter().find(|(_, hash)| access::verify(&secret, hash)));
-                let (bearer, hash) = proven.await.ok().flatten().ok_or_else(unknown)?;
+                let (bearer, hash) = fitting(token, candidates.clone()).await.ok_or_else(unknown)?;
                 self.tokens.remember(token, bearer, &hash);
                 bearer
             }
@@ -116,12 +114,18 @@ impl Gate {
         if admin.text("username_lower") != Some(name.to_lowercase().as_str()) {
             return Err(unknown());
         }
-        if !self.is_own_origin(request) {
-            return Err(errors::plain(403, "a session is not used from another origin"));
-        }
+        self.check_origin(request)?;
         let subject = self.subject_of(&admin, policy)?;
         self.keep_alive(&session, trace).await;
         Ok((subject, Some(session)))
+    }
+
+    /// Refuses a session to pages of others.
+    pub(super) fn check_origin(&self, request: &HttpRequest) -> Result<(), Answer> {
+        match self.is_own_origin(request) {
+            true => Ok(()),
+            false => Err(errors::plain(403, "a session is not used from another origin")),
+        }
     }
 
     /// Whether a request comes from a page of the manager, or from no page at all: browsers name the page of what changes

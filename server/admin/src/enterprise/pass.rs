@@ -113,13 +113,48 @@ impl Pass {
         subject.is_some_and(|subject| subject.forbids(self.place, &segments, action))
     }
 
-    /// Whether a permission denies an entity by another of its names than the one in the path.
-    pub(crate) fn forbids_entity(&self, path: &str, names: &[String]) -> bool {
+    /// Whether a permission denies an action on an entity by any of its names, whichever is in the path.
+    pub(crate) fn forbids_entity(&self, path: &str, names: &[String], action: Action) -> bool {
         let Some(subject) = self.subject.as_deref().filter(|_| self.endpoints) else { return false };
         names.iter().any(|name| {
             let segments = [path.as_bytes().to_vec(), name.as_bytes().to_vec()];
-            subject.forbids_word(self.place, &segments, self.action)
+            subject.forbids_words(self.place, &segments, &[1], action)
         })
+    }
+
+    /// Whether a permission denies the path as it would be with other names of the entities in it. `named`: the positions of
+    /// their keys, with all names of each.
+    pub(crate) fn forbids_alias(&self, named: &[(usize, Vec<String>)]) -> bool {
+        let Some(subject) = self.subject.as_deref().filter(|_| self.endpoints || self.is_managed()) else {
+            return false;
+        };
+        let mut spelled = vec![(self.segments.clone(), Vec::new())];
+        for (at, names) in named.iter().filter(|(at, _)| *at < self.segments.len()) {
+            let mut more = Vec::new();
+            for (segments, words) in &spelled {
+                for name in names {
+                    let (mut segments, mut words) = (segments.clone(), words.clone());
+                    segments[*at] = name.as_bytes().to_vec();
+                    words.push(*at);
+                    more.push((segments, words));
+                }
+            }
+            spelled.extend(more);
+        }
+        let denied = |(segments, words): &(Vec<Vec<u8>>, Vec<usize>)| {
+            !words.is_empty() && subject.forbids_words(self.place, segments, words, self.action)
+        };
+        spelled.iter().any(denied)
+    }
+
+    /// Whether endpoint permissions decide on the path even where they count for nothing else.
+    fn is_managed(&self) -> bool {
+        super::gate::is_management(&self.segments)
+    }
+
+    /// Whether an entity with this id, of a workspace or of none, may be read.
+    pub(crate) fn reads(&self, entity: &str, workspace: Option<Uuid>) -> bool {
+        self.limited().is_none_or(|subject| subject.with(entity, workspace, Action::Read))
     }
 
     /// Whether the one who asks manages RBAC in a workspace: whoever gives roles must.
@@ -146,14 +181,43 @@ impl Scope<'_> {
     /// and where one for an endpoint denies it by another of its names than the one in the path.
     pub(crate) fn check_target(&self, kind: usize, record: &Record) -> Result<(), Answer> {
         let Some(subject) = self.pass.subject.as_deref() else { return Ok(()) };
+        let names = self.keys_of(kind, record);
         let kind = self.kinds.get(kind);
-        let name = kind.endpoint.and_then(|field| record.text(field)).map(str::to_owned);
-        let names: Vec<String> = [record.id.to_string()].into_iter().chain(name).collect();
-        let denied = self.pass.forbids_entity(kind.path.unwrap_or(kind.name), &names);
+        let denied = self.pass.forbids_entity(kind.path.unwrap_or(kind.name), &names, self.pass.action);
         match denied || !self.pass.may(record, self.pass.action) {
             true => Err(super::gate::forbidden(subject, self.pass.action)),
             false => Ok(()),
         }
+    }
+
+    /// What a path may call an entity.
+    fn keys_of(&self, kind: usize, record: &Record) -> Vec<String> {
+        let name = self.kinds.get(kind).endpoint.and_then(|field| record.text(field)).map(str::to_owned);
+        [record.id.to_string()].into_iter().chain(name).collect()
+    }
+
+    /// Refuses what a permission denies under other names of the entities in the path: the positions of their keys, their
+    /// kinds, and what was found there.
+    pub(crate) fn check_path(&self, found: &[(usize, usize, &Record)]) -> Result<(), Answer> {
+        let Some(subject) = self.pass.subject.as_deref() else { return Ok(()) };
+        let named: Vec<_> = found.iter().map(|&(at, kind, record)| (at, self.keys_of(kind, record))).collect();
+        match self.pass.forbids_alias(&named) {
+            true => Err(super::gate::forbidden(subject, self.pass.action)),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses to take an entity from where it is, by a `PUT` below another parent, to whoever could not change it at its own
+    /// path.
+    pub(crate) fn check_taking(&self, kind: usize, record: &Record) -> Result<(), Answer> {
+        let Some(subject) = self.pass.subject.as_deref().filter(|_| self.pass.endpoints) else { return Ok(()) };
+        let definition = self.kinds.get(kind);
+        let top = definition.path.unwrap_or(definition.name).as_bytes().to_vec();
+        let may = self
+            .keys_of(kind, record)
+            .into_iter()
+            .any(|name| subject.at(self.pass.place, &[top.clone(), name.into_bytes()], self.pass.action).is_allowed());
+        if may { Ok(()) } else { Err(super::gate::forbidden(subject, self.pass.action)) }
     }
 
     /// The removal of what is not there: done, unless it may only seem so to the one who asks.
@@ -185,7 +249,7 @@ impl Scope<'_> {
                     self.guard_references(record, None).await?;
                     more.extend(self.rights_of_maker(record));
                 }
-                Operation::Update(record) | Operation::Upsert(record) if self.pass.entities => {
+                Operation::Update(record) | Operation::Upsert(record) if self.pass.subject.is_some() => {
                     match self.store.get(record.entity, &record.id).await? {
                         Some(known) => {
                             if known.ws != record.ws || !self.pass.may(&known, Action::Update) {
@@ -229,7 +293,8 @@ impl Scope<'_> {
 
     /// What a record points to must be there for who points: of the same workspace, and readable.
     async fn guard_references(&self, record: &Record, before: Option<&Record>) -> Result<(), Error> {
-        let Some(kind) = self.kinds.position(record.entity).filter(|_| self.pass.entities) else { return Ok(()) };
+        let is_known = self.pass.subject.is_some();
+        let Some(kind) = self.kinds.position(record.entity).filter(|_| is_known) else { return Ok(()) };
         for &(field, target) in &self.kinds.get(kind).references {
             let Some(id) = record.reference(field) else { continue };
             if before.is_some_and(|before| before.reference(field).as_ref() == Some(&id)) {
@@ -238,11 +303,26 @@ impl Scope<'_> {
             let reference = self.kinds.get(target).name;
             let Some(found) = self.store.get(reference, &id).await? else { continue };
             let same = found.ws.is_none() || record.ws.is_none() || found.ws == record.ws;
-            if !same || !self.pass.lists(&found) {
+            if !same || !self.pass.lists(&found) || self.is_denied(target, &found) {
                 return Err(Error::Foreign { entity: record.entity, field, reference, id });
             }
         }
         Ok(())
+    }
+
+    /// Whether a permission denies reading an entity at its own path. What the request's path names as the parent is decided
+    /// on by the path.
+    fn is_denied(&self, kind: usize, record: &Record) -> bool {
+        let Some(subject) = self.pass.subject.as_deref().filter(|_| self.pass.endpoints) else { return false };
+        let (names, definition) = (self.keys_of(kind, record), self.kinds.get(kind));
+        let top = definition.path.unwrap_or(definition.name);
+        let is_parent = match self.pass.segments.as_slice() {
+            [first, key, _, ..] => first == top.as_bytes() && names.iter().any(|name| key == name.as_bytes()),
+            _ => false,
+        };
+        let path = |name: &String| [top.as_bytes().to_vec(), name.as_bytes().to_vec()];
+        let starred = || names.iter().all(|name| subject.forbids(self.pass.place, &path(name), Action::Read));
+        !is_parent && (starred() || self.pass.forbids_entity(top, &names, Action::Read))
     }
 
     /// The permission on its id that who makes an entity gets, unless it has all rights on it anyway.

@@ -211,12 +211,26 @@ impl Call<'_> {
         }
         let other = self.view.children("rbac_user_roles", "role", &role.id).find_map(|has| {
             let user = self.view.get("rbac_users", &has.reference("user")?)?;
-            let enabled = user.value.get("enabled") == Some(&Value::Bool(true));
-            (user.id != *without && enabled).then(|| vec![has.clone(), user.clone()])
+            let comes_in = user.id != *without && self.comes_in(user);
+            let admins = self.view.children("admins", "rbac_user", &user.id).cloned();
+            comes_in.then(|| [has.clone(), user.clone()].into_iter().chain(admins).collect::<Vec<_>>())
         });
         let other = other
             .ok_or_else(|| errors::plain(400, "the last super admin cannot be removed: make another one first"))?;
         Ok(other.into_iter().map(Precondition::Unchanged).collect())
+    }
+
+    /// Whether a user has a way in: a token that counts, or a password. Who was only invited has none yet.
+    fn comes_in(&self, user: &Record) -> bool {
+        let is = |record: &Record, name: &str, value: Value| record.value.get(name) == Some(&value);
+        let admin = self.view.children("admins", "rbac_user", &user.id).next();
+        let has_token = user.text("user_token").is_some()
+            && admin.is_none_or(|admin| !is(admin, "rbac_token_enabled", Value::Bool(false)));
+        let signs_in = admin.is_some_and(|admin| {
+            let by_directory = self.gate.settings.directory.is_some() && is(admin, "status", 4.into());
+            self.gate.settings.signs_in() && (by_directory || is(admin, "status", 0.into()))
+        });
+        is(user, "enabled", Value::Bool(true)) && (has_token || signs_in)
     }
 
     /// Refuses to change what makes a super admin one, where RBAC is on.

@@ -2,7 +2,6 @@
 
 use super::hooks::Hooks;
 use super::made;
-use super::pass::Pass;
 use super::settings::{AuditSettings, GateSettings};
 use super::trace::Trace;
 use crate::body;
@@ -15,7 +14,7 @@ use declarative::Kinds;
 use pcre2::bytes::Regex;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use store::{ChangeKind, Record, Revision, Store};
+use store::{ChangeKind, Record, Revision, Store, View};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -85,6 +84,7 @@ impl Recorder {
     pub(crate) async fn request(&self, request: &HttpRequest, trace: &Trace, status: u16) {
         let Some(log) = &self.log else { return };
         let path = request.uri().path();
+        // What ends in the log is decided on by the path as sent.
         let ignored = |regex: &Regex| regex.is_match(path.as_bytes()).unwrap_or(false);
         if log.ignore_methods.iter().any(|method| method == request.method().as_str())
             || log.ignore_paths.iter().any(ignored)
@@ -99,7 +99,7 @@ impl Recorder {
             "request_timestamp": millis / 1000,
             "client_ip": request.peer_addr().map(|address| address.ip().to_string()),
             "method": request.method().as_str(),
-            "path": log.path(request),
+            "path": log.path(request, trace),
             "status": status,
             "payload": payload,
             "removed_from_payload": removed,
@@ -110,12 +110,11 @@ impl Recorder {
         log.write(&self.kinds, "audit_requests", entry, millis).await;
     }
 
-    /// Notes and tells what a batch has changed.
-    pub(crate) async fn changed(&self, revision: Revision, pass: &Pass, request_id: &str) {
+    /// Notes and tells what a batch has changed. `view`: where event hooks are known from.
+    pub(crate) async fn changed(&self, revision: Revision, view: Option<&Arc<View>>, who: Who, request_id: &str) {
         if self.log.is_none() && self.hooks.is_none() {
             return;
         }
-        let view = pass.policy.as_ref().map(|policy| policy.view());
         let told: Vec<Arc<Record>> = view.into_iter().flat_map(|view| view.all("event_hooks")).cloned().collect();
         if self.log.is_none() && told.is_empty() {
             return;
@@ -140,7 +139,7 @@ impl Recorder {
             if let Some(log) = &self.log
                 && !log.ignore_tables.iter().any(|table| table == entity)
             {
-                let (user, name) = who(pass.subject.as_deref());
+                let (user, name) = &who;
                 let text =
                     |record: &Option<Arc<Record>>| record.as_deref().map(|record| self.masks.shown(record).to_string());
                 let millis = millis();
@@ -165,7 +164,11 @@ impl Recorder {
     }
 }
 
-fn who(subject: Option<&Subject>) -> (Option<String>, Option<String>) {
+/// Id and name of a user.
+type Who = (Option<String>, Option<String>);
+
+/// How the log names who asks.
+pub(crate) fn who(subject: Option<&Subject>) -> Who {
     (subject.map(|subject| subject.id.to_string()), subject.map(|subject| subject.name.clone()))
 }
 
@@ -194,16 +197,19 @@ impl Log {
         // What cannot be read cannot be searched for secrets.
         let Ok(body) = body::parse(request.headers(), &trace.body) else { return (None, None) };
         let (members, _) = body.into_members();
-        let mut value = Value::Object(members);
-        let removed = self.masks.exclusion.apply(&mut value);
+        let entity = trace.about.as_ref().map(|about| about.entity);
+        let (value, removed) = self.masks.sent(entity, members);
         let removed = (!removed.is_empty()).then(|| removed.into_iter().collect::<Vec<_>>().join(","));
         (Some(value.to_string()), removed)
     }
 
-    /// The path as sent, without the values of arguments that are excluded.
-    fn path(&self, request: &HttpRequest) -> String {
-        let (path, query) = (request.uri().path(), request.uri().query());
-        let Some(query) = query else { return path.to_owned() };
+    /// The path as sent, without the values of arguments that are excluded, and with a mask for keys that are secrets.
+    fn path(&self, request: &HttpRequest, trace: &Trace) -> String {
+        let secrets = trace.about.iter().flat_map(|about| &about.secrets);
+        let secrets: Vec<&Vec<u8>> = secrets.collect();
+        let shown = |segment| if secrets.contains(&&form::decode(str::as_bytes(segment))) { "***" } else { segment };
+        let path = request.uri().path().split('/').map(shown).collect::<Vec<_>>().join("/");
+        let Some(query) = request.uri().query() else { return path };
         let plain = |pair: &&str| {
             let name = form::decode(pair.split('=').next().unwrap_or_default().as_bytes());
             let mut probe = Value::Object(Map::from_iter([(String::from_utf8_lossy(&name).into_owned(), Value::Null)]));

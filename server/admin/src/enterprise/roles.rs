@@ -161,7 +161,8 @@ impl Call<'_> {
             None | Some(Value::Null) => Ok(self.workspace_name()),
             Some(Value::String(name)) if name == "*" => Ok(name.clone()),
             Some(Value::String(name)) => {
-                let known = self.find("workspaces", "name", name, false);
+                // One that may not be known is none.
+                let known = self.find("workspaces", "name", name, false).filter(|known| self.knows(known));
                 let name = known.and_then(|known| known.text("name").map(str::to_owned));
                 name.ok_or_else(|| errors::schema_violation(Errors::of("workspace", "workspace not found")))
             }

@@ -14,7 +14,7 @@ use schema::Errors;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Batch, Error, Operation, Precondition, Record};
+use store::{Operation, Precondition, Record};
 
 /// The header of a code beside name and password.
 const HEADER: &str = "kong-admin-otp";
@@ -52,45 +52,36 @@ fn state(admin: &Record) -> Answer {
 
 impl Gate {
     /// Asks for the second factor of an admin whose password was right, where it has one.
-    pub(super) async fn check_second(&self, admin: &Arc<Record>, code: Option<&str>) -> Result<(), Answer> {
+    pub(super) async fn check_second(
+        &self,
+        admin: &Arc<Record>,
+        code: Option<&str>,
+        request_id: &str,
+    ) -> Result<(), Answer> {
         if !is_on(admin) {
             return Ok(());
         }
         let Some(code) = code else {
             return Err(errors::plain(401, "a one-time code is required in the header Kong-Admin-OTP"));
         };
-        let admin = self.take_code(admin, code).await?;
-        let batch = Batch {
-            operations: vec![Operation::Update(admin.1)],
-            preconditions: vec![Precondition::Unchanged(admin.0)],
-            author: "sign-in".to_owned(),
-            ..Batch::default()
-        };
-        match self.store.apply(batch).await {
-            Ok(_) => Ok(()),
+        let (before, after) = self.take_code(admin, code).await?;
+        let resting = vec![Precondition::Unchanged(before)];
+        match self.write_for(admin, vec![Operation::Update(after)], resting, request_id).await? {
+            true => Ok(()),
             // Another request used it first, or the admin has changed.
-            Err(Error::Precondition(_) | Error::Missing { .. }) => Err(refused()),
-            Err(error) => Err(errors::store(&error)),
+            false => Err(refused()),
         }
     }
 
-    /// The admin before and after a code is used; wrong ones are counted.
+    /// The admin before and after a code is used; wrong ones are counted, before they are looked at: many at once are not more.
     async fn take_code(&self, admin: &Arc<Record>, code: &str) -> Result<(Arc<Record>, Record), Answer> {
         let limits = Some(self.settings.login_attempts).filter(|limits| limits.limit.is_some()).unwrap_or(LIMIT);
-        let attempts = self.failures(admin, WHAT).await?;
-        if limits.limit.is_some_and(|limit| attempts.as_ref().map_or(0, |(_, count)| *count) >= limit) {
+        if !self.count_failure(admin, WHAT, limits).await? {
             return Err(refused());
         }
-        match used(admin, code) {
-            Some(after) => {
-                self.forgive(attempts).await?;
-                Ok((admin.clone(), after))
-            }
-            None => {
-                self.count_failure(admin, WHAT, limits, attempts).await?;
-                Err(refused())
-            }
-        }
+        let after = used(admin, code).ok_or_else(refused)?;
+        self.forgive(admin, WHAT).await?;
+        Ok((admin.clone(), after))
     }
 }
 

@@ -56,7 +56,7 @@ impl Sight {
         let Some(name) = address.name else { return true };
         path.pop();
         path.push(name.into_bytes());
-        !subject.forbids_word(address.place, &path, action)
+        !subject.forbids_words(address.place, &path, &[path.len() - 1], action)
     }
 
     /// Whether an entity may be read in both of its states.

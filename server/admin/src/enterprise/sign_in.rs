@@ -1,5 +1,6 @@
 //! Signing in with name and password: limits, the session, signing out, who one is.
 
+use super::credentials::fitting;
 use super::gate::Gate;
 use super::settings::Attempts;
 use super::{Call, made};
@@ -10,10 +11,15 @@ use crate::scope::seconds;
 use access::Cookie;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use store::{Batch, Error, Operation, Record};
+use store::{Batch, Error, Operation, Precondition, Record};
 
 /// A slow hash of nothing anyone knows: whoever is unknown takes as long as whoever is known.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2lsdmVyYmFja3NhbHQ$ZfC2c0JAMsUGmJcrfNbRQTXQwlDqC7pZ0Wf3m0PMkIE";
+
+/// What failed sign-ins are counted under.
+const LOGIN: &str = "login";
+/// How often a failure is counted anew because others were counted meanwhile.
+const MEETING: usize = 20;
 
 /// Refused as if the password were wrong, whatever the reason.
 pub(super) fn refused() -> Answer {
@@ -25,20 +31,25 @@ async fn known_here(admin: Option<Arc<Record>>, password: &str) -> Option<Arc<Re
     let hash = admin.as_ref().and_then(|admin| admin.text("password")).map(str::to_owned);
     let approved = admin.as_ref().is_some_and(|admin| admin.value.get("status").and_then(Value::as_i64) == Some(0));
     let known = hash.is_some() && approved && !password.is_empty();
-    let (hash, password) = (hash.unwrap_or_else(|| NOBODY.to_owned()), password.to_owned());
-    let fits = actix_web::web::block(move || access::verify(&password, &hash)).await.unwrap_or(false);
+    let hash = hash.unwrap_or_else(|| NOBODY.to_owned());
+    let fits = fitting(password, vec![((), hash)]).await.is_some();
     admin.filter(|_| known && fits)
 }
 
 impl Gate {
     /// The admin with this name and password, and with this one-time code where it has a second factor.
-    pub(super) async fn sign_in(&self, name: &str, password: &str, code: Option<&str>) -> Result<Arc<Record>, Answer> {
+    pub(super) async fn sign_in(
+        &self,
+        name: &str,
+        password: &str,
+        code: Option<&str>,
+        request_id: &str,
+    ) -> Result<Arc<Record>, Answer> {
         let name = name.to_lowercase();
-        if !self.backoff.wait(&name).await {
-            return Err(refused());
-        }
-        let admin = match self.proven(&name, password).await {
-            Ok(admin) => self.check_second(&admin, code).await.map(|()| admin),
+        // Attempts for one name come one after the other: of many at once none gets around the limit.
+        let Some(_turn) = self.backoff.turn(&name).await else { return Err(refused()) };
+        let admin = match self.proven(&name, password, request_id).await {
+            Ok(admin) => self.check_second(&admin, code, request_id).await.map(|()| admin),
             Err(refused) => Err(refused),
         };
         match &admin {
@@ -48,29 +59,29 @@ impl Gate {
         admin
     }
 
-    async fn proven(&self, name: &str, password: &str) -> Result<Arc<Record>, Answer> {
+    async fn proven(&self, name: &str, password: &str, request_id: &str) -> Result<Arc<Record>, Answer> {
         let found = self.store.by_unique("admins", None, "username_lower", &name.into()).await;
         let admin = found.map_err(|error| errors::store(&error))?;
         let proven = match &self.settings.directory {
-            Some(directory) => self.known_there(directory, admin.clone(), name, password).await?,
+            Some(directory) => self.known_there(directory, admin.clone(), name, password, request_id).await?,
             None => known_here(admin.clone(), password).await,
         };
         let Some(admin) = admin else { return Err(refused()) };
         let limits = self.settings.login_attempts;
-        let attempts = self.failures(&admin, "login").await?;
-        if limits.limit.is_some_and(|limit| attempts.as_ref().map_or(0, |(_, count)| *count) >= limit) {
+        let failures = self.failures(&admin, LOGIN).await?.map_or(0, |(_, count)| count);
+        if limits.limit.is_some_and(|limit| failures >= limit) {
             return Err(refused());
         }
         if let Some(proven) = proven {
-            self.forgive(attempts).await?;
+            self.forgive(&admin, LOGIN).await?;
             return Ok(proven);
         }
-        self.count_failure(&admin, "login", limits, attempts).await?;
+        self.count_failure(&admin, LOGIN, limits).await?;
         Err(refused())
     }
 
     /// How often something failed since it last succeeded.
-    pub(super) async fn failures(&self, admin: &Record, what: &str) -> Result<Option<(Arc<Record>, u64)>, Answer> {
+    async fn failures(&self, admin: &Record, what: &str) -> Result<Option<(Arc<Record>, u64)>, Answer> {
         let query = store::Query {
             entity: "login_attempts",
             ws: None,
@@ -86,45 +97,72 @@ impl Gate {
         }))
     }
 
-    /// Counts a failure, where failures are limited.
-    pub(super) async fn count_failure(
-        &self,
-        admin: &Record,
-        what: &str,
-        limits: Attempts,
-        before: Option<(Arc<Record>, u64)>,
-    ) -> Result<(), Answer> {
-        if limits.limit.is_none() {
-            return Ok(());
-        }
+    /// Counts a failure, where failures are limited: `false` where there are too many already. Those that meet are counted
+    /// each, on whichever node.
+    pub(super) async fn count_failure(&self, admin: &Record, what: &str, limits: Attempts) -> Result<bool, Answer> {
+        let Some(limit) = limits.limit else { return Ok(true) };
         let ends = seconds().saturating_add(i64::try_from(limits.ttl.as_secs()).unwrap_or(i64::MAX));
-        let operation = match before {
-            Some((record, count)) => {
-                let mut record = (*record).clone();
-                record.value.insert("attempts".to_owned(), (count + 1).into());
-                record.expires = Some(ends);
-                Operation::Update(record)
+        for _ in 0..MEETING {
+            let (operation, preconditions) = match self.failures(admin, what).await? {
+                Some((_, count)) if count >= limit => return Ok(false),
+                Some((known, count)) => {
+                    let mut record = (*known).clone();
+                    record.value.insert("attempts".to_owned(), (count + 1).into());
+                    record.expires = Some(ends);
+                    (Operation::Update(record), vec![Precondition::Unchanged(known)])
+                }
+                None if limit == 0 => return Ok(false),
+                None => {
+                    let value = json!({"admin": {"id": admin.id.to_string()}, "attempt_type": what, "attempts": 1});
+                    let mut record = made(&self.kinds, "login_attempts", None, value)?;
+                    record.expires = Some(ends);
+                    (Operation::Insert(record), Vec::new())
+                }
+            };
+            let operations = vec![operation];
+            let batch = Batch { operations, preconditions, author: "sign-in".to_owned(), ..Batch::default() };
+            match self.store.apply(batch).await {
+                Ok(_) => return Ok(true),
+                // Another one was counted meanwhile, or all were forgiven.
+                Err(Error::Unique { .. } | Error::Missing { .. } | Error::Precondition(_)) => {}
+                Err(error) => return Err(errors::store(&error)),
             }
-            None => {
-                let value = json!({"admin": {"id": admin.id.to_string()}, "attempt_type": what, "attempts": 1});
-                let mut record = made(&self.kinds, "login_attempts", None, value)?;
-                record.expires = Some(ends);
-                Operation::Insert(record)
-            }
-        };
-        let batch = Batch { operations: vec![operation], author: "sign-in".to_owned(), ..Batch::default() };
+        }
+        Ok(false)
+    }
+
+    /// Forgets failures: one succeeded.
+    pub(super) async fn forgive(&self, admin: &Record, what: &str) -> Result<(), Answer> {
+        let Some((record, _)) = self.failures(admin, what).await? else { return Ok(()) };
+        let operations = vec![Operation::Delete { entity: "login_attempts", id: record.id.clone() }];
+        let batch = Batch { operations, author: "sign-in".to_owned(), ..Batch::default() };
         match self.store.apply(batch).await {
-            // Two first failures at once: one is counted.
-            Ok(_) | Err(Error::Unique { .. } | Error::Missing { .. }) => Ok(()),
+            Ok(_) | Err(Error::Missing { .. }) => Ok(()),
             Err(error) => Err(errors::store(&error)),
         }
     }
 
-    pub(super) async fn forgive(&self, before: Option<(Arc<Record>, u64)>) -> Result<(), Answer> {
-        let Some((record, _)) = before else { return Ok(()) };
-        let operations = vec![Operation::Delete { entity: "login_attempts", id: record.id.clone() }];
-        let batch = Batch { operations, author: "sign-in".to_owned(), ..Batch::default() };
-        self.store.apply(batch).await.map(drop).map_err(|error| errors::store(&error))
+    /// Writes what a sign-in brings with it, in the name of whoever signs in. `false`: what it rests on holds no longer.
+    pub(super) async fn write_for(
+        &self,
+        admin: &Record,
+        operations: Vec<Operation>,
+        preconditions: Vec<Precondition>,
+        request_id: &str,
+    ) -> Result<bool, Answer> {
+        let batch =
+            Batch { operations, preconditions, author: "sign-in".to_owned(), request_id: request_id.to_owned() };
+        match self.store.apply(batch).await {
+            Ok(revision) => {
+                let user = admin.reference("rbac_user").map(|user| user.to_string());
+                let who = (user, admin.text("username").map(str::to_owned));
+                let policy = self.fresh_policy().await?;
+                self.recorder.changed(revision, Some(policy.view()), who, request_id).await;
+                Ok(true)
+            }
+            Err(Error::Unique { .. } | Error::Missing { .. } | Error::Precondition(_)) => Ok(false),
+            Err(error) => Err(errors::store(&error)),
+        }
     }
 
     /// Ends all sessions of an admin.
@@ -146,6 +184,7 @@ impl Call<'_> {
         let (Some(name), None, true) = (name, names.next(), gate.settings.signs_in()) else { return Err(refused()) };
         let Some((user, password)) = super::identify::basic(headers)? else {
             let session = gate.session(headers).await?.ok_or_else(refused)?;
+            gate.check_origin(self.request)?;
             let admin = session.reference("admin").ok_or_else(refused)?;
             let admin = gate.store.get("admins", &admin).await.map_err(|error| errors::store(&error))?;
             let admin = admin.filter(|admin| admin.text("username_lower") == Some(name.to_lowercase().as_str()));
@@ -156,7 +195,7 @@ impl Call<'_> {
             return Err(refused());
         }
         let code = super::second_factor::code(headers);
-        let admin = gate.sign_in(&user, &password, code.as_deref()).await?;
+        let admin = gate.sign_in(&user, &password, code.as_deref(), self.scope.request_id).await?;
         let subject = gate.subject_of(&admin, &*gate.fresh_policy().await?)?;
         let secret = access::random().ok_or_else(errors::unexpected)?;
         let record = gate.new_session(&admin.id, &secret, seconds())?;
@@ -175,6 +214,7 @@ impl Call<'_> {
         let gate = self.gate;
         let done = Answer::json_text(200, "").with("Set-Cookie", Cookie(&gate.settings.session).clear());
         let Some(session) = gate.session(self.request.headers()).await? else { return Ok(done) };
+        gate.check_origin(self.request)?;
         let everywhere = query::first(self.query, "all").and_then(Value::as_str) == Some("true");
         let mut operations = vec![Operation::Delete { entity: "admin_sessions", id: session.id.clone() }];
         if everywhere

@@ -95,7 +95,7 @@ impl Call<'_> {
         all.filter(|workspace| self.knows(workspace)).cloned().collect()
     }
 
-    fn knows(&self, workspace: &Record) -> bool {
+    pub(super) fn knows(&self, workspace: &Record) -> bool {
         let Some(subject) = self.scope.pass.subject.as_deref() else { return true };
         workspace.id.uuid().is_some_and(|id| !self.gate.settings.endpoints || subject.any_in(id))
     }
@@ -156,7 +156,12 @@ impl Call<'_> {
                 Ok(Answer::json(200, &shown(&record).into()))
             }
             ("DELETE", None) => self.scope.pass.absent(None),
-            ("DELETE", Some(known)) => self.delete_workspace(&known).await,
+            ("DELETE", Some(known)) => {
+                if !self.scope.pass.may(&known, access::Action::Delete) {
+                    return Err(self.forbidden());
+                }
+                self.delete_workspace(&known).await
+            }
             (_, None) => Err(errors::not_found()),
             (_, Some(known)) => Ok(Answer::json(200, &shown(&known).into())),
         }
@@ -233,6 +238,9 @@ impl Call<'_> {
             }
             let found = self.scope.store.all(rules.entity, Some(id), Filter::default()).await;
             content.extend(found.map_err(|error| errors::store(&error))?);
+        }
+        if content.iter().any(|record| !self.scope.pass.may(record, access::Action::Delete)) {
+            return Err(self.forbidden());
         }
         let mut operations = ends_of_rights(&self.view, &content);
         // Permissions speak of workspaces by name: another one of this name must not have them.

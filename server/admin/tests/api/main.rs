@@ -5,6 +5,7 @@ mod audit;
 mod configuration;
 mod description;
 mod directory;
+mod evasion;
 mod history;
 mod hooks;
 mod mails;
