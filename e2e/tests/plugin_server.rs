@@ -155,10 +155,10 @@ fn a_server_that_describes_nothing_is_refused_at_the_start() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let settings = [
         ("KONG_PLUGINSERVER_NAMES", "go"),
-        ("KONG_PLUGINSERVER_GO_QUERY_CMD", r#"echo '{"Protocol":"ProtoBuf:1","Plugins":[]}'"#),
+        ("KONG_PLUGINSERVER_GO_QUERY_CMD", r#"echo '{"Protocol":"ProtoBuf:2","Plugins":[]}'"#),
     ];
     let output = Gateway::command(folder.path(), &settings).output().expect("it runs");
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("plugin server 'go': its query command: its protocol is ProtoBuf:1"), "{said}");
+    assert!(said.contains("plugin server 'go': its query command: its protocol is ProtoBuf:2"), "{said}");
 }

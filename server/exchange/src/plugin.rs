@@ -67,6 +67,8 @@ impl Phases {
     /// When an upstream's answer is there whole, before its head goes out. A plugin that has it sets
     /// `Exchange::buffer_response` in access.
     pub const RESPONSE: Self = Self(64);
+    /// While hands are shaken with a client, on global configurations only.
+    pub const CERTIFICATE: Self = Self(128);
 
     /// Both.
     pub const fn and(self, other: Self) -> Self {
@@ -129,6 +131,12 @@ pub trait Plugin: Sized + Send + Sync + 'static {
         Self::PHASES
     }
 
+    /// A client has begun a TLS handshake (global configurations only). The Exchange has no HTTP; its state has the
+    /// [`Handshake`](crate::Handshake) to change. An answer ends the handshake.
+    fn certificate<'a>(&'a self, _exchange: &'a mut Exchange) -> Step<'a> {
+        Step::NEXT
+    }
+
     /// Before routing (global configurations only).
     fn rewrite<'a>(&'a self, _exchange: &'a mut Exchange) -> Step<'a> {
         Step::NEXT
@@ -170,6 +178,10 @@ pub trait Instance: Send + Sync {
     fn priority(&self) -> i32;
     /// [`Plugin::used`]
     fn phases(&self) -> Phases;
+    /// [`Plugin::certificate`]
+    fn certificate<'a>(&'a self, _exchange: &'a mut Exchange) -> Step<'a> {
+        Step::NEXT
+    }
     /// [`Plugin::rewrite`]
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a>;
     /// [`Plugin::access`]
@@ -197,6 +209,9 @@ impl<P: Plugin> Instance for P {
     }
     fn phases(&self) -> Phases {
         self.used()
+    }
+    fn certificate<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
+        Plugin::certificate(self, exchange)
     }
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
         Plugin::rewrite(self, exchange)

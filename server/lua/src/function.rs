@@ -87,8 +87,12 @@ impl<P: Place> Function<P> {
 impl<P: Place> Plugin for Function<P> {
     const NAME: &'static str = P::NAME;
     const PRIORITY: i32 = P::PRIORITY;
-    const PHASES: Phases =
-        Phases::REWRITE.and(Phases::ACCESS).and(Phases::HEADER_FILTER).and(Phases::BODY_FILTER).and(Phases::LOG);
+    const PHASES: Phases = Phases::CERTIFICATE
+        .and(Phases::REWRITE)
+        .and(Phases::ACCESS)
+        .and(Phases::HEADER_FILTER)
+        .and(Phases::BODY_FILTER)
+        .and(Phases::LOG);
     type Config = Config<P>;
 
     fn schema() -> PluginSchema {
@@ -101,13 +105,11 @@ impl<P: Place> Plugin for Function<P> {
     }
 
     fn new(config: Config<P>, about: &About, services: &Services) -> Result<Self, String> {
-        if !config.certificate.is_empty() {
-            return Err(format!("{}: functions of the phase 'certificate' are not available in this gateway", P::NAME));
-        }
         let given = |phase: Phases, sources: &[String]| if sources.is_empty() { Phases::default() } else { phase };
         let mut phases = given(Phases::BODY_FILTER, &config.body_filter)
             .and(given(Phases::LOG, &config.log))
-            .and(given(Phases::HEADER_FILTER, &config.header_filter));
+            .and(given(Phases::HEADER_FILTER, &config.header_filter))
+            .and(given(Phases::CERTIFICATE, &config.certificate));
         // What these say of the response's head is done when there is one.
         phases = phases.and(given(Phases::REWRITE.and(Phases::HEADER_FILTER), &config.rewrite));
         phases = phases.and(given(Phases::ACCESS.and(Phases::HEADER_FILTER), &config.access));
@@ -117,6 +119,10 @@ impl<P: Place> Plugin for Function<P> {
 
     fn used(&self) -> Phases {
         self.phases
+    }
+
+    fn certificate<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
+        self.wait(Phase::Certificate, &self.config.certificate, exchange)
     }
 
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {

@@ -58,6 +58,22 @@ impl Kit {
     /// # Errors
     /// The function's own, raised or returned as a second result.
     pub async fn ask(&self, exchange: &mut Exchange, name: &str, arguments: &[Packed]) -> Result<Packed, String> {
+        match self.results(exchange, name, arguments).await? {
+            (Packed::Nil | Packed::Boolean(false), Some(error)) => Err(error),
+            (first, _) => Ok(first),
+        }
+    }
+
+    /// The same, with the error that the function returned beside, where the second result is a text.
+    ///
+    /// # Errors
+    /// Those that are raised.
+    pub async fn results(
+        &self,
+        exchange: &mut Exchange,
+        name: &str,
+        arguments: &[Packed],
+    ) -> Result<(Packed, Option<String>), String> {
         let future: Pin<Box<dyn Future<Output = mlua::Result<MultiValue>> + '_>> = Box::pin(async {
             let given = arguments.iter().map(|argument| messagepack::unpacked(&self.lua, argument));
             let given = given.collect::<mlua::Result<MultiValue>>()?;
@@ -70,10 +86,12 @@ impl Kit {
         let mut running = Running { call: self.call.clone(), exchange, future };
         let results = poll_fn(|context| running.poll(context)).await.map_err(|error| error::message(&error))?;
         let mut results = results.into_iter();
-        match (results.next().unwrap_or(Value::Nil), results.next()) {
-            (Value::Nil | Value::Boolean(false), Some(Value::String(error))) => Err(error.to_string_lossy()),
-            (first, _) => messagepack::packed(&self.lua, &first).map_err(|error| error::text(&error)),
-        }
+        let first = results.next().unwrap_or(Value::Nil);
+        let error = match results.next() {
+            Some(Value::String(error)) => Some(error.to_string_lossy().to_string()),
+            _ => None,
+        };
+        Ok((messagepack::packed(&self.lua, &first).map_err(|error| error::text(&error))?, error))
     }
 
     /// Whether a function has ended the phase: nothing is asked after it.

@@ -3,8 +3,8 @@
 use crate::{Function, Pre};
 use exchange::directory::Nobody;
 use exchange::{
-    About, Body, Chunk, ErrorTemplates, Exchange, Flow, Plugin, PluginType, Request, Scripts, Services, Step, Timeline,
-    log_entry,
+    About, Body, Chunk, ErrorTemplates, Exchange, Flow, Handshake, Plugin, PluginType, Request, Scripts, Services,
+    Step, Timeline, log_entry,
 };
 use schema::{Context, Schema};
 use serde_json::{Map, Value, json};
@@ -233,6 +233,33 @@ fn responses_are_changed() {
     Plugin::body_filter(&plugin, &mut exchange, &mut last);
     assert_eq!((&first.data[..], &last.data[..]), (b"".as_slice(), b"<plain text>".as_slice()));
     Plugin::log(&plugin, &exchange);
+}
+
+#[test]
+fn handshakes_are_led() {
+    let shaken = |code: &str| {
+        let plugin = plugin(json!({ "certificate": [code] }));
+        assert!(plugin.used().has(exchange::Phases::CERTIFICATE));
+        let mut exchange = request("/");
+        exchange.state.put(Handshake::default());
+        let Step::Ready(flow) = Plugin::certificate(&plugin, &mut exchange) else { panic!("it waits") };
+        (matches!(flow, Flow::Next), exchange.state.take::<Handshake>().expect("kept"))
+    };
+    let (goes_on, wishes) = shaken("assert(kong.client.tls.request_client_certificate())");
+    assert!(goes_on && wishes.authorities == Some(Vec::new()) && !wishes.once);
+    let (goes_on, wishes) = shaken("assert(kong.client.tls.disable_session_reuse()) ngx.exit(ngx.OK)");
+    assert!(goes_on && wishes.authorities.is_none() && wishes.once);
+    for code in [
+        "error('as it was told')",
+        "ngx.exit(ngx.ERROR)",
+        "kong.client.tls.request_client_certificate('a text')",
+        "kong.request.get_header('x')",
+        "ngx.say('x')",
+    ] {
+        assert!(!shaken(code).0, "{code}");
+    }
+    let refused = answer("kong.client.tls.disable_session_reuse()", "/");
+    assert_eq!(refused.map(|(status, _)| status), Some(500));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! One connection to a plugin server: one call after the other.
+//! One connection to a plugin server: one call, or one frame, after the other.
 
-use crate::wire::{self, WireError};
+use crate::wire::{self, LARGEST, WireError};
 use rmpv::Value;
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -32,6 +32,12 @@ pub enum CallError {
     Refused(String),
 }
 
+impl From<prost::DecodeError> for CallError {
+    fn from(_: prost::DecodeError) -> Self {
+        Self::Garbage(WireError::NoMessage)
+    }
+}
+
 /// A connection.
 pub struct Connection {
     stream: UnixStream,
@@ -49,6 +55,40 @@ impl Connection {
     pub fn is_idle(&self) -> bool {
         let mut byte = [0];
         matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+
+    /// The process at the other end, where it can be known: whoever began to listen.
+    pub fn process(&self) -> Option<i32> {
+        self.stream.peer_cred().ok()?.pid()
+    }
+
+    /// Sends a frame.
+    pub async fn send(&mut self, frame: &[u8], limit: Duration) -> Result<(), CallError> {
+        let length = u32::try_from(frame.len()).map_err(|_| WireError::TooLarge)?;
+        let bytes = [&length.to_le_bytes(), frame].concat();
+        let sent = timeout(limit, self.stream.write_all(&bytes)).await;
+        sent.map_err(|_| CallError::Timeout(limit))?.map_err(|_| CallError::Closed)
+    }
+
+    /// The next frame; waits so long for it.
+    pub async fn receive(&mut self, limit: Duration) -> Result<Vec<u8>, CallError> {
+        timeout(limit, self.frame()).await.unwrap_or(Err(CallError::Timeout(limit)))
+    }
+
+    async fn frame(&mut self) -> Result<Vec<u8>, CallError> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length).await.map_err(|_| CallError::Closed)?;
+        let length = u32::from_le_bytes(length) as usize;
+        if length > LARGEST {
+            return Err(WireError::TooLarge.into());
+        }
+        // It grows as bytes come, whatever was announced.
+        let mut frame = Vec::new();
+        let read = (&mut self.stream).take(length as u64).read_to_end(&mut frame).await;
+        match read {
+            Ok(read) if read == length => Ok(frame),
+            _ => Err(CallError::Closed),
+        }
     }
 
     /// Calls a method; waits so long for its answer. After an error other than [`CallError::Refused`] the connection

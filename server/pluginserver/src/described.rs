@@ -27,6 +27,24 @@ pub struct Definition {
     pub query: Option<String>,
 }
 
+/// What a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// `MsgPack:1`
+    MessagePack,
+    /// `ProtoBuf:1`
+    ProtoBuf,
+}
+
+/// What a server says of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Description {
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// What it has.
+    pub plugins: Vec<Described>,
+}
+
 /// A plugin as its server describes it.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Described {
@@ -81,22 +99,26 @@ enum Dump {
 ///
 /// # Errors
 /// A sentence.
-pub fn read(printed: &[u8]) -> Result<Vec<Described>, String> {
+pub fn read(printed: &[u8]) -> Result<Description, String> {
     let dump = serde_json::from_slice(printed)
         .map_err(|error| format!("what it prints is no JSON that describes plugins: {error}"))?;
-    match dump {
-        Dump::Told { protocol: Some(protocol), .. } if !protocol.starts_with("MsgPack") => {
-            Err(format!("its protocol is {protocol}; servers of this gateway speak MsgPack:1"))
-        }
-        Dump::Plain(plugins) | Dump::Told { plugins, .. } => Ok(plugins),
-    }
+    let (protocol, plugins) = match dump {
+        Dump::Told { protocol, plugins } => (protocol, plugins),
+        Dump::Plain(plugins) => (None, plugins),
+    };
+    let protocol = match protocol.as_deref() {
+        None | Some("MsgPack:1") => Protocol::MessagePack,
+        Some("ProtoBuf:1") => Protocol::ProtoBuf,
+        Some(other) => return Err(format!("its protocol is {other}; this gateway speaks MsgPack:1 and ProtoBuf:1")),
+    };
+    Ok(Description { protocol, plugins })
 }
 
 /// Runs a query command and reads what it prints.
 ///
 /// # Errors
 /// A sentence.
-pub fn query(command: &str) -> Result<Vec<Described>, String> {
+pub fn query(command: &str) -> Result<Description, String> {
     let failed = |error: io::Error| format!("it cannot be run: {error}");
     let mut child = Command::new("/bin/sh")
         .args(["-c", &format!("exec {command}")])
@@ -146,19 +168,24 @@ mod tests {
     #[test]
     fn plugins_are_described_in_two_ways() {
         let one = r#"{"Name":"a","Phases":["access"],"Priority":"7","Version":1.5,"Schema":{"fields":[]}}"#;
-        let told = format!(r#"{{"Protocol":"MsgPack:1","Plugins":[{one}]}}"#);
-        for printed in [format!("[{one}]"), told] {
-            let plugins = read(printed.as_bytes()).expect("described");
-            assert_eq!((plugins[0].priority(), plugins[0].version().as_str()), (7, "1.5"));
+        let told = |protocol: &str| format!(r#"{{"Protocol":"{protocol}","SocketPath":"/s","Plugins":[{one}]}}"#);
+        for (printed, protocol) in [
+            (format!("[{one}]"), Protocol::MessagePack),
+            (told("MsgPack:1"), Protocol::MessagePack),
+            (told("ProtoBuf:1"), Protocol::ProtoBuf),
+        ] {
+            let found = read(printed.as_bytes()).expect("described");
+            assert_eq!(found.protocol, protocol);
+            assert_eq!((found.plugins[0].priority(), found.plugins[0].version().as_str()), (7, "1.5"));
         }
-        let nothing = read(br#"[{"Name":"a","Version":null,"Priority":1e99,"Schema":{}}]"#).expect("described");
+        let nothing = read(br#"[{"Name":"a","Version":null,"Priority":1e99,"Schema":{}}]"#).expect("described").plugins;
         assert_eq!((nothing[0].priority(), nothing[0].version().as_str()), (0, ""));
     }
 
     #[test]
     fn what_describes_nothing_is_refused() {
         for (printed, sentence) in [
-            (r#"{"Protocol":"ProtoBuf:1","Plugins":[]}"#, "its protocol is ProtoBuf:1"),
+            (r#"{"Protocol":"ProtoBuf:2","Plugins":[]}"#, "its protocol is ProtoBuf:2; this gateway speaks MsgPack:1"),
             ("usage: server", "no JSON that describes plugins"),
             (r#"[{"Name":"a"}]"#, "no JSON that describes plugins"),
         ] {
@@ -166,6 +193,6 @@ mod tests {
             assert!(found.contains(sentence), "{found}");
         }
         assert!(query("sh -c 'echo oops >&2; exit 3'").expect_err("failed").ends_with("(exit status: 3): oops"));
-        assert_eq!(query("echo '[]'"), Ok(Vec::new()));
+        assert!(query("echo '[]'").expect("described").plugins.is_empty());
     }
 }

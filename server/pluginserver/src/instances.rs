@@ -2,7 +2,6 @@
 
 use crate::connection::CallError;
 use crate::server::{Lease, Server};
-use crate::wire;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -47,10 +46,7 @@ impl Instances {
         if let Some(id) = self.known(lease) {
             return Ok(id);
         }
-        let given = wire::map([("Name", self.plugin.into()), ("Config", self.config.as_str().into())]);
-        let status = lease.call("plugin.StartInstance", given).await?;
-        let none = || CallError::Refused("the plugin server has started an instance without an id".to_owned());
-        let id = wire::member(&status, "Id").as_i64().ok_or_else(none)?;
+        let id = lease.start(self.plugin, &self.config).await?;
         self.known.store(Some(Arc::new(Started { life: lease.life().clone(), id })));
         Ok(id)
     }

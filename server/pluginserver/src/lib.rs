@@ -1,5 +1,5 @@
-//! Plugins in other languages: Kong's protocol for external plugin servers (`pluginserver_names`), MessagePack-RPC over
-//! a Unix socket.
+//! Plugins in other languages: Kong's protocols for external plugin servers (`pluginserver_names`) over a Unix socket,
+//! MessagePack-RPC and Protocol Buffers.
 //!
 //! Invariants: a worker waits for a server in futures only; what a request waits for is bounded, and so is what waits;
 //! a server that ends is started anew, and until then its requests are answered with 500.
@@ -9,6 +9,7 @@ mod described;
 mod instances;
 mod plugin;
 mod process;
+mod protobuf;
 mod server;
 mod servers;
 mod wire;

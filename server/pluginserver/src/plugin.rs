@@ -2,7 +2,9 @@
 //! answered from the request.
 
 use crate::connection::CallError;
+use crate::described::Protocol;
 use crate::instances::Instances;
+use crate::protobuf;
 use crate::server::{Lease, Server};
 use crate::wire;
 use exchange::{About, Answer, Chunk, Exchange, Flow, Instance, Phases, Services, Source, Step};
@@ -20,7 +22,8 @@ const OVER: &str = "ret";
 /// How a server begins to say that it does not know an instance.
 const UNKNOWN: &str = "no plugin instance";
 /// Phases that such plugins may have and that are run here, with the phases of an Exchange that they take part in.
-const PHASES: [(Phase, Phases); 4] = [
+const PHASES: [(Phase, Phases); 5] = [
+    (Phase::Certificate, Phases::CERTIFICATE),
     // What these say of the response's head is done when there is one.
     (Phase::Rewrite, Phases::REWRITE.and(Phases::HEADER_FILTER)),
     (Phase::Access, Phases::ACCESS.and(Phases::HEADER_FILTER)),
@@ -95,7 +98,13 @@ impl Configured {
             Ok(kit) => kit,
             Err(error) => return self.failed(phase, &error),
         };
-        let handled = tokio::time::timeout(LONGEST, self.handled(phase, &kit, exchange)).await;
+        let handled = async {
+            match self.facts.server.protocol {
+                Protocol::MessagePack => self.handled(phase, &kit, exchange).await,
+                Protocol::ProtoBuf => protobuf::handle(&self.instances, phase, &kit, exchange).await,
+            }
+        };
+        let handled = tokio::time::timeout(LONGEST, handled).await;
         match handled.unwrap_or(Err(CallError::Timeout(LONGEST))) {
             Ok(()) => kit.end(exchange),
             Err(error) => self.failed(phase, &error.to_string()),
@@ -174,6 +183,10 @@ impl Instance for External {
 
     fn phases(&self) -> Phases {
         self.phases
+    }
+
+    fn certificate<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
+        self.step(Phase::Certificate, exchange)
     }
 
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {

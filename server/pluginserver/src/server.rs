@@ -1,7 +1,8 @@
 //! A plugin server as workers see it: connections that wait on each worker, and bounds.
 
 use crate::connection::{CallError, Connection};
-use crate::wire;
+use crate::described::Protocol;
+use crate::{protobuf, wire};
 use crossbeam_queue::SegQueue;
 use rmpv::Value;
 use std::cell::RefCell;
@@ -47,6 +48,8 @@ pub enum Condition {
 pub struct Server {
     /// Its name in `pluginserver_names`.
     pub name: String,
+    /// What it speaks.
+    pub protocol: Protocol,
     socket: PathBuf,
     /// How long it may take for one answer.
     limit: Duration,
@@ -67,9 +70,10 @@ struct Open {
 
 impl Server {
     /// For a socket; `limit` for each answer.
-    pub fn new(name: String, socket: PathBuf, limit: Duration) -> Self {
+    pub fn new(name: String, socket: PathBuf, protocol: Protocol, limit: Duration) -> Self {
         Self {
             name,
+            protocol,
             socket,
             limit,
             number: NUMBERS.fetch_add(1, Relaxed),
@@ -129,19 +133,22 @@ impl Server {
             }
         };
         // Instances are numbered anew in each life.
-        let status = match connection.call("plugin.GetStatus", None, self.limit).await {
-            // A server whose events hang may still tell its status.
-            Ok(status) => status,
-            failed => self.told(failed)?,
+        let life = match self.protocol {
+            Protocol::MessagePack => match connection.call("plugin.GetStatus", None, self.limit).await {
+                // A server whose events hang may still tell its status.
+                Ok(status) => life(&status),
+                failed => life(&self.told(failed)?),
+            },
+            Protocol::ProtoBuf => format!("{:?}", connection.process()),
         };
         // It may have ended at once.
         let (from, to) = (Condition::Starting as u32, Condition::Running as u32);
         let _ = self.condition.compare_exchange(from, to, Relaxed, Relaxed);
-        Ok(Open { connection, life: life(&status).into() })
+        Ok(Open { connection, life: life.into() })
     }
 
     /// Notes whether an answer came.
-    fn told(&self, outcome: Result<Value, CallError>) -> Result<Value, CallError> {
+    fn told<T>(&self, outcome: Result<T, CallError>) -> Result<T, CallError> {
         match &outcome {
             Ok(_) | Err(CallError::Refused(_)) => self.silent.store(0, Relaxed),
             Err(CallError::Timeout(_)) if self.silent.fetch_add(1, Relaxed) + 1 >= SILENT => {
@@ -210,6 +217,39 @@ impl Lease {
         server.told(outcome)
     }
 
+    /// Sends a frame.
+    pub async fn send(&mut self, frame: &[u8]) -> Result<(), CallError> {
+        let server = &self.admitted.0;
+        let outcome = self.open.connection.send(frame, server.limit).await;
+        // Whoever takes what it is sent may yet be silent.
+        if outcome.is_err() { server.told(outcome) } else { outcome }
+    }
+
+    /// The next frame.
+    pub async fn receive(&mut self) -> Result<Vec<u8>, CallError> {
+        let server = &self.admitted.0;
+        let outcome = self.open.connection.receive(server.limit).await;
+        server.told(outcome)
+    }
+
+    /// Starts an instance of a plugin with a configuration, JSON text; its number.
+    pub async fn start(&mut self, plugin: &str, config: &str) -> Result<i64, CallError> {
+        if self.admitted.0.protocol == Protocol::ProtoBuf {
+            return protobuf::start(self, plugin, config).await;
+        }
+        let given = wire::map([("Name", plugin.into()), ("Config", config.into())]);
+        let status = self.call("plugin.StartInstance", given).await?;
+        let none = || CallError::Refused("the plugin server has started an instance without an id".to_owned());
+        wire::member(&status, "Id").as_i64().ok_or_else(none)
+    }
+
+    async fn close(&mut self, instance: i64) -> Result<(), CallError> {
+        match self.admitted.0.protocol {
+            Protocol::MessagePack => self.call("plugin.CloseInstance", instance.into()).await.map(drop),
+            Protocol::ProtoBuf => protobuf::close(self, instance).await,
+        }
+    }
+
     /// Leaves the connection to the next request of this worker. Instances that nobody needs any more are closed on
     /// the way.
     pub fn give_back(mut self) {
@@ -218,8 +258,8 @@ impl Lease {
             None => server.keep(self.open),
             Some((life, instance)) if life == self.open.life => {
                 tokio::task::spawn_local(async move {
-                    match self.call("plugin.CloseInstance", instance.into()).await {
-                        Ok(_) | Err(CallError::Refused(_)) => self.give_back(),
+                    match self.close(instance).await {
+                        Ok(()) | Err(CallError::Refused(_)) => self.give_back(),
                         Err(_) => {}
                     }
                 });
@@ -271,7 +311,12 @@ mod tests {
                     tokio::task::spawn_local(serve(stream));
                 }
             });
-            let server = Arc::new(Server::new("fake".to_owned(), path.clone(), Duration::from_millis(50)));
+            let server = Arc::new(Server::new(
+                "fake".to_owned(),
+                path.clone(),
+                Protocol::MessagePack,
+                Duration::from_millis(50),
+            ));
             for asked in 1..=SILENT {
                 let mut lease = server.lease().await.expect("connected");
                 assert_eq!(&**lease.life(), "7 ");
@@ -292,7 +337,8 @@ mod tests {
     #[test]
     fn who_is_not_there_and_who_is_one_too_many_are_refused() {
         let folder = tempfile::tempdir().expect("a folder");
-        let server = Arc::new(Server::new("gone".to_owned(), folder.path().join("socket"), Duration::from_secs(1)));
+        let (path, limit) = (folder.path().join("socket"), Duration::from_secs(1));
+        let server = Arc::new(Server::new("gone".to_owned(), path, Protocol::MessagePack, limit));
         within(async {
             assert!(matches!(server.lease().await, Err(CallError::Unreachable(_))));
             let all: Vec<_> = (0..MOST).map(|_| Admitted::at(&server).expect("a place")).collect();

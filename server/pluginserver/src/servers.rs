@@ -1,6 +1,6 @@
 //! The plugin servers of a node and their plugins.
 
-use crate::described::{self, Definition, Described};
+use crate::described::{self, Definition, Described, Description, Protocol};
 use crate::plugin::{External, Facts};
 use crate::process::Keeper;
 use crate::server::Server;
@@ -42,11 +42,11 @@ impl Servers {
         for definition in definitions {
             let name = &definition.name;
             let failed = |reason| ServerError { server: name.clone(), reason: format!("its query command: {reason}") };
-            let plugins = match &definition.query {
+            let Description { protocol, plugins } = match &definition.query {
                 Some(command) => described::query(command).map_err(failed)?,
-                None => Vec::new(),
+                None => Description { protocol: Protocol::MessagePack, plugins: Vec::new() },
             };
-            let server = Arc::new(Server::new(name.clone(), definition.socket.clone(), LIMIT));
+            let server = Arc::new(Server::new(name.clone(), definition.socket.clone(), protocol, LIMIT));
             all.push(Known { server, start: definition.start.clone(), plugins });
         }
         Ok(Self { all, kept: Mutex::default() })

@@ -18,6 +18,12 @@ pub enum WireError {
     /// MessagePack, but no answer.
     #[error("the message is no answer of MessagePack-RPC")]
     NoReply,
+    /// Bytes of no message of Protocol Buffers.
+    #[error("the message is none of Protocol Buffers")]
+    NoMessage,
+    /// The same, where a function of the kit is given its arguments.
+    #[error("the message holds no arguments of that function")]
+    NoArguments,
     /// More than [`LARGEST`].
     #[error("the message has more than {LARGEST} bytes")]
     TooLarge,

@@ -96,6 +96,7 @@ impl Slot {
 #[derive(Default)]
 pub struct Chain {
     slots: Vec<Slot>,
+    certificate: Vec<Arc<dyn Instance>>,
     rewrite: Vec<Arc<dyn Instance>>,
 }
 
@@ -125,18 +126,23 @@ impl Chain {
         }
         let mut slots: Vec<_> = slots.into_values().collect();
         slots.sort_by(|a, b| b.priority.cmp(&a.priority).then(b.name.cmp(a.name)));
-        let rewrite = slots
-            .iter()
-            .filter_map(|slot| slot.anyone.as_ref())
-            .filter(|ranked| ranked.rank == 11 && ranked.instance.phases().has(Phases::REWRITE))
-            .map(|ranked| ranked.instance.clone())
-            .collect();
-        Self { slots, rewrite }
+        let everywhere = |phase: Phases| {
+            let anyone = slots.iter().filter_map(|slot| slot.anyone.as_ref());
+            let global = anyone.filter(|ranked| ranked.rank == 11 && ranked.instance.phases().has(phase));
+            global.map(|ranked| ranked.instance.clone()).collect()
+        };
+        let (certificate, rewrite) = (everywhere(Phases::CERTIFICATE), everywhere(Phases::REWRITE));
+        Self { slots, certificate, rewrite }
     }
 
     /// The plugins, in the order in which they run.
     pub fn slots(&self) -> &[Slot] {
         &self.slots
+    }
+
+    /// Global configurations that take part in TLS handshakes.
+    pub fn certificate(&self) -> &[Arc<dyn Instance>] {
+        &self.certificate
     }
 
     /// Global configurations with a rewrite phase.

@@ -1,4 +1,4 @@
-//! Measures what `docs/performance.md` says of the Admin API and of storage: `cargo run --profile ci -p e2e --bin figures`
+//! Measures what `docs/performance.md` says of the Admin API, of storage and of Lua: `cargo run --profile ci -p e2e --bin figures`
 //! measures everything, with names after it some. Exit status 1 where a figure misses its bound.
 //!
 //! Throughput is given per second of processor time of the gateway, not of the clock: neighbours on the machine do not
@@ -7,6 +7,7 @@
 mod admin;
 mod beside;
 mod import;
+mod lua;
 mod nodes;
 mod people;
 mod support;
@@ -17,12 +18,13 @@ use support::Report;
 /// A name, and what it measures.
 type Figure = (&'static str, fn(&mut Report));
 
-const ALL: [Figure; 5] = [
+const ALL: [Figure; 6] = [
     ("admin", admin::measure),
     ("import", import::measure),
     ("people", people::measure),
     ("nodes", nodes::measure),
     ("beside", beside::measure),
+    ("lua", lua::measure),
 ];
 
 fn main() -> ExitCode {

@@ -11,8 +11,7 @@ use mlua::{Function, Lua, Table, Value};
 use serde_json::{Value as Json, json};
 
 /// Phases that a handler may have and that are not run here.
-const NOT_RUN: &[&str] =
-    &["certificate", "preread", "ws_handshake", "ws_client_frame", "ws_upstream_frame", "ws_close"];
+const NOT_RUN: &[&str] = &["preread", "ws_handshake", "ws_client_frame", "ws_upstream_frame", "ws_close"];
 
 /// What a handler says of itself.
 #[derive(Debug)]
@@ -82,6 +81,7 @@ fn facts(lua: &Lua, name: &'static str) -> mlua::Result<Facts> {
     let mut has = Vec::new();
     for phase in [
         Phase::InitWorker,
+        Phase::Certificate,
         Phase::Rewrite,
         Phase::Access,
         Phase::Response,
@@ -143,6 +143,7 @@ impl Handler {
         let config = told(config, about);
         let mut phases = Phases::default();
         for (phase, as_ours) in [
+            (Phase::Certificate, Phases::CERTIFICATE),
             // What these say of the response's head is done when there is one.
             (Phase::Rewrite, Phases::REWRITE.and(Phases::HEADER_FILTER)),
             (Phase::Access, Phases::ACCESS.and(Phases::HEADER_FILTER)),
@@ -181,6 +182,13 @@ impl Instance for Handler {
 
     fn phases(&self) -> Phases {
         self.phases
+    }
+
+    fn certificate<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
+        match self.facts.has(Phase::Certificate) {
+            true => self.runner.wait(Phase::Certificate, exchange, &|worker| self.bound(worker, Phase::Certificate)),
+            false => Step::NEXT,
+        }
     }
 
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {

@@ -2,6 +2,7 @@
 
 local kong, ngx, pairs, type, setmetatable = kong, ngx, pairs, type, setmetatable
 local cjson = require "cjson"
+local ssl = require "ngx.ssl"
 
 -- Arguments and headers are lists, also where a name comes once.
 local function gathered(part)
@@ -34,6 +35,9 @@ return {
   end,
   ["kong.nginx.get_ctx"] = function(name)
     return ngx.ctx[name]
+  end,
+  ["kong.nginx.get_tls1_version_str"] = function()
+    return ssl.get_tls1_version_str()
   end,
   ["kong.nginx.get_var"] = function(name)
     return ngx.var[name]

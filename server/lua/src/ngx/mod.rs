@@ -38,7 +38,17 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
     ngx.set("_shared", crate::pdk::dictionary(lua)?)?;
     ngx.set("_text", lua.create_function(|_, error: mlua::Error| Ok(error::message(&error)))?)?;
     ngx.set("_ended", lua.create_function(|_, ()| Ok(call().is_ok_and(|call| call.ended.get())))?)?;
-    ngx.set("get_phase", lua.create_function(|_, ()| Ok(phase().name()))?)?;
+    ngx.set(
+        "get_phase",
+        lua.create_function(|_, ()| {
+            Ok(match phase() {
+                Phase::Certificate => "ssl_cert",
+                // What Kong runs where nginx makes content.
+                Phase::Response | Phase::AdminApi => "content",
+                phase => phase.name(),
+            })
+        })?,
+    )?;
     ngx.set(
         "log",
         lua.create_function(|_, (level, values): (i64, MultiValue)| {
@@ -147,6 +157,14 @@ fn properties(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
 /// Ends the phase: with an answer where the status is one, else without.
 fn exit(_: &Lua, status: i64) -> mlua::Result<()> {
     let call = call()?;
+    if call.phase == Phase::Certificate {
+        call.ended.set(true);
+        // There is no answer to a handshake but its end.
+        if status != 0 {
+            call.answer.replace(Some(Answer::page(500)));
+        }
+        return Err(error::of("exit"));
+    }
     if !matches!(call.phase, Phase::Rewrite | Phase::Access | Phase::HeaderFilter | Phase::AdminApi) {
         return Err(error::of(format!("API disabled in the context of {}_by_lua*", call.phase.name())));
     }

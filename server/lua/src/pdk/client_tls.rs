@@ -3,26 +3,31 @@
 use crate::current::{check, read, with};
 use crate::error;
 use crate::phase::Phases;
-use crate::tls::pem;
+use crate::tls::{self, pem};
 use mlua::{Lua, MultiValue, Table, Value};
 
 pub(super) fn add(lua: &Lua, client: &Table) -> mlua::Result<()> {
-    let tls = lua.create_table()?;
-    // These steer a handshake; plugins are not asked while one goes on.
-    for (name, phases) in [
-        ("request_client_certificate", Phases::CERTIFICATE),
-        ("disable_session_reuse", Phases::CERTIFICATE),
-        ("disable_http2_alpn", Phases::CLIENT_HELLO),
-    ] {
-        tls.set(
-            name,
-            lua.create_function(move |_, _: MultiValue| {
-                check(phases)?;
-                Err::<(), _>(error::of(format!("kong.client.tls.{name} is not available in this gateway")))
-            })?,
-        )?;
-    }
-    tls.set(
+    let table = lua.create_table()?;
+    table.set(
+        "request_client_certificate",
+        lua.create_function(|_, authorities: Value| {
+            check(Phases::CERTIFICATE)?;
+            let authorities = tls::authorities(&authorities)?;
+            tls::lead(|handshake| handshake.authorities = Some(authorities))?;
+            Ok(true)
+        })?,
+    )?;
+    table.set(
+        "disable_session_reuse",
+        lua.create_function(|_, _: MultiValue| {
+            check(Phases::CERTIFICATE)?;
+            tls::lead(|handshake| handshake.once = true)?;
+            Ok(true)
+        })?,
+    )?;
+    // No plugin has a phase in which it can be called.
+    table.set("disable_http2_alpn", lua.create_function(|_, _: MultiValue| check(Phases::CLIENT_HELLO))?)?;
+    table.set(
         "get_full_client_certificate_chain",
         lua.create_function(|_, ()| {
             check(Phases::CLIENT_CHAIN)?;
@@ -32,8 +37,8 @@ pub(super) fn add(lua: &Lua, client: &Table) -> mlua::Result<()> {
             })
         })?,
     )?;
-    tls.set("set_client_verify", lua.create_function(set_client_verify)?)?;
-    client.set("tls", tls)
+    table.set("set_client_verify", lua.create_function(set_client_verify)?)?;
+    client.set("tls", table)
 }
 
 fn set_client_verify(_: &Lua, given: Value) -> mlua::Result<()> {

@@ -17,7 +17,7 @@ pub(crate) fn call<T>(plugin: &'static str, phase: &'static str, run: impl FnOnc
 
 /// Runs a phase that may answer, and waits where it has to.
 #[inline]
-pub(super) async fn step<'a>(plugin: &'static str, phase: &'static str, run: impl FnOnce() -> Step<'a>) -> Flow {
+pub(crate) async fn step<'a>(plugin: &'static str, phase: &'static str, run: impl FnOnce() -> Step<'a>) -> Flow {
     match call(plugin, phase, run) {
         Some(Step::Ready(flow)) => flow,
         Some(Step::Wait(future)) => wait(plugin, phase, future).await.unwrap_or_else(failed),

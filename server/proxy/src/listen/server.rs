@@ -5,7 +5,7 @@ use super::fence::{self, Fence};
 use super::proxy_protocol;
 use crate::session::{self, Sessions};
 use crate::stream::ClientStream;
-use crate::tls::Acceptor;
+use crate::tls::{Acceptor, Caller};
 use crate::worker::{Ends, ListenerContext};
 use actix_rt::Arbiter;
 use actix_server::{Server, ServerHandle};
@@ -235,7 +235,14 @@ impl<S: Serve> Door<S> {
         tokio_rustls::server::TlsStream<Io>: ClientStream,
     {
         let Some(acceptor) = &self.acceptor else { return };
-        match tokio::time::timeout(self.patience, Box::pin(acceptor.accept(io))).await {
+        let caller = Caller {
+            peer: ends.peer,
+            client: ends.proxied.or(ends.peer),
+            local: ends.local,
+            port: self.context.port,
+            session: false,
+        };
+        match tokio::time::timeout(self.patience, Box::pin(acceptor.accept(io, caller))).await {
             Ok(Ok((io, session))) => {
                 ends.http2 = io.get_ref().1.alpn_protocol() == Some(b"h2");
                 ends.tls = Some(Arc::new(session));

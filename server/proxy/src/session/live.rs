@@ -2,10 +2,10 @@
 
 use crate::engine::Engine;
 use crate::life::{Collected, access, guard};
+use crate::tls::Acceptor;
 use crate::worker::{Ends, Observer, Worker};
 use exchange::{Answer, AnswerBody, Exchange, Phases, Request, Scheme, Session, Source, Stamp, Timeline};
 use router::NetProtocol;
-use rustls::ServerConfig;
 use snapshot::{CompiledRoute, CompiledService, Snapshot};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub struct Sessions(pub(super) Arc<Parts>);
 pub(super) struct Parts {
     pub engine: Engine,
     pub observer: Option<Arc<dyn Observer>>,
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Acceptor>,
     pub settings: SessionSettings,
 }
 
@@ -71,10 +71,10 @@ impl router::Request for Asked<'_> {
 }
 
 impl Sessions {
-    /// Over the same workers as the engine's. `tls` terminates TLS; it needs no ALPN. `observer` is the access log.
+    /// Over the same workers as the engine's. `tls` terminates TLS ([`Acceptor::for_sessions`]). `observer` is the access log.
     pub fn new(
         engine: Engine,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<Acceptor>,
         observer: Option<Arc<dyn Observer>>,
         settings: SessionSettings,
     ) -> Self {

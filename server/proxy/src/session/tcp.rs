@@ -7,7 +7,7 @@ use crate::h1::tunnel::Tunnel;
 use crate::life::Collected;
 use crate::listen::read_proxy_header;
 use crate::stream::ClientStream;
-use crate::tls::session_of;
+use crate::tls::Caller;
 use crate::traffic::WorkerTraffic;
 use crate::worker::{Ends, Worker};
 use bytes::BytesMut;
@@ -114,14 +114,22 @@ impl<'s> Way<'_, 's> {
     {
         exchange.response.status = 400;
         let peer = exchange.request.peer;
-        let (Some(accepted), Some(config)) = (accepted, &self.sessions.0.tls) else {
+        let (Some(accepted), Some(acceptor)) = (accepted, &self.sessions.0.tls) else {
             tracing::info!(?peer, "a client of a TLS listener speaks no TLS");
             return None;
         };
-        let shaking = StartHandshake::from_parts(accepted, io).into_stream(config.clone());
+        let request = &exchange.request;
+        let caller = Caller {
+            peer,
+            client: request.client_ip.map(|ip| (ip, request.client_port).into()),
+            local: request.local,
+            port: request.port,
+            session: true,
+        };
+        let shaking = Box::pin(acceptor.lead(StartHandshake::from_parts(accepted, io), caller));
         match tokio::time::timeout(self.sessions.0.settings.handshake_timeout, shaking).await {
-            Ok(Ok(io)) => {
-                exchange.request.tls = Some(Arc::new(session_of(io.get_ref().1)));
+            Ok(Ok((io, session))) => {
+                exchange.request.tls = Some(Arc::new(session));
                 exchange.response.status = 0;
                 Some(io)
             }

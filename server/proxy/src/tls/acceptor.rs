@@ -1,6 +1,7 @@
 //! Handshakes with clients.
 
 use super::asking::Anyone;
+use super::leading::{self, Caller, Recipe};
 use super::settings::{TlsSettings, iana_name};
 use exchange::TlsSession;
 use rustls::crypto::aws_lc_rs;
@@ -13,7 +14,7 @@ use snapshot::{Pair, Published};
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::server::{StartHandshake, TlsStream};
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 /// The certificate for names that no SNI knows: `ssl_cert`, or the node's own.
@@ -66,6 +67,7 @@ pub struct Acceptor {
     plain: Ways,
     with_http2: Ways,
     published: Published,
+    recipe: Arc<Recipe>,
 }
 
 impl Acceptor {
@@ -79,12 +81,18 @@ impl Acceptor {
         http2: bool,
     ) -> Result<Self, rustls::Error> {
         let provider = Arc::new(settings.provider(aws_lc_rs::default_provider()));
+        let versions = settings.versions();
+        let never = ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&versions)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()))
+            .ticketer;
         let algorithms = provider.signature_verification_algorithms;
         let resolver = Arc::new(Resolver { published: published.clone(), default: Arc::new(default), issued });
         let built = |verified: fn(Uncertain, Anyone) -> Certain| {
-            let builder =
-                ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&settings.versions())?;
-            let mut config = verified(builder, Anyone(algorithms)).with_cert_resolver(resolver.clone());
+            let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&versions)?;
+            let anyone = Anyone { algorithms, subjects: Vec::new() };
+            let mut config = verified(builder, anyone).with_cert_resolver(resolver.clone());
             config.ignore_client_order = settings.prefer_server_ciphers;
             if settings.session_tickets {
                 config.ticketer = aws_lc_rs::Ticketer::new()?;
@@ -112,13 +120,14 @@ impl Acceptor {
                 ways(also(silent), also(asking))
             }
         };
-        Ok(Self { plain, with_http2, published })
+        let recipe = Arc::new(Recipe { provider: provider.clone(), versions: versions.clone(), never });
+        Ok(Self { plain, with_http2, published, recipe })
     }
 
     /// One for a listener that wants HTTP/2, or not.
     pub fn for_listener(&self, http2: bool) -> Self {
         let chosen = if http2 { &self.with_http2 } else { &self.plain };
-        Self { plain: chosen.clone(), with_http2: chosen.clone(), published: self.published.clone() }
+        Self { plain: chosen.clone(), with_http2: chosen.clone(), ..self.clone() }
     }
 
     /// The configuration, for servers that do their own handshakes (Admin API).
@@ -126,29 +135,69 @@ impl Acceptor {
         self.plain.silent.config()
     }
 
-    /// The configuration without ALPN, for what is not HTTP: a client that asks for a protocol is not refused.
-    pub fn for_sessions(&self) -> Arc<ServerConfig> {
-        let mut config = self.config().as_ref().clone();
-        config.alpn_protocols.clear();
-        Arc::new(config)
+    /// One without ALPN, for what is not HTTP: a client that asks for a protocol is not refused.
+    pub fn for_sessions(&self) -> Self {
+        let without = |config: &ServerConfig| {
+            let mut config = config.clone();
+            config.alpn_protocols.clear();
+            Arc::new(config)
+        };
+        let silent = TlsAcceptor::from(without(self.config()));
+        let ways = Ways { silent, asking: without(&self.plain.asking) };
+        Self { plain: ways.clone(), with_http2: ways, ..self.clone() }
     }
 
     /// Shakes hands, and asks for a certificate where a plugin needs one. No time limit of its own.
-    pub async fn accept<Io>(&self, io: Io) -> io::Result<(TlsStream<Io>, TlsSession)>
+    pub async fn accept<Io>(&self, io: Io, caller: Caller) -> io::Result<(TlsStream<Io>, TlsSession)>
     where
         Io: AsyncRead + AsyncWrite + Unpin,
     {
-        let lazily = self.published.load().asks_anyone_for_certificate();
-        let stream = match lazily {
-            false => self.plain.silent.accept(io).await?,
-            true => {
-                let begun = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), io).await?;
-                let asks = self.published.load().asks_for_certificate(begun.client_hello().server_name());
-                let config = if asks { &self.plain.asking } else { self.plain.silent.config() };
-                begun.into_stream(config.clone()).await?
+        let lazily = {
+            let snapshot = self.published.load();
+            snapshot.asks_anyone_for_certificate() || !snapshot.global_chain().certificate().is_empty()
+        };
+        if lazily {
+            let begun = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), io).await?;
+            return self.lead(begun, caller).await;
+        }
+        let stream = self.plain.silent.accept(io).await?;
+        let session = session_of(stream.get_ref().1);
+        Ok((stream, session))
+    }
+
+    /// Goes on with a handshake whose first message is there, as plugins want it.
+    pub(crate) async fn lead<Io>(
+        &self,
+        begun: StartHandshake<Io>,
+        caller: Caller,
+    ) -> io::Result<(TlsStream<Io>, TlsSession)>
+    where
+        Io: AsyncRead + AsyncWrite + Unpin,
+    {
+        let snapshot = self.published.load_full();
+        let (silent, asking) = (self.config(), &self.plain.asking);
+        let asks = !caller.session && snapshot.asks_for_certificate(begun.client_hello().server_name());
+        let chain = if caller.session { snapshot.global_sessions() } else { snapshot.global_chain() };
+        if chain.certificate().is_empty() {
+            let stream = begun.into_stream(if asks { asking } else { silent }.clone()).await?;
+            let session = session_of(stream.get_ref().1);
+            return Ok((stream, session));
+        }
+        let name = begun.client_hello().server_name().map(Arc::from);
+        let wishes = leading::wishes(chain.certificate(), &caller, name, &snapshot).await;
+        let configured = wishes.and_then(|wishes| Ok((self.recipe.config((silent, asking), asks, &wishes)?, wishes)));
+        let (config, wishes) = match configured {
+            Ok(configured) => configured,
+            Err(error) => {
+                leading::refuse(begun.io).await;
+                return Err(error);
             }
         };
-        let session = session_of(stream.get_ref().1);
+        let stream = begun.into_stream(config).await?;
+        let mut session = session_of(stream.get_ref().1);
+        if let Some(authorities) = &wishes.authorities {
+            session.client_verify = self.recipe.verdict(authorities, &session.client_certificates);
+        }
         Ok((stream, session))
     }
 }
@@ -159,7 +208,7 @@ type Uncertain = ConfigBuilder<ServerConfig, WantsVerifier>;
 type Certain = ConfigBuilder<ServerConfig, WantsServerCert>;
 
 /// What is known of a session, once hands are shaken.
-pub(crate) fn session_of(connection: &ServerConnection) -> TlsSession {
+fn session_of(connection: &ServerConnection) -> TlsSession {
     TlsSession {
         sni: connection.server_name().map(Arc::from),
         version: match connection.protocol_version() {

@@ -9,7 +9,11 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 /// Takes any certificate whose key the client has, and none: which authority must vouch for it depends on the Route, and
 /// its plugins decide.
 #[derive(Debug)]
-pub(super) struct Anyone(pub WebPkiSupportedAlgorithms);
+pub(super) struct Anyone {
+    pub algorithms: WebPkiSupportedAlgorithms,
+    /// Names of the authorities that clients are told; none where any will do.
+    pub subjects: Vec<DistinguishedName>,
+}
 
 impl ClientCertVerifier for Anyone {
     fn client_auth_mandatory(&self) -> bool {
@@ -17,7 +21,7 @@ impl ClientCertVerifier for Anyone {
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
+        &self.subjects
     }
 
     fn verify_client_cert(
@@ -35,7 +39,7 @@ impl ClientCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0)
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -44,10 +48,10 @@ impl ClientCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0)
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }

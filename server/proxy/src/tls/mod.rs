@@ -3,9 +3,10 @@
 mod acceptor;
 mod asking;
 mod default_certificate;
+mod leading;
 mod settings;
 
-pub(crate) use acceptor::session_of;
 pub use acceptor::{Acceptor, DefaultCertificate, Issued};
 pub use default_certificate::{DefaultError, generate, load, own};
+pub use leading::Caller;
 pub use settings::{TlsSettings, Versions};
