@@ -8,6 +8,9 @@ CONFORMANCE := $(if $(wildcard e2e/conformance/run),e2e/conformance,../shared/co
 MODES := --mode dbless --mode dbless-expressions --mode dbless-tracing --mode db --mode db-rbac
 # What `make test` consists of, in order.
 STEPS := setup-test lint unit ui build system conformance alerts adversarial browser image-steps
+# Packages whose dependencies have features of their own: built beside the others, they would have all of those built
+# once more for the binary.
+ASIDE := e2e ui xtask
 export RUST_BACKTRACE ?= 1
 
 .PHONY: help run docs build ui browser browser-pages browser-figures dist test steps lint unit system conformance alerts adversarial image image-steps bench figures setup setup-test clean
@@ -44,7 +47,9 @@ lint: ## format, clippy, licences and bans
 	cargo xtask docs --check
 
 unit: ## unit and property tests of every room
-	cargo test --profile ci --workspace --exclude e2e
+	cargo test --profile ci --workspace $(addprefix --exclude ,$(ASIDE))
+	cargo test --profile ci -p ui
+	cargo test -p xtask
 
 system: build ## the real binary from outside
 	cargo test --profile ci -p e2e -- --test-threads=1

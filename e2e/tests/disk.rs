@@ -37,12 +37,13 @@ fn names(gateway: &Gateway) -> BTreeSet<String> {
 #[test]
 fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut gateway = on_a_small_disk(folder.path(), 6_000);
+    let mut gateway = on_a_small_disk(folder.path(), 9_000);
     // The disk as the gateway sees it.
     let disk = PathBuf::from(format!("/proc/{}/root", gateway.pid()))
         .join(folder.path().join("disk").strip_prefix("/").expect("an absolute path"));
     let ballast = disk.join("ballast");
-    std::fs::write(&ballast, vec![1; 1 << 20]).expect("there is room");
+    // As much as SQLite may need before its log can begin anew: the log, of up to 1,000 pages, is copied into the file.
+    std::fs::write(&ballast, vec![1; 4 << 20]).expect("there is room");
     let mut acknowledged = BTreeSet::new();
     let tag = "x".repeat(2_000);
     let mut write = |number: usize| {

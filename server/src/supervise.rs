@@ -28,8 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Held by a supervised actor. Its end is the actor's end.
 pub struct Life(#[expect(dead_code, reason = "its drop is the message")] oneshot::Sender<()>);
 
-/// Restarts of every actor of the process, by name.
-static RESTARTS: Mutex<BTreeMap<&'static str, Figures>> = Mutex::new(BTreeMap::new());
+/// Every actor of the process, by name.
+static ACTORS: Mutex<BTreeMap<&'static str, Figures>> = Mutex::new(BTreeMap::new());
 
 /// What is counted of actors of one name.
 #[derive(Default)]
@@ -39,7 +39,7 @@ struct Figures {
 }
 
 fn tally() -> MutexGuard<'static, BTreeMap<&'static str, Figures>> {
-    RESTARTS.lock().unwrap_or_else(PoisonError::into_inner)
+    ACTORS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How often actors of the process were started anew, by their names; 0 where they never were.

@@ -5,7 +5,7 @@ use crate::respond::Answer;
 use crate::state::{NODE_BEAT, NODE_ENTITY, Shared};
 use serde_json::{Map, Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
-use store::{Filter, Query, Record, Revision};
+use store::{Filter, Record, Revision};
 
 /// Beats that a node may miss before it is silent.
 const MISSED: u64 = 3;
@@ -28,16 +28,10 @@ impl Shared {
             return Ok(Answer::json(200, &json!({"data": [own], "next": null})));
         }
         let newest = self.store.revision().await.map_err(|error| errors::store(&error))?;
-        let mut nodes = Vec::new();
-        let mut query = Query { entity: NODE_ENTITY, ws: None, after: None, size: 1000, filter: Filter::default() };
-        loop {
-            let page = self.store.page(&query).await.map_err(|error| errors::store(&error))?;
-            nodes.extend(page.records.iter().map(|record| shown(record, now, newest)));
-            query.after = page.next;
-            if query.after.is_none() {
-                return Ok(Answer::json(200, &json!({"data": nodes, "next": null})));
-            }
-        }
+        let nodes =
+            self.store.all(NODE_ENTITY, None, Filter::default()).await.map_err(|error| errors::store(&error))?;
+        let nodes: Vec<Value> = nodes.iter().map(|node| shown(node, now, newest)).collect();
+        Ok(Answer::json(200, &json!({"data": nodes, "next": null})))
     }
 }
 

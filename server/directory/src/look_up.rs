@@ -6,11 +6,8 @@ use entities::Definitions;
 use exchange::{Consumer, Credential};
 use serde_json::Value;
 use std::sync::Arc;
-use store::{Error, Filter, Id, Query, Record, Store};
+use store::{Error, Filter, Id, Record, Store};
 use uuid::Uuid;
-
-/// Rows per question.
-const PAGE: usize = 1000;
 
 /// A question to the store; what the answer is kept under is named by [`crate::keys::Wanted`].
 #[derive(Clone, Debug)]
@@ -61,17 +58,8 @@ async fn children(
     field: &'static str,
     of: Uuid,
 ) -> Result<Vec<Arc<Record>>, Error> {
-    let mut all = Vec::new();
-    let mut after = None;
-    loop {
-        let filter = Filter { reference: Some((field, Id::Uuid(of))), tags: None };
-        let page = store.page(&Query { entity, ws: None, after, size: PAGE, filter }).await?;
-        all.extend(page.records);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(all),
-        }
-    }
+    let filter = Filter { reference: Some((field, Id::Uuid(of))), tags: None };
+    store.all(entity, None, filter).await
 }
 
 async fn consumer(store: &dyn Store, record: &Record) -> Result<Consumer, Error> {

@@ -7,6 +7,5 @@ mod message;
 mod outgoing;
 mod settings;
 
-pub use message::Mail;
 pub use outgoing::Outgoing;
 pub use settings::{Auth, MailError, Scheme, Security, Settings};

@@ -1,21 +1,11 @@
 //! A mail, from its words to what the server is given.
 
 use crate::settings::{MailError, Settings};
+use exchange::Mail;
 use lettre::Message;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, MessageBuilder};
 use serde::{Deserialize, Serialize};
-
-/// A mail to one person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mail {
-    /// Address.
-    pub to: String,
-    /// Subject; line ends in it become part of no header.
-    pub subject: String,
-    /// Text, lines ended by `\n`.
-    pub text: String,
-}
 
 /// The mail that waits in the queue: with what every try has in common.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,9 +1,11 @@
 //! The way out: a queue, and the mail server behind it.
 
-use crate::message::{Mail, Waiting, mailbox};
+use crate::message::{Waiting, mailbox};
 use crate::settings::{Auth, MailError, Scheme, Security, Settings};
 use bytes::Bytes;
-use exchange::{Destination, Outbox, Pack, QueueLimits, Receiver, Receiving, Recipient, Shipment, Shipping};
+use exchange::{
+    Destination, Mail, Mailer, Outbox, Pack, QueueLimits, Receiver, Receiving, Recipient, Shipment, Shipping,
+};
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
@@ -54,6 +56,14 @@ impl Outgoing {
         // Strings are always written.
         self.0.push(serde_json::to_vec(&waiting).unwrap_or_default().into());
         Ok(())
+    }
+}
+
+impl Mailer for Outgoing {
+    fn send(&self, mail: Mail) {
+        if let Err(error) = self.leave(mail) {
+            tracing::error!("{error}");
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use exchange::{Destination, Outbox, Receiver, Recipient, Shipment, Shipping};
-use mail::{Auth, Mail, MailError, Outgoing, Scheme, Security, Settings};
+use exchange::{Destination, Mail, Outbox, Receiver, Recipient, Shipment, Shipping};
+use mail::{Auth, MailError, Outgoing, Scheme, Security, Settings};
 use rustls_pki_types::PrivateKeyDer;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use super::builds::Trigger;
 use super::core::Core;
 use observability::metrics::Own;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use store::Record;
@@ -102,21 +102,18 @@ impl Metrics {
                 series,
             });
         }
-        let series: Vec<_> = crate::supervise::restarts()
-            .into_iter()
-            .map(|(actor, restarts)| (vec![("actor", actor.to_owned())], restarts as f64))
-            .collect();
+        let help = "Actors that ended unexpectedly and were started anew";
+        self.actors("silverback_actor_restarts_total", "counter", help, crate::supervise::restarts());
+        let help = "Messages that wait for an actor's answer";
+        self.actors("silverback_actor_waiting", "gauge", help, crate::supervise::waiting());
+    }
+
+    /// A figure of each actor.
+    fn actors(&mut self, name: &'static str, kind: &'static str, help: &'static str, of: BTreeMap<&'static str, u64>) {
+        let series: Vec<_> =
+            of.into_iter().map(|(actor, figure)| (vec![("actor", actor.to_owned())], figure as f64)).collect();
         if !series.is_empty() {
-            let help = "Actors that ended unexpectedly and were started anew";
-            self.0.push(Own { name: "silverback_actor_restarts_total", help, kind: "counter", series });
-        }
-        let series: Vec<_> = crate::supervise::waiting()
-            .into_iter()
-            .map(|(actor, waiting)| (vec![("actor", actor.to_owned())], waiting as f64))
-            .collect();
-        if !series.is_empty() {
-            let help = "Messages that wait for an actor's answer";
-            self.0.push(Own { name: "silverback_actor_waiting", help, kind: "gauge", series });
+            self.0.push(Own { name, help, kind, series });
         }
     }
 

@@ -70,6 +70,9 @@ pub struct Page {
     pub next: Option<Id>,
 }
 
+/// Records of a page where all of them are wanted.
+const STRIDE: usize = 1000;
+
 /// Where entities live. Reads never show a record whose time to live has run out.
 pub trait Store: Send + Sync + 'static {
     /// The rules the engine holds its records to.
@@ -90,6 +93,22 @@ pub trait Store: Send + Sync + 'static {
 
     /// One page of a kind.
     fn page<'a>(&'a self, query: &'a Query) -> Pending<'a, Page>;
+
+    /// Every record of a kind that is so, read page by page; `ws`: `None` reads all workspaces.
+    fn all(&self, entity: &'static str, ws: Option<Uuid>, filter: Filter) -> Pending<'_, Vec<Arc<Record>>> {
+        Box::pin(async move {
+            let mut query = Query { entity, ws, after: None, size: STRIDE, filter };
+            let mut found = Vec::new();
+            loop {
+                let page = self.page(&query).await?;
+                found.extend(page.records);
+                query.after = page.next;
+                if query.after.is_none() {
+                    return Ok(found);
+                }
+            }
+        })
+    }
 
     /// The changes after a revision, oldest first, in whole batches; about `limit` of them.
     fn changes(&self, after: Revision, limit: usize) -> Pending<'_, Vec<Change>>;

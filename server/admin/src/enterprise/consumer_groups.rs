@@ -31,7 +31,7 @@ impl Call<'_> {
 
     async fn places(&self, side: Side, of: &Record) -> Result<Vec<Arc<Record>>, Answer> {
         let filter = Filter { reference: Some((side.field, of.id.clone())), tags: None };
-        self.scope.all_of(PLACES, of.ws, filter).await.map_err(|error| errors::store(&error))
+        self.scope.store.all(PLACES, of.ws, filter).await.map_err(|error| errors::store(&error))
     }
 
     /// The records on the other side that may be read, by id.

@@ -2,24 +2,8 @@
 
 use super::desk::Call;
 use crate::query;
+use exchange::Mail;
 use store::Record;
-
-/// A mail to one person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mail {
-    /// Address.
-    pub to: String,
-    /// Subject.
-    pub subject: String,
-    /// Text, lines ended by `\n`.
-    pub text: String,
-}
-
-/// Sends mails.
-pub trait Mailer: Send + Sync {
-    /// Takes a mail and goes on; what becomes of it is the log's.
-    fn send(&self, mail: Mail);
-}
 
 /// Where the manager is where nothing else is said.
 const MANAGER: &str = "http://localhost:8002";

@@ -35,7 +35,6 @@ pub(crate) use desk::{Call, Desk, add_paths};
 pub use directory::Directory;
 pub use gate::{Gate, GateError};
 pub use hooks::HealthEvent;
-pub use mails::{Mail, Mailer};
 pub(crate) use pass::Pass;
 pub use settings::{Attempts, AuditSettings, Collisions, GateSettings};
 pub(crate) use trace::Trace;

@@ -3,13 +3,13 @@
 use crate::errors;
 use crate::resource::Key;
 use crate::respond::Answer;
-use crate::scope::{STEP, Scope};
+use crate::scope::Scope;
 use access::{Action, Policy, Subject, Verdict};
 use entities::DEFAULT_WORKSPACE;
 use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;
-use store::{Error, Filter, Id, OnDelete, Operation, Query, Record, View};
+use store::{Error, Filter, Id, OnDelete, Operation, Record, View};
 use uuid::Uuid;
 
 /// The way in that the gate has given to a request.
@@ -288,31 +288,12 @@ impl Scope<'_> {
             for (rules, reference) in catalog.pointing_to(record.entity) {
                 if reference.on_delete == OnDelete::Cascade {
                     let filter = Filter { reference: Some((reference.field, record.id.clone())), tags: None };
-                    open.extend(self.all_of(rules.entity, None, filter).await?);
+                    open.extend(self.store.all(rules.entity, None, filter).await?);
                 }
             }
             found.push(record);
         }
         Ok(found)
-    }
-
-    /// All records of a kind that are so, whoever may read them. `ws`: none is every workspace.
-    pub(super) async fn all_of(
-        &self,
-        entity: &'static str,
-        ws: Option<Uuid>,
-        filter: Filter,
-    ) -> Result<Vec<Arc<Record>>, Error> {
-        let mut found = Vec::new();
-        let mut query = Query { entity, ws, after: None, size: STEP, filter };
-        loop {
-            let page = self.store.page(&query).await?;
-            found.extend(page.records);
-            query.after = page.next;
-            if query.after.is_none() {
-                return Ok(found);
-            }
-        }
     }
 }
 

@@ -1,10 +1,9 @@
 //! What the gate is given by the node's settings.
 
 use super::directory::Directory;
-use super::mails::Mailer;
 use access::{Complexity, Exclusion, SessionSettings, SigningKey};
 use exchange::http_client::NoHttp;
-use exchange::{HttpClient, NoScripts, NoShipping, Scripts, Shipping};
+use exchange::{HttpClient, Mailer, NoScripts, NoShipping, Scripts, Shipping};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -129,20 +129,10 @@ impl Gate {
 
     /// Ends all sessions of an admin.
     pub(super) async fn sessions_of(&self, admin: &Record) -> Result<Vec<Operation>, Error> {
-        let mut operations = Vec::new();
-        let mut after = None;
-        loop {
-            let filter = store::Filter { reference: Some(("admin", admin.id.clone())), tags: None };
-            let query = store::Query { entity: "admin_sessions", ws: None, after, size: 1000, filter };
-            let page = self.store.page(&query).await?;
-            operations.extend(
-                page.records.iter().map(|one| Operation::Delete { entity: "admin_sessions", id: one.id.clone() }),
-            );
-            after = page.next;
-            if after.is_none() {
-                return Ok(operations);
-            }
-        }
+        let filter = store::Filter { reference: Some(("admin", admin.id.clone())), tags: None };
+        let sessions = self.store.all("admin_sessions", None, filter).await?;
+        let end = |one: &Arc<Record>| Operation::Delete { entity: "admin_sessions", id: one.id.clone() };
+        Ok(sessions.iter().map(end).collect())
     }
 }
 

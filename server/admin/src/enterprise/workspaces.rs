@@ -231,7 +231,7 @@ impl Call<'_> {
                 }
                 continue;
             }
-            let found = self.scope.all_of(rules.entity, Some(id), Filter::default()).await;
+            let found = self.scope.store.all(rules.entity, Some(id), Filter::default()).await;
             content.extend(found.map_err(|error| errors::store(&error))?);
         }
         let mut operations = ends_of_rights(&self.view, &content);

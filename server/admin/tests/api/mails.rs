@@ -1,7 +1,8 @@
 //! Admins are invited, and get their passwords back, by mail.
 
 use crate::access::{SUPER, ask, node_with};
-use admin::{GateSettings, Mail, Mailer};
+use admin::GateSettings;
+use exchange::{Mail, Mailer};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 

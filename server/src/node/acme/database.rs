@@ -6,12 +6,10 @@ use exchange::records::{Records, RecordsError};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Filter, Id, Query, Record, Store};
+use store::{Filter, Id, Store};
 
 /// The kind of entries.
 const ENTRIES: &str = "acme_storage";
-/// How many records are read at once.
-const PAGE: usize = 500;
 /// The tag of certificates and SNIs that are made here.
 const TAG: &str = "managed-by-acme";
 
@@ -38,20 +36,6 @@ fn members(value: Value) -> Map<String, Value> {
 /// Whole seconds, at least one: what records live for.
 fn seconds(lifetime: Option<Duration>) -> Option<u64> {
     lifetime.map(|lifetime| lifetime.as_secs().max(1))
-}
-
-/// Every record of a kind.
-pub async fn all(store: &dyn Store, entity: &'static str) -> Result<Vec<Arc<Record>>, store::Error> {
-    let mut found = Vec::new();
-    let mut after = None;
-    loop {
-        let page = store.page(&Query { entity, ws: None, after, size: PAGE, filter: Filter::default() }).await?;
-        found.extend(page.records);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(found),
-        }
-    }
 }
 
 impl Storage for InDatabase {
@@ -111,7 +95,7 @@ impl Storage for InDatabase {
 
     fn list<'a>(&'a self, prefix: &'a str) -> Waiting<'a, Vec<String>> {
         Box::pin(async move {
-            let entries = all(&*self.store, ENTRIES).await.map_err(failed)?;
+            let entries = self.store.all(ENTRIES, None, Filter::default()).await.map_err(failed)?;
             let keys = entries.iter().filter_map(|entry| entry.text("key"));
             Ok(keys.filter(|key| key.starts_with(prefix)).map(str::to_owned).collect())
         })

@@ -1,6 +1,6 @@
 //! What is ordered for whom, and the certificates that handshakes show.
 
-use super::database::{InDatabase, all};
+use super::database::InDatabase;
 use acme_client::{
     Authority, Certificates, Desk, InStorage, KeyKind, Memory, RedisStorage, Storage, account_key_of_jwk,
     account_key_of_pem,
@@ -14,7 +14,7 @@ use rustls::sign::CertifiedKey;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Record, Store, View};
+use store::{Filter, Record, Store, View};
 use tokio::sync::{Mutex, Notify, mpsc};
 
 /// Names that handshakes missed and nobody has looked at yet.
@@ -150,10 +150,11 @@ impl Issuance {
 
     /// What is configured in the store at this moment, published or not; `None` without the plugin.
     pub async fn configured(&self) -> Result<Option<Arc<Working>>, String> {
-        let plugins = all(&*self.store, "plugins").await.map_err(|error| error.to_string())?;
+        let all = |entity| self.store.all(entity, None, Filter::default());
+        let plugins = all("plugins").await.map_err(|error| error.to_string())?;
         let Some(record) = plugins.iter().find(is_acme) else { return Ok(None) };
-        let sets = all(&*self.store, "key_sets").await.map_err(|error| error.to_string())?;
-        let keys = Keys { sets, keys: all(&*self.store, "keys").await.map_err(|error| error.to_string())? };
+        let sets = all("key_sets").await.map_err(|error| error.to_string())?;
+        let keys = Keys { sets, keys: all("keys").await.map_err(|error| error.to_string())? };
         self.work_with(record, self.working().as_ref(), || keys).map(Some)
     }
 
