@@ -1,19 +1,20 @@
 //! The breaker of one address.
 
-use super::circuit::{Circuit, Passed, Switch};
+use super::circuit::{Circuit, Passed, Switch, Turn};
 use super::config::BreakerConfig;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What one address bears. `now` is in ms of the caller's clock.
+/// What one address bears. `now` is in ms of the caller's clock. On a cache line of its own.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub struct Breaker {
     active: AtomicU32,
     pending: AtomicU32,
     switch: Switch,
 }
 
-/// A request that passed, until it is dropped. Dropped without [`Passage::end`], nobody knows how it went.
+/// A request that passed, until it is dropped. Dropped without [`Passage::note`], nobody knows how it went.
 #[derive(Debug)]
 #[must_use = "a request counts as long as this value lives"]
 pub struct Passage {
@@ -45,10 +46,26 @@ impl Breaker {
         self.active.load(Ordering::Relaxed)
     }
 
+    /// Of these, those that wait for a connection.
+    pub fn pending(&self) -> u32 {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    /// How long the circuit stays open, in ms; `None` where it is not.
+    pub fn open_for(&self, now: u64) -> Option<u64> {
+        self.switch.open_for(now)
+    }
+
+    /// Closes the circuit and forgets what was counted.
+    pub fn close(&self) -> Option<Turn> {
+        self.switch.close()
+    }
+
     /// Whether a request could pass now: a balancer looks elsewhere where none can.
     #[inline]
     pub fn admits(&self, config: &BreakerConfig, now: u64) -> bool {
-        (config.max_requests == 0 || self.active() < config.max_requests) && self.switch.admits(config, now)
+        (config.max_requests == 0 || self.active() < config.max_requests)
+            && (!config.trips() || self.switch.admits(config, now))
     }
 
     /// Lets a request pass, or not: what [`Breaker::admits`] said a moment ago may be over.
@@ -56,25 +73,33 @@ impl Breaker {
         if !up(&self.active, config.max_requests) {
             return None;
         }
-        let passed = self.switch.pass(config, now);
+        let passed = if config.trips() { self.switch.pass(config, now) } else { Some(Passed::Plainly) };
         let Some(passed) = passed else {
             self.active.fetch_sub(1, Ordering::Relaxed);
             return None;
         };
         Some(Passage { breaker: self.clone(), config: *config, passed, over: false })
     }
-
-    /// Lets a request wait for a connection, or not.
-    pub fn wait(self: &Arc<Self>, config: &BreakerConfig) -> Option<Waiting> {
-        up(&self.pending, config.max_pending).then(|| Waiting(self.clone()))
-    }
 }
 
 impl Passage {
-    /// The request is over, well or not. Returns the circuit where this changed it.
-    pub fn end(mut self, failed: bool, now: u64) -> Option<Circuit> {
-        self.over = true;
-        self.breaker.switch.count(self.passed, Some(failed), &self.config, now)
+    /// Notes how the request went, once that is known: the first time counts. Returns what this changed. The request is
+    /// counted as active until the value is dropped.
+    pub fn note(&mut self, failed: bool, now: u64) -> Option<Turn> {
+        match std::mem::replace(&mut self.over, true) {
+            false => self.breaker.switch.count(self.passed, Some(failed), &self.config, now),
+            true => None,
+        }
+    }
+
+    /// Lets the request wait for a connection, or not.
+    pub fn wait(&self) -> Option<Waiting> {
+        up(&self.breaker.pending, self.config.max_pending).then(|| Waiting(self.breaker.clone()))
+    }
+
+    /// What holds for it.
+    pub fn config(&self) -> &BreakerConfig {
+        &self.config
     }
 }
 
@@ -103,8 +128,8 @@ mod tests {
         BreakerConfig { failure_percent: 50, min_requests: 4, window: 10, open_for: 5, trials: 2, ..Default::default() }
     }
 
-    fn leave(passage: Passage, failed: Option<bool>, now: u64) -> Option<Circuit> {
-        failed.and_then(|failed| passage.end(failed, now))
+    fn leave(mut passage: Passage, failed: Option<bool>, now: u64) -> Option<Circuit> {
+        failed.and_then(|failed| passage.note(failed, now)).map(|(_, now)| now)
     }
 
     /// One request per letter: `o`k, `f`ailed, `?` unknown, each over at once; a digit lets so many seconds pass. What
@@ -159,12 +184,14 @@ mod tests {
         }
         let (late, failing) = (breaker.enter(&config, 5000).unwrap(), breaker.enter(&config, 5000).unwrap());
         assert!(breaker.enter(&config, 5000).is_none(), "two trials at a time");
-        assert_eq!(failing.end(true, 5001), Some(Circuit::Open));
+        assert_eq!(leave(failing, Some(true), 5001), Some(Circuit::Open));
         let trial = breaker.enter(&config, 10_001).unwrap();
-        assert_eq!(late.end(true, 10_002), None);
+        assert_eq!(leave(late, Some(true), 10_002), None);
         assert_eq!(breaker.circuit(10_002), Circuit::HalfOpen);
-        assert_eq!(trial.end(false, 10_003), None);
-        assert_eq!(breaker.enter(&config, 10_004).unwrap().end(false, 10_005), Some(Circuit::Closed));
+        assert_eq!(leave(trial, Some(false), 10_003), None);
+        let mut last = breaker.enter(&config, 10_004).unwrap();
+        assert_eq!(last.note(false, 10_005), Some((Circuit::HalfOpen, Circuit::Closed)));
+        assert_eq!((last.note(true, 10_006), breaker.active()), (None, 1));
     }
 
     #[test]
@@ -173,14 +200,37 @@ mod tests {
         let breaker = Arc::new(Breaker::default());
         let (one, two) = (breaker.enter(&config, 0).unwrap(), breaker.enter(&config, 0).unwrap());
         assert!(breaker.enter(&config, 0).is_none() && !breaker.admits(&config, 0));
-        one.end(false, 0);
+        drop(one);
         assert!(breaker.admits(&config, 0) && breaker.enter(&config, 0).is_some());
         drop(two);
         assert_eq!(breaker.active(), 0);
-        let waiting = breaker.wait(&config).unwrap();
-        assert!(breaker.wait(&config).is_none());
+        let passage = breaker.enter(&config, 0).unwrap();
+        let waiting = passage.wait().unwrap();
+        assert!(passage.wait().is_none() && breaker.pending() == 1);
         drop(waiting);
-        assert!(breaker.wait(&config).is_some());
+        assert!(passage.wait().is_some());
+    }
+
+    #[test]
+    fn settings_may_change_in_the_middle() {
+        let (breaker, config) = (Arc::new(Breaker::default()), BreakerConfig { trials: 3, ..config() });
+        for _ in 0..4 {
+            leave(breaker.enter(&config, 0).unwrap(), Some(true), 0);
+        }
+        assert_eq!((breaker.open_for(0), breaker.open_for(5000)), (Some(5000), None));
+        // Nothing opens any more, so nothing that is open counts.
+        let limits = BreakerConfig { failure_percent: 0, max_requests: 9, ..config };
+        assert!(!breaker.admits(&config, 0) && breaker.admits(&limits, 0) && breaker.enter(&limits, 0).is_some());
+        leave(breaker.enter(&config, 5000).unwrap(), Some(false), 5000);
+        leave(breaker.enter(&config, 5000).unwrap(), Some(false), 5000);
+        let fewer = BreakerConfig { trials: 2, ..config };
+        assert!(breaker.admits(&fewer, 5000) && breaker.enter(&fewer, 5000).is_some());
+        assert_eq!(breaker.circuit(5000), Circuit::Closed, "both trials had gone well");
+        for _ in 0..4 {
+            leave(breaker.enter(&config, 6000).unwrap(), Some(true), 6000);
+        }
+        assert_eq!(breaker.close(), Some((Circuit::Open, Circuit::Closed)));
+        assert_eq!((breaker.close(), breaker.circuit(6000)), (None, Circuit::Closed));
     }
 
     #[test]

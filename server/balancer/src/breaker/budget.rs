@@ -14,6 +14,11 @@ pub struct RetryBudget(AtomicU32);
 pub struct Retry(Arc<RetryBudget>);
 
 impl RetryBudget {
+    /// Retries under way.
+    pub fn retries(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Lets a request be tried again, or not. `active`: requests that the Upstream has at this time.
     pub fn retry(self: &Arc<Self>, config: &BreakerConfig, active: u32) -> Option<Retry> {
         let limit = match config.max_retries_percent {

@@ -25,6 +25,9 @@ impl Circuit {
     }
 }
 
+/// A change of a circuit, seen by exactly one request: before, and after.
+pub type Turn = (Circuit, Circuit);
+
 /// Two words, each changed as a whole. `now` is in ms of the caller's clock.
 #[derive(Debug, Default)]
 pub(super) struct Switch {
@@ -99,7 +102,25 @@ impl Switch {
         match Gate::read(self.gate.load(Ordering::Acquire)) {
             Gate::Closed => true,
             Gate::Open { until } => now >= until,
-            Gate::HalfOpen { begun, .. } => begun < config.trials(),
+            // With fewer trials than there were when it opened, all of them may have gone well already.
+            Gate::HalfOpen { begun, well, .. } => begun < config.trials() || well >= config.trials(),
+        }
+    }
+
+    /// How long it stays open, in ms; `None` where it is not.
+    pub fn open_for(&self, now: u64) -> Option<u64> {
+        match Gate::read(self.gate.load(Ordering::Acquire)) {
+            Gate::Open { until } => until.checked_sub(now).filter(|left| *left > 0),
+            Gate::Closed | Gate::HalfOpen { .. } => None,
+        }
+    }
+
+    /// Closes it, whatever was.
+    pub fn close(&self) -> Option<Turn> {
+        self.window.store(0, Ordering::Release);
+        match Gate::read(self.gate.swap(Gate::Closed.word(), Ordering::AcqRel)) {
+            Gate::Closed => None,
+            Gate::Open { .. } | Gate::HalfOpen { .. } => Some((Circuit::Open, Circuit::Closed)),
         }
     }
 
@@ -114,6 +135,10 @@ impl Switch {
                     let round = (until & ROUND) as u32;
                     (Gate::HalfOpen { round, begun: 1, well: 0 }, round)
                 }
+                Gate::HalfOpen { well, .. } if well >= config.trials() => {
+                    self.close();
+                    return Some(Passed::Plainly);
+                }
                 Gate::HalfOpen { begun, .. } if begun >= config.trials() => return None,
                 Gate::HalfOpen { round, begun, well } => (Gate::HalfOpen { round, begun: begun + 1, well }, round),
             };
@@ -124,8 +149,8 @@ impl Switch {
         }
     }
 
-    /// A request that passed is over. `failed`: how it went, where that is known. Returns the circuit where this changed it.
-    pub fn count(&self, passed: Passed, failed: Option<bool>, config: &BreakerConfig, now: u64) -> Option<Circuit> {
+    /// A request that passed is over. `failed`: how it went, where that is known. Returns what this changed.
+    pub fn count(&self, passed: Passed, failed: Option<bool>, config: &BreakerConfig, now: u64) -> Option<Turn> {
         let mut word = self.gate.load(Ordering::Acquire);
         loop {
             let (round, begun, well) = match Gate::read(word) {
@@ -134,25 +159,25 @@ impl Switch {
                 // What passed before the circuit opened, or in a round that is over, says nothing of now.
                 _ => return None,
             };
-            let (next, circuit) = match failed {
-                Some(true) => (Gate::Open { until: config.tried_at(now) }, Some(Circuit::Open)),
+            let (next, turn) = match failed {
+                Some(true) => (Gate::Open { until: config.tried_at(now) }, Some((Circuit::HalfOpen, Circuit::Open))),
                 Some(false) if well + 1 >= config.trials() => {
                     self.window.store(0, Ordering::Release);
-                    (Gate::Closed, Some(Circuit::Closed))
+                    (Gate::Closed, Some((Circuit::HalfOpen, Circuit::Closed)))
                 }
                 Some(false) => (Gate::HalfOpen { round, begun, well: well + 1 }, None),
                 // A trial that nobody knows the end of: somebody else may try.
                 None => (Gate::HalfOpen { round, begun: begun.saturating_sub(1).max(well), well }, None),
             };
             match self.gate.compare_exchange_weak(word, next.word(), Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return circuit,
+                Ok(_) => return turn,
                 Err(current) => word = current,
             }
         }
     }
 
     /// Counts a request of a closed circuit: the window's beginning in the upper half, then requests, then failures.
-    fn note(&self, failed: bool, config: &BreakerConfig, now: u64) -> Option<Circuit> {
+    fn note(&self, failed: bool, config: &BreakerConfig, now: u64) -> Option<Turn> {
         if config.failure_percent == 0 {
             return None;
         }
@@ -182,6 +207,6 @@ impl Switch {
             let open = Gate::Open { until: config.tried_at(now) }.word();
             self.gate.compare_exchange(Gate::Closed.word(), open, Ordering::AcqRel, Ordering::Acquire).is_ok()
         };
-        opened.then_some(Circuit::Open)
+        opened.then_some((Circuit::Closed, Circuit::Open))
     }
 }

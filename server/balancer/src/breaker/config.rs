@@ -23,7 +23,7 @@ pub struct BreakerConfig {
     pub min_requests: u32,
     /// How long a circuit stays open, in seconds.
     pub open_for: u32,
-    /// Trials while it is half open.
+    /// Trials while it is half open; all must go well.
     pub trials: u32,
 }
 
@@ -55,6 +55,12 @@ impl BreakerConfig {
     /// Whether an answer that took so long (ms) and was an error or not counts as a failure.
     pub fn is_failure(&self, error: bool, elapsed: f64) -> bool {
         error || self.slow_after > 0 && elapsed > f64::from(self.slow_after)
+    }
+
+    /// Whether circuits open at all.
+    #[inline]
+    pub fn trips(&self) -> bool {
+        self.failure_percent > 0
     }
 
     pub(super) fn trials(&self) -> u32 {
