@@ -3,15 +3,41 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A backend on a loopback port of its own. `/slow/{ms}` answers after so long; everything else at once.
+/// A backend on a loopback port of its own. `/slow/{ms}` answers after so long; everything else at once, unless it is told
+/// to hold answers back.
 pub struct Backend {
     /// Where it listens.
     pub address: SocketAddr,
-    requests: Arc<AtomicU64>,
-    head: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    requests: AtomicU64,
+    head: Mutex<Vec<String>>,
+    manner: Mutex<Manner>,
+    changed: Condvar,
+}
+
+/// How it answers.
+struct Manner {
+    status: u16,
+    held: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { status: 200, held: false }
+    }
+}
+
+impl Seen {
+    fn manner(&self) -> MutexGuard<'_, Manner> {
+        self.manner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Backend {
@@ -19,32 +45,42 @@ impl Backend {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
         let address = listener.local_addr().expect("an address");
-        let requests = Arc::new(AtomicU64::new(0));
-        let head = Arc::new(Mutex::new(Vec::new()));
-        let (count, last) = (requests.clone(), head.clone());
+        let seen = Arc::new(Seen::default());
+        let all = seen.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (count, last) = (count.clone(), last.clone());
-                std::thread::spawn(move || serve(stream, &count, &last));
+                let seen = all.clone();
+                std::thread::spawn(move || serve(stream, &seen));
             }
         });
-        Self { address, requests, head }
+        Self { address, seen }
+    }
+
+    /// Answers with this status from now on.
+    pub fn answer_with(&self, status: u16) {
+        self.seen.manner().status = status;
+    }
+
+    /// Holds answers back from now on, or lets all of them go.
+    pub fn hold(&self, held: bool) {
+        self.seen.manner().held = held;
+        self.seen.changed.notify_all();
     }
 
     /// Every value under a lower-case name in the last request.
     pub fn seen(&self, name: &str) -> Vec<String> {
-        let head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        let head = self.seen.head.lock().unwrap_or_else(PoisonError::into_inner);
         let values = head.iter().filter_map(|line| line.split_once(':'));
         values.filter(|(line, _)| line.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned()).collect()
     }
 
     /// How many requests it has read.
     pub fn requests(&self) -> u64 {
-        self.requests.load(SeqCst)
+        self.seen.requests.load(SeqCst)
     }
 }
 
-fn serve(stream: TcpStream, count: &AtomicU64, last: &Mutex<Vec<String>>) -> Option<()> {
+fn serve(stream: TcpStream, seen: &Seen) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut writer = stream;
     loop {
@@ -66,12 +102,15 @@ fn serve(stream: TcpStream, count: &AtomicU64, last: &Mutex<Vec<String>>) -> Opt
             }
         }
         std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink()).ok()?;
-        *last.lock().unwrap_or_else(PoisonError::into_inner) = head;
-        count.fetch_add(1, SeqCst);
+        *seen.head.lock().unwrap_or_else(PoisonError::into_inner) = head;
+        seen.requests.fetch_add(1, SeqCst);
         let path = first.split(' ').nth(1)?;
         if let Some((_, pause)) = path.split_once("/slow/") {
             std::thread::sleep(Duration::from_millis(pause.parse().unwrap_or(0)));
         }
-        writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok").ok()?;
+        let free = seen.changed.wait_while(seen.manner(), |manner| manner.held);
+        let status = free.unwrap_or_else(PoisonError::into_inner).status;
+        let head = format!("HTTP/1.1 {status} OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok");
+        writer.write_all(head.as_bytes()).ok()?;
     }
 }

@@ -349,6 +349,11 @@ impl Definitions {
         Some(self.entity(entity)?.record.describe())
     }
 
+    /// The body of `GET /schemas/{entity}?beyond_kong=1`: with the fields that Kong does not have.
+    pub fn describe_all(&self, entity: &str) -> Option<Value> {
+        Some(self.entity(entity)?.record.describe_all())
+    }
+
     /// The body of `GET /schemas/plugins/{name}`.
     pub fn describe_plugin(&self, name: &str) -> Option<Value> {
         Some(self.plugin_records.get(name)?.own.describe())

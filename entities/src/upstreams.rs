@@ -116,6 +116,42 @@ pub struct Upstream {
     /// Whether the name of an SRV record is used as host name.
     #[field(default = false)]
     pub use_srv_name: Option<bool>,
+    /// How much each address of a Target is asked to bear, and when one that fails is left alone. Kong has no such field.
+    #[field(beyond)]
+    #[serde(default)]
+    pub circuit_breaker: Option<CircuitBreaker>,
+}
+
+/// Limits of the addresses of an Upstream's Targets, and the circuit of each. Of everything 0 is no limit.
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+pub struct CircuitBreaker {
+    /// Requests that one address may have at a time.
+    #[field(default = 0, between(0, 1_000_000))]
+    pub max_requests: u32,
+    /// Of these, those that may wait for a new connection to it.
+    #[field(default = 0, between(0, 1_000_000))]
+    pub max_pending: u32,
+    /// How many retries the Upstream may have at a time, in percent of its requests at that time; three are always allowed.
+    #[field(default = 0, between(0, 100))]
+    pub max_retries_percent: u32,
+    /// Percent of the requests of a window whose failure opens the circuit of an address; with 0 it never opens.
+    #[field(default = 0, between(0, 100))]
+    pub failure_percent: u32,
+    /// Answers that begin later than this count as failures, in milliseconds; with 0 only errors do.
+    #[field(default = 0, between(0, 2_147_483_646))]
+    pub slow_after: u32,
+    /// Length of a window, in seconds.
+    #[field(default = 10, between(1, 3600))]
+    pub window: u32,
+    /// With fewer requests in a window the circuit stays closed.
+    #[field(default = 20, between(1, 10_000))]
+    pub min_requests: u32,
+    /// How long a circuit stays open before it is tried, in seconds.
+    #[field(default = 30, between(1, 86_400))]
+    pub open_for: u32,
+    /// Requests that must go well on trial before the circuit is closed.
+    #[field(default = 3, between(1, 1000))]
+    pub trials: u32,
 }
 
 /// Health checks of an Upstream.

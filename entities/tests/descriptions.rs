@@ -95,3 +95,20 @@ fn entities_describe_themselves_as_the_reference_does() {
     }
     assert_eq!(seen, 30);
 }
+
+#[test]
+fn fields_that_kong_does_not_have_are_described_where_that_is_asked_for() {
+    let definitions = definitions(Flavor::TraditionalCompatible);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/beyond");
+    for entity in definitions.entities() {
+        let fields = |described: Option<Value>| described.unwrap()["fields"].as_array().unwrap().clone();
+        let known = fields(definitions.describe(entity.name));
+        let mut more = fields(definitions.describe_all(entity.name));
+        more.retain(|field| !known.contains(field));
+        let expected = match fs::read_to_string(folder.join(format!("{}.json", entity.name))) {
+            Ok(text) => fields(serde_json::from_str(&text).ok()),
+            Err(_) => Vec::new(),
+        };
+        assert_eq!(bare(&Value::Array(more)), Value::Array(expected), "{}", entity.name);
+    }
+}

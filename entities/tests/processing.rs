@@ -73,6 +73,37 @@ fn times_are_set_as_the_kind_of_write_wants() {
 }
 
 #[test]
+fn fields_that_kong_does_not_have_are_there_where_they_have_a_value() {
+    let change = |stored: &Map<String, Value>, patch| DEFINITIONS.process_update("upstreams", stored, map(patch), NOW);
+    let plain = insert("upstreams", json!({"name": "u"}));
+    assert!(!plain.contains_key("circuit_breaker"));
+    // As a row of a table gives it.
+    let mut row = plain.clone();
+    row.insert("circuit_breaker".to_owned(), Value::Null);
+    assert_eq!(DEFINITIONS.present("upstreams", &row), DEFINITIONS.present("upstreams", &plain));
+    let broken = change(&row, json!({"circuit_breaker": {"max_requests": 5}})).unwrap();
+    let expected = json!({
+        "max_requests": 5, "max_pending": 0, "max_retries_percent": 0, "failure_percent": 0, "slow_after": 0, "window": 10,
+        "min_requests": 20, "open_for": 30, "trials": 3,
+    });
+    assert_eq!(DEFINITIONS.present("upstreams", &broken)["circuit_breaker"], expected);
+    let more = change(&broken, json!({"circuit_breaker": {"trials": 1}})).unwrap();
+    assert_eq!((&more["circuit_breaker"]["max_requests"], &more["circuit_breaker"]["trials"]), (&json!(5), &json!(1)));
+    let none = change(&more, json!({"circuit_breaker": null})).unwrap();
+    assert!(!none.contains_key("circuit_breaker"));
+    for (given, expected) in [
+        (json!({"failure_percent": 101}), "circuit_breaker.failure_percent: value should be between 0 and 100"),
+        (json!({"trials": 0}), "circuit_breaker.trials: value should be between 1 and 1000"),
+        (json!({"max_requests": null}), "circuit_breaker.max_requests: required field missing"),
+        (json!({"no": 1}), "circuit_breaker.no: unknown field"),
+        (json!(true), "circuit_breaker: expected a record"),
+    ] {
+        let outcome = change(&plain, json!({"circuit_breaker": given}));
+        assert_eq!(refusal(outcome), format!("schema violation ({expected})"));
+    }
+}
+
+#[test]
 fn life_times_pass_through_and_workspaces_do_not() {
     let key = insert("keyauth_credentials", json!({"consumer": {"id": ID}, "ttl": 60}));
     assert_eq!(key["ttl"], 60);

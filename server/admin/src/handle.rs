@@ -174,7 +174,7 @@ impl Call<'_> {
             // Who only asks for the head waits for no event.
             Endpoint::Telemetry(Telemetry::Stream) if asked.is_head => Ok(Answer::empty(200)),
             Endpoint::Telemetry(telemetry) => shared.telemetry(telemetry, query, parameter(0), path).await,
-            Endpoint::Schema => Ok(shared.schema(parameter(0))),
+            Endpoint::Schema => Ok(shared.schema(parameter(0), query)),
             // "plugins" and "vaults" are literal there.
             Endpoint::SchemaValidate => {
                 shared.validate_only(asked.target.segments.get(1).map_or(&[], Vec::as_slice), body)

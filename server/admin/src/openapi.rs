@@ -169,7 +169,7 @@ fn of_record(record: &Record, shape: Shape) -> Value {
     for field in record.fields() {
         let made = field.default_value().is_some() || field.auto_value().is_some();
         let needed = match shape {
-            Shape::Shown => !field.is_transient(),
+            Shape::Shown => !field.is_transient() && !field.is_beyond(),
             Shape::Sent => field.is_required() && !made && !matches!(field.kind(), Kind::Abstract | Kind::Record(_)),
         };
         if needed {

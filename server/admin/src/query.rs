@@ -18,6 +18,14 @@ pub(crate) fn first<'q>(query: &'q [Argument], name: &str) -> Option<&'q Value> 
     query.iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
+/// Whether an argument says yes.
+pub(crate) fn flag(query: &[Argument], name: &str) -> bool {
+    first(query, name).is_some_and(|value| match value {
+        Value::String(text) => text == "1" || text.eq_ignore_ascii_case("true"),
+        other => other == &Value::Bool(true),
+    })
+}
+
 /// Which page of a list is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Paging {

@@ -2,6 +2,8 @@
 
 use crate::body::Body;
 use crate::errors;
+use crate::form::Argument;
+use crate::query;
 use crate::respond::Answer;
 use crate::scope::Scope;
 use crate::state::Shared;
@@ -19,10 +21,14 @@ fn answer(described: Option<Value>, unknown: &str, name: &str) -> Answer {
 }
 
 impl Shared {
-    /// `GET /schemas/{entity}`
-    pub(crate) fn schema(&self, name: &[u8]) -> Answer {
-        let name = text(name);
-        answer(self.kinds.definitions().describe(&name), "entity", &name)
+    /// `GET /schemas/{entity}`; with `beyond_kong=1` also the fields that Kong does not have.
+    pub(crate) fn schema(&self, name: &[u8], query: &[Argument]) -> Answer {
+        let (name, definitions) = (text(name), self.kinds.definitions());
+        let described = match query::flag(query, "beyond_kong") {
+            true => definitions.describe_all(&name),
+            false => definitions.describe(&name),
+        };
+        answer(described, "entity", &name)
     }
 
     /// `GET /schemas/plugins/{name}`

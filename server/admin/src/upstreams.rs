@@ -19,11 +19,7 @@ impl Scope<'_> {
         query: &[Argument],
     ) -> Result<Answer, Answer> {
         let node_id = &self.facts.node_id;
-        let whole = query::first(query, "balancer_health").is_some_and(|value| match value {
-            Value::String(text) => text == "1" || text.eq_ignore_ascii_case("true"),
-            other => other == &Value::Bool(true),
-        });
-        if whole {
+        if query::flag(query, "balancer_health") {
             let data = self.health.upstream(upstream);
             return Ok(Answer::json(200, &json!({"data": data, "next": null, "node_id": node_id})));
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use uuid::Uuid;
 
+use crate::breaker::Breaker;
 use crate::health::{Health, State};
 use crate::latency::Latency;
 
@@ -81,10 +82,17 @@ pub(crate) struct AddressState {
     pub health: Health,
     pub active: AtomicU32,
     pub latency: Latency,
+    pub breaker: Arc<Breaker>,
 }
 
 impl AddressState {
     pub(crate) fn new(id: AddressId) -> Self {
-        Self { id, health: Health::default(), active: AtomicU32::new(0), latency: Latency::default() }
+        Self {
+            id,
+            health: Health::default(),
+            active: AtomicU32::new(0),
+            latency: Latency::default(),
+            breaker: Arc::default(),
+        }
     }
 }

@@ -12,6 +12,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::address::{Address, AddressId, AddressKey, AddressState};
+use crate::breaker::{BreakerConfig, RetryBudget, Tally};
 use crate::candidates::Candidates;
 use crate::consistent_hashing::ConsistentHashing;
 use crate::hash;
@@ -73,6 +74,8 @@ pub struct Spec {
     pub health: HealthConfig,
     /// `upstream.use_srv_name`.
     pub use_srv_name: bool,
+    /// `upstream.circuit_breaker`.
+    pub breaker: BreakerConfig,
     /// The Targets in the order health output shows them.
     pub targets: Vec<Target>,
 }
@@ -86,6 +89,12 @@ pub enum NoPeer {
     /// Too few addresses are healthy.
     #[error("the available weight of the upstream is not above its health threshold")]
     Unhealthy,
+    /// Those that are healthy have as many requests as they may, or are left alone for a while.
+    #[error("every available target is at its limits, or its circuit is open")]
+    Guarded {
+        /// ms until the first circuit may be tried, where all are open.
+        retry_after: Option<u64>,
+    },
 }
 
 impl NoPeer {
@@ -108,11 +117,13 @@ pub enum OverrideError {
 }
 
 /// What all balancers of one Upstream share over time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Lineage {
     /// Raised with every change of an address's state; balancers sum up availability anew when it moved.
     generation: AtomicU64,
     next_id: AtomicU32,
+    budget: Arc<RetryBudget>,
+    tally: Tally,
 }
 
 /// The state of an address that is gone, until a time.
@@ -138,6 +149,8 @@ enum Availability {
 pub struct Balancer {
     spec: Spec,
     checks: bool,
+    /// Whether requests pass breakers.
+    pub(crate) guarded: bool,
     addresses: Box<[Arc<Address>]>,
     ranges: Box<[Range<usize>]>,
     chooser: Chooser,
@@ -157,7 +170,7 @@ impl Balancer {
         }
         let lineage = previous
             .map(|previous| previous.lineage.clone())
-            .unwrap_or_else(|| Arc::new(Lineage { generation: AtomicU64::new(1), next_id: AtomicU32::new(0) }));
+            .unwrap_or_else(|| Arc::new(Lineage { generation: AtomicU64::new(1), ..Lineage::default() }));
         let mut known = previous.map(|previous| previous.memory(now)).unwrap_or_default();
         let checks = spec.health.enabled();
 
@@ -193,6 +206,12 @@ impl Balancer {
                 address.state.health.force(State::Healthy);
             }
         }
+        if !spec.breaker.trips() {
+            // As above.
+            for address in &addresses {
+                address.state.breaker.close();
+            }
+        }
         let chooser = match spec.algorithm {
             Algorithm::RoundRobin => Chooser::RoundRobin(RoundRobin::new(&addresses, &mut Random::new(seed))),
             Algorithm::ConsistentHashing => {
@@ -202,6 +221,7 @@ impl Balancer {
             Algorithm::Latency => Chooser::Latency(LowestLatency::new(&addresses, now)),
         };
         Arc::new(Self {
+            guarded: !spec.breaker.is_off(),
             spec,
             checks,
             addresses: addresses.into(),
@@ -235,18 +255,37 @@ impl Balancer {
     /// Target, or another address of a Target, is available and untried.
     #[inline]
     pub fn pick(&self, hash: Option<u32>, tried: &Tried) -> Result<&Arc<Address>, NoPeer> {
-        let availability = self.availability();
-        if availability == Availability::None {
-            return Err(self.no_peer());
+        let candidates = Candidates::new(&self.addresses, self.checked()?, tried, None);
+        self.choose(hash, &candidates).ok_or_else(|| self.no_peer())
+    }
+
+    /// Whether health must be looked at to pick; an error where nobody can be picked.
+    #[inline]
+    pub(crate) fn checked(&self) -> Result<bool, NoPeer> {
+        match self.availability() {
+            Availability::None => Err(self.no_peer()),
+            Availability::Some => Ok(true),
+            Availability::All => Ok(false),
         }
-        let candidates = Candidates::new(&self.addresses, availability == Availability::Some, tried);
+    }
+
+    #[inline]
+    pub(crate) fn choose(&self, hash: Option<u32>, candidates: &Candidates<'_>) -> Option<&Arc<Address>> {
         let index = match &self.chooser {
-            Chooser::RoundRobin(chooser) => chooser.pick(&candidates),
-            Chooser::ConsistentHashing(chooser) => chooser.pick(hash.unwrap_or(hash::EMPTY), &candidates),
-            Chooser::LeastConnections(chooser) => chooser.pick(&candidates),
-            Chooser::Latency(chooser) => chooser.pick(&candidates),
+            Chooser::RoundRobin(chooser) => chooser.pick(candidates),
+            Chooser::ConsistentHashing(chooser) => chooser.pick(hash.unwrap_or(hash::EMPTY), candidates),
+            Chooser::LeastConnections(chooser) => chooser.pick(candidates),
+            Chooser::Latency(chooser) => chooser.pick(candidates),
         };
-        index.and_then(|index| self.addresses.get(index)).ok_or_else(|| self.no_peer())
+        index.and_then(|index| self.addresses.get(index))
+    }
+
+    pub(crate) fn budget(&self) -> &Arc<RetryBudget> {
+        &self.lineage.budget
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.lineage.tally
     }
 
     fn no_peer(&self) -> NoPeer {

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use crate::address::Address;
+use crate::breaker::Guard;
 use crate::tried::Tried;
 
-/// The addresses of a balancer, seen through health and what the request has tried.
+/// The addresses of a balancer, seen through health, breakers and what the request has tried.
 pub(crate) struct Candidates<'a> {
     pub addresses: &'a [Arc<Address>],
     /// Whether health must be looked at: false while every address is available.
     checked: bool,
+    /// Where breakers are to be asked.
+    guard: Option<Guard<'a>>,
     tried: &'a Tried,
     freshness: Freshness,
 }
@@ -24,8 +27,13 @@ enum Freshness {
 
 impl<'a> Candidates<'a> {
     /// Chooses the strictest rule that leaves someone: untried Targets, else untried addresses, else any.
-    pub(crate) fn new(addresses: &'a [Arc<Address>], checked: bool, tried: &'a Tried) -> Self {
-        let mut candidates = Self { addresses, checked, tried, freshness: Freshness::Any };
+    pub(crate) fn new(
+        addresses: &'a [Arc<Address>],
+        checked: bool,
+        tried: &'a Tried,
+        guard: Option<Guard<'a>>,
+    ) -> Self {
+        let mut candidates = Self { addresses, checked, guard, tried, freshness: Freshness::Any };
         if tried.is_empty() {
             return candidates;
         }
@@ -58,6 +66,7 @@ impl<'a> Candidates<'a> {
 
     #[inline]
     fn available(&self, address: &Address) -> bool {
-        !self.checked || address.state.health.state().available()
+        (!self.checked || address.state.health.state().available())
+            && self.guard.as_ref().is_none_or(|guard| guard.admits(address))
     }
 }

@@ -9,10 +9,12 @@
 //! * One file per algorithm: `round_robin`, `consistent_hashing`, `least_connections`, `latency`.
 //! * [`hash`] chooses and hashes the input of consistent hashing.
 //! * [`health`] is the state machine, its configuration and the views of the Admin API.
+//! * [`breaker`] limits what an address and an Upstream are asked to bear: [`Balancer::enter`].
 //! * [`schedule`] calculates when to probe.
 
 mod address;
 mod balancer;
+pub mod breaker;
 mod candidates;
 mod consistent_hashing;
 pub mod hash;

@@ -167,7 +167,7 @@ fn the_view_of_targets_has_every_kind() {
         "host": "lost.test", "port": 8000, "dns": "dns server error: 3 name error", "nodeWeight": 10,
         "weight": {"total": 0, "available": 0, "unavailable": 0}, "addresses": [],
     }});
-    let shown = serde_json::to_value(balancer.target_health()).expect("plain data");
+    let shown = serde_json::to_value(balancer.target_health(0)).expect("plain data");
     assert_eq!(
         shown,
         json!([item(0, 100, 100, "HEALTHY"), item(1, 50, 0, "UNHEALTHY"), item(2, 0, 0, "HEALTHCHECKS_OFF"), lost])
@@ -175,7 +175,7 @@ fn the_view_of_targets_has_every_kind() {
 
     spec.health = balancer::HealthConfig::default();
     let off = Balancer::build(spec, Some(&balancer), 1, 0);
-    let shown = serde_json::to_value(off.target_health()).expect("plain data");
+    let shown = serde_json::to_value(off.target_health(0)).expect("plain data");
     assert_eq!(
         shown,
         json!([
@@ -201,7 +201,7 @@ fn the_view_of_the_balancer() {
             "addresses": [{"ip": format!("10.0.0.{n}"), "port": 8000, "weight": weight, "healthy": available > 0}],
         })
     };
-    let shown = serde_json::to_value(balancer.balancer_health(id)).expect("plain data");
+    let shown = serde_json::to_value(balancer.balancer_health(id, 0)).expect("plain data");
     let details = json!({
         "healthy": true, "weight": {"total": 150, "available": 50, "unavailable": 100},
         "hosts": [host(0, 100, 0), host(1, 50, 50)],

@@ -37,7 +37,8 @@ impl Field {
 
 impl Record {
     /// Creation (POST, PUT, declarative): expands aliases, fills defaults and automatic values, validates. Gives all
-    /// fields in the order of the definition, null where nothing is.
+    /// fields in the order of the definition, null where nothing is; those that Kong does not have only where something
+    /// is.
     pub fn insert(&self, mut data: Map<String, Value>, cx: &Context) -> Result<Map<String, Value>, Errors> {
         complete(self, &mut data, Mode::Insert, cx).map_err(Errors::new)?;
         self.checked(data, cx)
@@ -83,28 +84,31 @@ impl Record {
     }
 
     fn materialise(&self, mut data: Map<String, Value>, aliases: bool) -> Map<String, Value> {
-        let mut out =
-            if data.len() == self.fields.len() && self.fields.iter().zip(data.keys()).all(|(f, key)| f.name() == key) {
-                for (field, value) in self.fields.iter().zip(data.values_mut()) {
-                    materialise_value(field, value, aliases);
-                }
-                data
-            } else {
-                let mut out = Map::with_capacity(self.fields.len() + if aliases { self.shorthands.len() } else { 0 });
-                for field in &self.fields {
-                    match data.swap_remove_entry(field.name()) {
-                        Some((name, mut value)) => {
-                            materialise_value(field, &mut value, aliases);
-                            out.insert(name, value);
-                        }
-                        None if field.transient => {}
-                        None => {
-                            out.insert(field.name().to_owned(), Value::Null);
-                        }
+        let stays = |(field, (key, value)): (&Field, (&String, &Value))| {
+            field.name() == key && !(field.beyond && value.is_null())
+        };
+        let mut out = if data.len() == self.fields.len() && self.fields.iter().zip(&data).all(stays) {
+            for (field, value) in self.fields.iter().zip(data.values_mut()) {
+                materialise_value(field, value, aliases);
+            }
+            data
+        } else {
+            let mut out = Map::with_capacity(self.fields.len() + if aliases { self.shorthands.len() } else { 0 });
+            for field in &self.fields {
+                match data.swap_remove_entry(field.name()) {
+                    Some((_, Value::Null)) if field.beyond => {}
+                    Some((name, mut value)) => {
+                        materialise_value(field, &mut value, aliases);
+                        out.insert(name, value);
+                    }
+                    None if field.transient || field.beyond => {}
+                    None => {
+                        out.insert(field.name().to_owned(), Value::Null);
                     }
                 }
-                out
-            };
+            }
+            out
+        };
         if aliases {
             for shorthand in &self.shorthands {
                 if let Some(target) = shorthand.shows()

@@ -4,14 +4,19 @@ use crate::{Check, Field, Kind, OnDelete, Record, Shorthand};
 use serde_json::{Map, Value, json};
 
 impl Record {
-    /// `{"fields": […], "entity_checks": […]}`; functions do not show.
+    /// `{"fields": […], "entity_checks": […]}`; functions do not show, nor do fields that Kong does not have.
     pub fn describe(&self) -> Value {
         json!({ "fields": self.describe_fields(), "entity_checks": self.describe_checks() })
     }
 
+    /// The same with the fields that Kong does not have.
+    pub fn describe_all(&self) -> Value {
+        json!({ "fields": describe_each(self.fields.iter()), "entity_checks": self.describe_checks() })
+    }
+
     /// `[{"id": {…}}, …]`.
     pub fn describe_fields(&self) -> Value {
-        self.fields.iter().map(|field| json!({ field.name(): field.describe() })).collect()
+        describe_each(self.fields.iter().filter(|field| !field.beyond))
     }
 
     /// `[{"at_least_one_of": […]}, …]`.
@@ -23,6 +28,10 @@ impl Record {
     pub fn describe_shorthands(&self) -> Value {
         self.shorthands.iter().map(|s: &Shorthand| json!({ s.name(): s.field.describe() })).collect()
     }
+}
+
+fn describe_each<'f>(fields: impl Iterator<Item = &'f Field>) -> Value {
+    fields.map(|field| json!({ field.name(): field.describe() })).collect()
 }
 
 fn num(value: f64) -> Value {

@@ -97,6 +97,7 @@ pub struct Field {
     pub(crate) encrypted: bool,
     pub(crate) transient: bool,
     pub(crate) indexed: bool,
+    pub(crate) beyond: bool,
     pub(crate) deprecation: Option<Box<Deprecation>>,
     pub(crate) help: Cow<'static, str>,
 }
@@ -119,6 +120,7 @@ impl Field {
             encrypted: false,
             transient: false,
             indexed: false,
+            beyond: false,
             deprecation: None,
             help: Cow::Borrowed(""),
         }
@@ -227,6 +229,11 @@ impl Field {
     /// Whether it is accepted but kept elsewhere.
     pub fn is_transient(&self) -> bool {
         self.transient
+    }
+
+    /// Whether Kong has no such field: it is shown only where it has a value, and described only where that is asked for.
+    pub fn is_beyond(&self) -> bool {
+        self.beyond
     }
 
     /// Its deprecation.
@@ -460,6 +467,12 @@ impl Field {
     /// Looked up by; for storage.
     pub fn indexed(mut self, yes: bool) -> Self {
         self.indexed = yes;
+        self
+    }
+
+    /// Kong has no such field; see [`Field::is_beyond`].
+    pub fn beyond(mut self, yes: bool) -> Self {
+        self.beyond = yes;
         self
     }
 

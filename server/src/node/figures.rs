@@ -2,6 +2,7 @@
 
 use super::builds::Trigger;
 use super::core::Core;
+use balancer::breaker::Figures;
 use observability::metrics::Own;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -23,6 +24,7 @@ pub fn own(core: &Core) -> Vec<Own> {
     metrics.reuse(core);
     metrics.kept(core);
     metrics.queues(core);
+    metrics.circuits(core);
     metrics.0
 }
 
@@ -184,6 +186,30 @@ impl Metrics {
         }
     }
 
+    /// What circuit breakers do, where an Upstream has some.
+    fn circuits(&mut self, core: &Core) {
+        // Workspaces may have Upstreams of the same name.
+        let mut upstreams: BTreeMap<String, Figures> = BTreeMap::new();
+        for peers in core.targets.all() {
+            if let Some(figures) = peers.balancer().breaker_figures(peers.now()) {
+                *upstreams.entry(peers.setup().name.to_string()).or_default() += figures;
+            }
+        }
+        if upstreams.is_empty() {
+            return;
+        }
+        for (name, kind, help, read) in CIRCUITS {
+            let of = |(upstream, figures): (&String, &Figures)| {
+                let labelled = |(label, value): (Option<Label>, u64)| {
+                    let own = label.map(|(name, value)| (name, value.to_owned()));
+                    ([("upstream", upstream.clone())].into_iter().chain(own).collect(), value as f64)
+                };
+                read(figures).into_iter().map(labelled).collect::<Vec<_>>()
+            };
+            self.0.push(Own { name, help, kind, series: upstreams.iter().flat_map(of).collect() });
+        }
+    }
+
     /// Queues of logging plugins and event hooks.
     fn queues(&mut self, core: &Core) {
         if core.database().is_some() {
@@ -205,6 +231,37 @@ impl Metrics {
         add("silverback_queue_sent_total", "Entries sent", "counter", |counts| counts.shipped);
     }
 }
+
+type Label = (&'static str, &'static str);
+
+/// A metric of circuit breakers: name, kind, help, and the figures of one Upstream, with a label more where there is one.
+type CircuitMetric = (&'static str, &'static str, &'static str, fn(&Figures) -> Vec<(Option<Label>, u64)>);
+
+const CIRCUITS: [CircuitMetric; 6] = [
+    ("silverback_circuit_addresses", "gauge", "Addresses of Targets by what their circuit does", |figures| {
+        [("closed", figures.closed), ("half_open", figures.half_open), ("open", figures.open)]
+            .map(|(state, count)| (Some(("state", state)), count))
+            .into()
+    }),
+    ("silverback_circuit_opened_total", "counter", "How often a circuit opened", |figures| {
+        vec![(None, figures.opened)]
+    }),
+    ("silverback_circuit_pending", "gauge", "Requests that wait for a connection to a Target", |figures| {
+        vec![(None, figures.pending)]
+    }),
+    (
+        "silverback_circuit_refused_total",
+        "counter",
+        "How often there was nobody to ask, a Target was passed over, or a retry was not made",
+        |figures| {
+            [("nobody", figures.refused), ("pending", figures.crowded), ("retries", figures.unretried)]
+                .map(|(reason, count)| (Some(("reason", reason)), count))
+                .into()
+        },
+    ),
+    ("silverback_circuit_requests", "gauge", "Requests that Targets have", |figures| vec![(None, figures.requests)]),
+    ("silverback_circuit_retries", "gauge", "Retries under way", |figures| vec![(None, figures.retries)]),
+];
 
 /// When the certificates of server names end.
 fn ends(core: &Core) -> Vec<(Vec<(&'static str, String)>, f64)> {

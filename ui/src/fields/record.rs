@@ -8,7 +8,7 @@ use super::{Form, control, frame};
 use crate::form::{Field, Kind, Path, label};
 
 /// Records that few people change.
-const CLOSED: [&str; 6] = ["redis", "queue", "session", "cluster", "sentinel", "healthchecks"];
+const CLOSED: [&str; 7] = ["redis", "queue", "session", "cluster", "sentinel", "healthchecks", "circuit_breaker"];
 
 /// The fields of a record: those one must fill in first, groups last, deprecated ones only where they are in use.
 pub fn members(form: Form, fields: &[Field], path: &Path) -> AnyView {

@@ -28,8 +28,21 @@ fn files(folder: &str) -> Vec<(String, Value)> {
 fn forms() -> Vec<(String, Value, Vec<Field>)> {
     let entities = files("schemas");
     let all = entities.iter().find(|(name, _)| name == "plugins").map(|(_, all)| all.clone()).expect("plugins");
-    let mut forms: Vec<(String, Value, Vec<Field>)> =
-        entities.into_iter().filter(|(_, d)| d["fields"].is_array()).map(|(n, d)| (n, d.clone(), fields(&d))).collect();
+    // What the gateway adds to Kong's.
+    let beyond = files("beyond");
+    let whole = |(name, mut description): (String, Value)| {
+        let more = beyond.iter().find(|(of, _)| *of == name).and_then(|(_, more)| more["fields"].as_array());
+        if let (Some(fields), Some(more)) = (description["fields"].as_array_mut(), more) {
+            fields.extend(more.iter().cloned());
+        }
+        (name, description)
+    };
+    let mut forms: Vec<(String, Value, Vec<Field>)> = entities
+        .into_iter()
+        .map(whole)
+        .filter(|(_, d)| d["fields"].is_array())
+        .map(|(n, d)| (n, d.clone(), fields(&d)))
+        .collect();
     for (name, file) in files("plugins") {
         let own = file["schema"].clone();
         let list = plugin_fields(&all, &own);

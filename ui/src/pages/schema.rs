@@ -10,7 +10,8 @@ use crate::state::Gateway;
 
 /// The fields of a kind; of a plugin, with what that plugin says of them.
 pub async fn describe(gateway: Gateway, kind: &EntityKind, plugin: Option<&str>) -> Result<Vec<Field>, Failure> {
-    let all = gateway.get(&format!("schemas/{}", kind.key)).await?;
+    // With the fields that Kong does not have.
+    let all = gateway.get(&format!("schemas/{}?beyond_kong=1", kind.key)).await?;
     match plugin {
         None => {
             let mut list = fields(&all);

@@ -100,6 +100,7 @@ async fn answers_fit_the_description() {
         ("GET", "/key-auths", Value::Null, "/key-auths", 200),
         ("POST", "/plugins", json!({"name": "key-auth"}), "/plugins", 201),
         ("POST", "/upstreams", json!({"name": "u"}), "/upstreams", 201),
+        ("POST", "/upstreams", json!({"name": "v", "circuit_breaker": {"max_requests": 9}}), "/upstreams", 201),
         ("POST", "/upstreams/u/targets", json!({"target": "a:1"}), "/upstreams/{upstreams}/targets", 201),
         ("POST", "/vaults", json!({"name": "env", "prefix": "my"}), "/vaults", 201),
         ("POST", "/key-sets", json!({"name": "k"}), "/key-sets", 201),

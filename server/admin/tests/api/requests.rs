@@ -91,6 +91,7 @@ async fn requests_get_their_answers() {
             json!({"message": "no healthchecker found for free"}),
         ),
         ("PUT", "/upstreams/checked/targets/a:1/none:1/healthy", None, "", 404, not_found.clone()),
+        ("GET", "/schemas/unicorns?beyond_kong=1", None, "", 404, json!({"message": "No entity named 'unicorns'"})),
         ("GET", "/schemas/unicorns", None, "", 404, json!({"message": "No entity named 'unicorns'"})),
         ("GET", "/schemas/plugins/unicorn", None, "", 404, json!({"message": "No plugin named 'unicorn'"})),
         ("GET", "/schemas/services/validate", None, "", 405, not_allowed.clone()),
@@ -303,4 +304,18 @@ async fn others_answer_paths_of_their_own() {
     assert_eq!(call(&admin, "DELETE", "/echo/a", None, b"").await.0, 405);
     assert_eq!(call(&status, "GET", "/echo/a", None, b"").await.0, 404);
     assert_eq!(call(&status, "GET", "/figures", None, b"").await.0, 204);
+}
+
+#[actix_web::test]
+async fn schemas_are_kongs_unless_more_is_asked_for() {
+    let (state, _) = node();
+    let app = app!(state);
+    for (query, expected) in
+        [("", false), ("?beyond_kong=0", false), ("?beyond_kong=1", true), ("?beyond_kong=true", true)]
+    {
+        let (status, body, _) = call(&app, "GET", &format!("/schemas/upstreams{query}"), None, b"").await;
+        let described: Value = serde_json::from_slice(&body).unwrap();
+        let has = |name: &str| described["fields"].as_array().unwrap().iter().any(|field| field.get(name).is_some());
+        assert_eq!((status, has("hash_on"), has("circuit_breaker")), (200, true, expected), "{query}");
+    }
 }

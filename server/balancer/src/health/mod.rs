@@ -8,5 +8,6 @@ pub use config::{Active, ActiveType, HealthConfig, Outcome, Passive, Statuses, S
 pub(crate) use state::Health;
 pub use state::{State, Transition};
 pub use view::{
-    AddressHealth, AddressStatus, BalancerDetails, BalancerHealth, HostStatus, Label, TargetData, TargetHealth, Weights,
+    AddressHealth, AddressStatus, BalancerDetails, BalancerHealth, BreakerStatus, HostStatus, Label, TargetData,
+    TargetHealth, Weights,
 };

@@ -84,6 +84,23 @@ pub struct AddressHealth {
     pub weight: u32,
     /// Its health.
     pub health: Label,
+    /// Its circuit breaker, where the Upstream has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<BreakerStatus>,
+}
+
+/// The circuit breaker of one address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BreakerStatus {
+    /// The circuit: `closed`, `open` or `half_open`.
+    pub state: &'static str,
+    /// Requests under way.
+    pub requests: u32,
+    /// Of these, those that wait for a connection.
+    pub pending: u32,
+    /// Seconds until it may be tried again, where it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
 }
 
 /// The `data` member of `GET /upstreams/{u}/health?balancer_health=1`.
@@ -139,15 +156,18 @@ pub struct AddressStatus {
     pub weight: u32,
     /// Whether it is in use.
     pub healthy: bool,
+    /// Its circuit breaker, where the Upstream has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<BreakerStatus>,
 }
 
 impl Balancer {
-    /// The health of every Target, in the order they were given.
-    pub fn target_health(&self) -> Vec<TargetHealth> {
-        self.targets().map(|(target, addresses)| self.one_target(target, addresses)).collect()
+    /// The health of every Target, in the order they were given. `now` is in ms.
+    pub fn target_health(&self, now: u64) -> Vec<TargetHealth> {
+        self.targets().map(|(target, addresses)| self.one_target(target, addresses, now)).collect()
     }
 
-    fn one_target(&self, target: &Target, addresses: &[Arc<Address>]) -> TargetHealth {
+    fn one_target(&self, target: &Target, addresses: &[Arc<Address>], now: u64) -> TargetHealth {
         let shown = |address: &Arc<Address>| AddressHealth {
             ip: address.ip.clone(),
             port: address.socket.port(),
@@ -157,6 +177,7 @@ impl Balancer {
             } else {
                 Label::Off
             },
+            circuit_breaker: self.breaker_status(address, now),
         };
         let data = TargetData {
             host: target.host.clone(),
@@ -178,14 +199,15 @@ impl Balancer {
         TargetHealth { target: target.id, health, data }
     }
 
-    /// The health of the balancer as a whole; `upstream` is the id to show.
-    pub fn balancer_health(&self, upstream: Uuid) -> BalancerHealth {
+    /// The health of the balancer as a whole; `upstream` is the id to show, `now` is in ms.
+    pub fn balancer_health(&self, upstream: Uuid, now: u64) -> BalancerHealth {
         let healthy = self.healthy();
         let status = |address: &Arc<Address>| AddressStatus {
             ip: address.ip.clone(),
             port: address.socket.port(),
             weight: address.weight,
             healthy: self.available(address),
+            circuit_breaker: self.breaker_status(address, now),
         };
         let host = |(target, addresses): (&Target, &[Arc<Address>])| HostStatus {
             host: target.host.clone(),

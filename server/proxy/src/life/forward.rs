@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::gather::gather;
 use super::multiplexed;
-use super::peer::{Peer, Peers};
+use super::peer::{Crowded, Peer, Peers};
 use crate::h1::response_head::Answered;
 use crate::h1::write::{self, Length};
 use crate::sweep::Deadline;
@@ -12,6 +12,7 @@ use crate::upstream::connect::{Endpoint, TlsTo, UpstreamIo, connect, name_of_hos
 use crate::upstream::pool::{Connection, Key};
 use crate::upstream::wire::{Blocked, UploadError, Wire, WireError};
 use crate::worker::Worker;
+use balancer::breaker::{Passage, Retry};
 use balancer::{Active, Outcome};
 use bytes::Bytes;
 use exchange::{Answer, Body, BodyError, Exchange, Retarget, Scheme, Stamp, Try, TryError};
@@ -29,8 +30,15 @@ pub(super) struct Upstream {
     pub answered: Answered,
     /// `Set-Cookie` for consistent hashing by cookie.
     pub cookie: Option<String>,
-    /// Counts the request as active until it is dropped.
-    pub _active: Option<Active>,
+    /// Counts the request until it is dropped.
+    pub _counted: Counted,
+}
+
+/// What an Upstream counts of a request for as long as it is there.
+pub(super) struct Counted {
+    _active: Option<Active>,
+    _passage: Option<Box<Passage>>,
+    _retry: Option<Retry>,
 }
 
 /// Why no upstream answers.
@@ -49,6 +57,14 @@ pub(super) enum TryFailure {
     Gone,
     /// The client's body is no body.
     Body(BodyError),
+    /// Too many requests wait for a connection there.
+    Crowded,
+}
+
+impl From<Crowded> for TryFailure {
+    fn from(_: Crowded) -> Self {
+        Self::Crowded
+    }
 }
 
 /// Finds an upstream that answers.
@@ -72,22 +88,38 @@ pub(super) async fn send<C: Client>(
     let mut cookie = None;
     let mut peers = Peers::find(exchange, service, snapshot, worker, &mut cookie).await.map_err(made)?;
     let mut retries = service.retries;
-    loop {
-        let peer = peers.pick(exchange.forward.port).map_err(made)?;
+    let mut retry = None;
+    let mut failed = None;
+    'tries: loop {
+        let mut peer = match peers.pick(exchange.forward.port) {
+            Ok(peer) => peer,
+            // Breakers leave nobody else: what has failed is the answer.
+            Err(answer) => return Err(failed.filter(|_| peers.is_guarded()).map_or_else(|| made(answer), given_up)),
+        };
         exchange.upstream_address = Some(peer.address);
         let active = peers.open(&peer);
         let mut pooled = true;
         let error = loop {
             match one(client, exchange, service, &peers, &peer, pooled, worker).await {
                 Ok((wire, answered)) => {
-                    peers.report(&peer, Outcome::Status(exchange.response.status));
-                    peers.observe(&peer, || {
-                        let start = exchange.timeline.tries.last().map_or(0, |tried| tried.start);
-                        f64::from(exchange.timeline.now().saturating_sub(start)) / 1000.0
-                    });
-                    return Ok(Upstream { wire, answered, cookie, _active: active });
+                    let status = exchange.response.status;
+                    peers.report(&peer, Outcome::Status(status));
+                    peers.observe(&peer, || elapsed(exchange));
+                    peers.note(&mut peer, status >= 500, || elapsed(exchange));
+                    let counted = Counted { _active: active, _passage: peer.into_passage(), _retry: retry };
+                    return Ok(Upstream { wire, answered, cookie, _counted: counted });
                 }
-                Err((TryFailure::Gone, _)) => return Err(Failure::Gone),
+                Err((TryFailure::Gone, _)) => {
+                    peers.left(&mut peer, || elapsed(exchange));
+                    return Err(Failure::Gone);
+                }
+                Err((TryFailure::Crowded, _)) => {
+                    exchange.timeline.tries.pop();
+                    match peers.pass_over(&peer) {
+                        Ok(()) => continue 'tries,
+                        Err(answer) => return Err(failed.map_or_else(|| made(answer), given_up)),
+                    }
+                }
                 Err((TryFailure::Body(error), _)) => return Err(of_body(error)),
                 // A connection that had been idle and turned out to be closed says nothing of the upstream; the same
                 // peer gets the request again on a connection of its own.
@@ -100,14 +132,17 @@ pub(super) async fn send<C: Client>(
             }
         };
         let (error, state) = error;
-        peers.failed(&peer, error);
+        peers.failed(&mut peer, error);
         tracing::warn!(upstream = %peer.address, ?error, "a try failed");
         // Bytes that are no HTTP, or TLS that is not believed, would be the same the next time.
         if retries == 0 || error == TryError::Malformed || !may_repeat(exchange, state) {
-            let answer = Box::new(Answer::page(if error.is_timeout() { 504 } else { 502 }));
-            return Err(Failure::Answer { answer, proxied: true });
+            return Err(given_up(error));
         }
         retries -= 1;
+        failed = Some(error);
+        if retry.is_none() {
+            retry = peers.retry().map_err(|()| given_up(error))?;
+        }
         if let Some(retarget) = exchange.state.get::<Retarget>().cloned() {
             match (retarget.0)(exchange) {
                 Ok((host, port)) => {
@@ -121,6 +156,18 @@ pub(super) async fn send<C: Client>(
             }
         }
     }
+}
+
+/// ms since the last try began.
+fn elapsed(exchange: &Exchange) -> f64 {
+    let start = exchange.timeline.tries.last().map_or(0, |tried| tried.start);
+    f64::from(exchange.timeline.now().saturating_sub(start)) / 1000.0
+}
+
+/// No further try after one that failed like this.
+fn given_up(error: TryError) -> Failure {
+    let answer = Box::new(Answer::page(if error.is_timeout() { 504 } else { 502 }));
+    Failure::Answer { answer, proxied: true }
 }
 
 /// A request may be sent again where all of it is still there, and where doing so twice does no harm or the first time
@@ -168,11 +215,11 @@ async fn one<C: Client>(
     let mut wire = match service.grpc {
         false => {
             worker.buffers.give_text(host);
-            let connection = connection(client, exchange, service, (key, tls), pooled, worker).await?;
+            let connection = connection(client, exchange, service, (peer, key, tls), pooled, worker).await?;
             Call::H1(Box::new(Wire::new(connection, worker.buffers.clone(), head, at_hand, pulled)))
         }
         true => {
-            let at = multiplexed::At { key, tls, host: &host, head, at_hand, pulls: pulled.is_some() };
+            let at = multiplexed::At { peer, key, tls, host: &host, head, at_hand, pulls: pulled.is_some() };
             Call::H2(Box::new(Box::pin(multiplexed::open(client, exchange, service, at, pooled, worker)).await?))
         }
     };
@@ -203,7 +250,7 @@ async fn connection<C: Client>(
     client: &mut C,
     exchange: &mut Exchange,
     service: &CompiledService,
-    (key, tls): (Key, Option<TlsTo>),
+    (peer, key, tls): (&Peer, Key, Option<TlsTo>),
     pooled: bool,
     worker: &Worker,
 ) -> Result<Connection, (TryFailure, Sent)> {
@@ -221,6 +268,7 @@ async fn connection<C: Client>(
     if let Some(connection) = taken {
         return Ok(connection);
     }
+    let _waiting = peer.wait().map_err(|crowded| (crowded.into(), Sent::default()))?;
     // Boxed, like all that is rare and large: every connection's task has room for what is not.
     let connected = Box::pin(dial(client, &Endpoint { address, tls }, service)).await;
     let now = exchange.timeline.now();

@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::forward::TryFailure;
+use super::peer::Peer;
 use crate::h2;
 use crate::h2::lines::Lease;
 use crate::upstream::call::Sent;
@@ -16,6 +17,7 @@ use std::task::Poll;
 
 /// What goes where.
 pub(super) struct At<'a> {
+    pub peer: &'a Peer,
     pub key: Key,
     /// The way of speaking TLS, with the server name.
     pub tls: Option<TlsTo>,
@@ -48,6 +50,10 @@ pub(super) async fn open<C: Client>(
         h2::wire::request(method, at.tls.is_some(), at.host, &forward.path, forward.query.as_deref(), &at.head);
     worker.buffers.give_text(at.head);
     let Some(request) = request else { return Err(failed(exchange, TryError::Malformed)) };
+    let waiting = match open {
+        true => None,
+        false => at.peer.wait().map_err(|crowded| (crowded.into(), Sent::default()))?,
+    };
     let lease = taken.unwrap_or_else(|| {
         let endpoint = Endpoint { address, tls: at.tls };
         worker.lines.dial(&at.key, endpoint, service.connect_timeout, &worker.deadlines)
@@ -64,6 +70,7 @@ pub(super) async fn open<C: Client>(
             Err(failure) => return Err((failure, Sent::default())),
         }
     }
+    drop(waiting);
     let reused = lease.reused();
     h2::wire::Wire::open(lease, request, at.at_hand, at.pulls).map_err(|_| {
         let (failure, _) = failed(exchange, TryError::Closed);

@@ -5,7 +5,8 @@ use super::hashing::Hashable;
 use crate::dns::{Answer as Found, DnsError};
 use crate::targets::Peers as Targets;
 use crate::worker::Worker;
-use balancer::{Active, Address, Balancer, Outcome, Tried};
+use balancer::breaker::{Passage, Retry, Waiting};
+use balancer::{Active, Address, Balancer, NoPeer, Outcome, Tried};
 use exchange::timeline::Look;
 use exchange::{Answer, Exchange, TryError};
 use snapshot::{CompiledService, CompiledUpstream, Snapshot, UpstreamTls};
@@ -30,6 +31,8 @@ pub(crate) struct Balanced {
     host_header: Option<Arc<str>>,
     hash: Option<u32>,
     tried: Tried,
+    /// How many addresses were passed over.
+    crowded: usize,
 }
 
 /// One of them.
@@ -37,6 +40,28 @@ pub(crate) struct Peer {
     pub address: SocketAddr,
     /// The Target's address with its health.
     pub target: Option<Arc<Address>>,
+    /// Counts the request where the Upstream has circuit breakers.
+    passage: Option<Box<Passage>>,
+}
+
+/// Too many requests wait for a connection to a peer.
+#[derive(Debug)]
+pub(crate) struct Crowded;
+
+impl Peer {
+    fn plain(address: SocketAddr) -> Self {
+        Self { address, target: None, passage: None }
+    }
+
+    /// Counts a request as one that waits for a connection, until what this returns is dropped.
+    pub fn wait(&self) -> Result<Option<Waiting>, Crowded> {
+        self.passage.as_ref().map(|passage| passage.wait().ok_or(Crowded)).transpose()
+    }
+
+    /// What counts the request, beyond the try.
+    pub fn into_passage(self) -> Option<Box<Passage>> {
+        self.passage
+    }
 }
 
 impl Peers {
@@ -70,8 +95,8 @@ impl Peers {
                 });
                 (hash, setup.host_header.clone())
             };
-            let balanced =
-                Balanced { upstream: upstream.clone(), targets, balancer, host_header, hash, tried: Tried::new() };
+            let upstream = upstream.clone();
+            let balanced = Balanced { upstream, targets, balancer, host_header, hash, tried: Tried::new(), crowded: 0 };
             return Ok(Self::Balanced(Box::new(balanced)));
         }
         let start = access::begin(exchange);
@@ -95,19 +120,44 @@ impl Peers {
     /// The peer of the next try.
     pub fn pick(&self, port: u16) -> Result<Peer, Box<Answer>> {
         match self {
-            Self::Fixed(address) => Ok(Peer { address: *address, target: None }),
-            Self::Named(found) => found.next(port).map(|address| Peer { address, target: None }).ok_or_else(unresolved),
+            Self::Fixed(address) => Ok(Peer::plain(*address)),
+            Self::Named(found) => found.next(port).map(Peer::plain).ok_or_else(unresolved),
+            Self::Balanced(balanced) if balanced.balancer.is_guarded() => balanced.enter(),
             Self::Balanced(balanced) => match balanced.balancer.pick(balanced.hash, &balanced.tried) {
-                Ok(address) => Ok(Peer { address: address.socket, target: Some(address.clone()) }),
+                Ok(address) => Ok(Peer { address: address.socket, target: Some(address.clone()), passage: None }),
                 Err(_) => Err(no_peer()),
             },
         }
     }
 
+    /// Whether the Upstream has circuit breakers.
+    pub fn is_guarded(&self) -> bool {
+        matches!(self, Self::Balanced(balanced) if balanced.balancer.is_guarded())
+    }
+
+    /// Lets a request be tried again as far as the Upstream's budget goes. The error: it is spent.
+    pub fn retry(&self) -> Result<Option<Retry>, ()> {
+        match self {
+            Self::Balanced(balanced) if balanced.balancer.is_guarded() => balanced.balancer.retry().map(Some).ok_or(()),
+            _ => Ok(None),
+        }
+    }
+
+    /// Passes a peer over: too many requests wait for a connection to it. The error is the answer to the client, where
+    /// every other one was passed over too.
+    pub fn pass_over(&mut self, peer: &Peer) -> Result<(), Box<Answer>> {
+        let (Self::Balanced(balanced), Some(target)) = (self, &peer.target) else { return Err(no_peer()) };
+        balanced.balancer.note_crowded();
+        balanced.tried.add(target);
+        balanced.crowded += 1;
+        if balanced.crowded < balanced.balancer.addresses().len() { Ok(()) } else { Err(no_peer()) }
+    }
+
     /// Notes that a try failed.
-    pub fn failed(&mut self, peer: &Peer, error: TryError) {
+    pub fn failed(&mut self, peer: &mut Peer, error: TryError) {
         let outcome = if error.is_timeout() { Outcome::Timeout } else { Outcome::TcpFailure };
         self.report(peer, outcome);
+        self.note(peer, true, || 0.0);
         if let (Self::Balanced(balanced), Some(target)) = (self, &peer.target) {
             balanced.tried.add(target);
         }
@@ -119,6 +169,22 @@ impl Peers {
             && balanced.balancer.checks_health()
         {
             balanced.targets.report(target, outcome);
+        }
+    }
+
+    /// Tells the circuit breaker how a try went, where there is one: an error or not, and the ms until the answer began.
+    pub fn note(&self, peer: &mut Peer, error: bool, elapsed_ms: impl FnOnce() -> f64) {
+        if let (Self::Balanced(balanced), Some(target), Some(passage)) = (self, &peer.target, &mut peer.passage) {
+            balanced.targets.note(target, passage, error, elapsed_ms());
+        }
+    }
+
+    /// Tells it that the client left before there was an answer: a failure where that took too long already.
+    pub fn left(&self, peer: &mut Peer, elapsed_ms: impl FnOnce() -> f64) {
+        let Some(passage) = &peer.passage else { return };
+        let elapsed = elapsed_ms();
+        if passage.config().is_failure(false, elapsed) {
+            self.note(peer, false, || elapsed);
         }
     }
 
@@ -166,6 +232,21 @@ impl Peers {
     }
 }
 
+impl Balanced {
+    fn enter(&self) -> Result<Peer, Box<Answer>> {
+        match self.balancer.enter(self.hash, &self.tried, self.targets.now()) {
+            Ok((address, passage)) => {
+                Ok(Peer { address: address.socket, target: Some(address.clone()), passage: Some(Box::new(passage)) })
+            }
+            Err(NoPeer::Guarded { retry_after: Some(ms) }) => {
+                let seconds = ms.div_ceil(1000).max(1);
+                Err(Box::new(no_peer().header("Retry-After", seconds.to_string())))
+            }
+            Err(_) => Err(no_peer()),
+        }
+    }
+}
+
 /// An IP address, IPv6 with or without brackets.
 fn literal(host: &[u8]) -> Option<IpAddr> {
     let first = host.first()?;
@@ -177,7 +258,7 @@ fn literal(host: &[u8]) -> Option<IpAddr> {
 }
 
 fn no_peer() -> Box<Answer> {
-    Box::new(Answer::error(503, "failure to get a peer from the ring-balancer"))
+    Box::new(Answer::error(503, NoPeer::MESSAGE))
 }
 
 fn unresolved() -> Box<Answer> {

@@ -31,7 +31,7 @@ pub(super) async fn respond<C: Client>(
     collected: &Collected<'_>,
     worker: &Worker,
 ) -> End {
-    let Upstream { mut wire, answered, cookie, _active } = upstream;
+    let Upstream { mut wire, answered, cookie, _counted } = upstream;
     exchange.response.source = Source::Service;
     exchange.response.upstream_status = exchange.response.status;
     remove_hop_by_hop(exchange, &answered);

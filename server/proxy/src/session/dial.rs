@@ -3,6 +3,7 @@
 use crate::life::peer::{Peer, Peers};
 use crate::upstream::connect::{ConnectError, Endpoint, UpstreamIo, connect_saying, name_of_host};
 use crate::worker::Worker;
+use balancer::breaker::Retry;
 use balancer::{Active, Outcome};
 use exchange::{Answer, Exchange, Stamp, Try, TryError};
 use snapshot::{CompiledService, Snapshot};
@@ -17,6 +18,7 @@ pub(super) struct Reached<Io> {
     pub peer: Peer,
     /// Counts the session as active until it is dropped.
     pub _active: Option<Active>,
+    _retry: Option<Retry>,
 }
 
 /// Connects over TCP, with TLS where the Service's protocol is `tls`; `introduction` is said first, in cleartext. The
@@ -68,8 +70,13 @@ async fn reach<Io>(
     exchange.timeline.mark(Stamp::Balanced);
     let mut peers = Peers::find(exchange, service, snapshot, worker, &mut None).await?;
     let mut retries = service.retries;
+    let mut retry = None;
     loop {
-        let peer = peers.pick(exchange.forward.port)?;
+        let mut peer = peers.pick(exchange.forward.port)?;
+        let Ok(waiting) = peer.wait() else {
+            peers.pass_over(&peer)?;
+            continue;
+        };
         let active = peers.open(&peer);
         exchange.upstream_address = Some(peer.address);
         let tls = peers
@@ -79,20 +86,25 @@ async fn reach<Io>(
         let start = exchange.timeline.now();
         let connecting = connect(Endpoint { address: peer.address, tls });
         let found = within(service, connecting).await;
+        drop(waiting);
         let error = found.as_ref().err().map(ConnectError::of_try);
         let connect = exchange.timeline.now() - start;
         exchange.timeline.tries.push(Try { address: peer.address, start, connect, tls: 0, pooled: false, error });
         match found {
-            Ok(io) => return Ok(Reached { io, peers, peer, _active: active }),
+            Ok(io) => return Ok(Reached { io, peers, peer, _active: active, _retry: retry }),
             Err(error) => {
                 tracing::warn!(upstream = %peer.address, %error, "a try failed");
-                peers.failed(&peer, error.of_try());
+                peers.failed(&mut peer, error.of_try());
             }
         }
+        let given_up = || Box::new(Answer::error(502, "no upstream could be connected to"));
         if retries == 0 {
-            return Err(Box::new(Answer::error(502, "no upstream could be connected to")));
+            return Err(given_up());
         }
         retries -= 1;
+        if retry.is_none() {
+            retry = peers.retry().map_err(|()| given_up())?;
+        }
     }
 }
 
@@ -109,12 +121,13 @@ async fn within<Io>(
 
 impl<Io> Reached<Io> {
     /// The upstream is there: what passive health checks want to know.
-    pub fn well(&self) {
+    pub fn well(&mut self) {
         self.peers.report(&self.peer, Outcome::Connected);
+        self.peers.note(&mut self.peer, false, || 0.0);
     }
 
     /// It turned out not to be.
     pub fn failed(&mut self) {
-        self.peers.failed(&self.peer, TryError::Closed);
+        self.peers.failed(&mut self.peer, TryError::Closed);
     }
 }

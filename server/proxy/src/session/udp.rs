@@ -102,7 +102,7 @@ impl One {
             }
         };
         let mut session = exchange.session.take().unwrap_or_default();
-        let ended = self.pass(&mut session, service, &reached).await;
+        let ended = self.pass(&mut session, service, &mut reached).await;
         exchange.response.status = 200;
         if let Err(error) = ended {
             tracing::warn!(upstream = ?exchange.upstream_address, %error, "a session failed");
@@ -119,7 +119,7 @@ impl One {
         &mut self,
         session: &mut Session,
         service: &CompiledService,
-        reached: &Reached<UdpSocket>,
+        reached: &mut Reached<UdpSocket>,
     ) -> io::Result<()> {
         let idle = match service.read_timeout.max(service.write_timeout) {
             Duration::ZERO => Duration::from_secs(600),

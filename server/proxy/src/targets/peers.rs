@@ -4,6 +4,7 @@ use super::listener::{HealthChange, HealthListener};
 use super::setup::Setup;
 use crate::dns::{DnsError, Found};
 use arc_swap::{ArcSwap, Guard};
+use balancer::breaker::{Circuit, Passage, Turn};
 use balancer::{Address, Balancer, Outcome, RecordKind, Resolution, Spec, Target, Transition};
 use snapshot::UpstreamTls;
 use std::collections::HashMap;
@@ -120,18 +121,43 @@ impl Peers {
                 "the health of a target changed"
             );
             // Between states of the same use there is nothing to tell.
-            if let Some(listener) = self.listener.get()
-                && change.from.available() != change.to.available()
-            {
-                listener.changed(HealthChange {
-                    upstream: self.id,
-                    hostname: address.hostname.clone(),
-                    address: address.socket,
-                    healthy: change.to.available(),
-                });
+            if change.from.available() != change.to.available() {
+                self.tell(address, change.to.available());
             }
         }
         self.changed.send_modify(|count| *count += 1);
+    }
+
+    fn tell(&self, address: &Address, healthy: bool) {
+        if let Some(listener) = self.listener.get() {
+            listener.changed(HealthChange {
+                upstream: self.id,
+                hostname: address.hostname.clone(),
+                address: address.socket,
+                healthy,
+            });
+        }
+    }
+
+    /// Notes how a request that passed a breaker went: an error or not, and the ms until its answer began.
+    pub fn note(&self, address: &Address, passage: &mut Passage, error: bool, elapsed: f64) {
+        if let Some(turn) = self.balancer.load().note(passage, error, elapsed, self.now()) {
+            self.turned(address, turn);
+        }
+    }
+
+    /// Logs a change of a circuit, and tells of it: an address whose circuit opens goes out of use.
+    pub(super) fn turned(&self, address: &Address, (from, to): Turn) {
+        tracing::warn!(
+            upstream = %self.setup.load().name, target = %address.hostname, address = %address.socket,
+            from = from.name(), to = to.name(), "the circuit of a target changed"
+        );
+        // A trial that fails changes nothing for those who are told.
+        match (from, to) {
+            (Circuit::Closed, Circuit::Open) => self.tell(address, false),
+            (_, Circuit::Closed) => self.tell(address, true),
+            _ => {}
+        }
     }
 
     /// Whether a name of its Targets was never looked up to the end.
@@ -222,6 +248,7 @@ impl Peers {
             slots: setup.slots,
             health: setup.health.clone(),
             use_srv_name: setup.use_srv_name,
+            breaker: setup.breaker,
             targets: targets.collect(),
         };
         let before = self.balancer.load_full();

@@ -1,5 +1,6 @@
 //! What an Upstream's record says, read once.
 
+use balancer::breaker::BreakerConfig;
 use balancer::hash::{HashOn, HashPlan};
 use balancer::health::Subsystem;
 use balancer::{Algorithm, HealthConfig};
@@ -21,6 +22,7 @@ pub struct Setup {
     pub(super) slots: u32,
     pub(super) health: HealthConfig,
     pub(super) use_srv_name: bool,
+    pub(super) breaker: BreakerConfig,
     /// The newest first.
     pub(super) targets: Vec<Place>,
 }
@@ -54,6 +56,7 @@ struct Fields {
     healthchecks: HealthConfig,
     host_header: Option<Arc<str>>,
     use_srv_name: Option<bool>,
+    circuit_breaker: Option<BreakerConfig>,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +110,7 @@ impl Setup {
             slots: fields.slots.unwrap_or(10_000.0) as u32,
             health: fields.healthchecks,
             use_srv_name: fields.use_srv_name.unwrap_or(false),
+            breaker: fields.circuit_breaker.unwrap_or_default(),
             host_header: fields.host_header.filter(|host| !host.is_empty()),
             name: fields.name,
             targets: targets.iter().map(place).collect(),
@@ -157,6 +161,7 @@ mod unit {
             "name": "u", "algorithm": "consistent-hashing", "slots": 100, "hash_on": "header", "hash_on_header": "X-A",
             "hash_fallback": "cookie", "hash_on_cookie": "c", "hash_on_cookie_path": "/p", "host_header": "",
             "healthchecks": {"active": {"healthy": {"interval": 1}}}, "use_srv_name": null,
+            "circuit_breaker": {"max_requests": 5, "window": 3},
             "targets": [
                 {"id": id, "target": "a.test:80", "weight": 5}, {"id": id, "target": "[0:0::1]:81"},
                 {"id": id, "target": "a.test"}, {"id": id, "target": "::1"},
@@ -169,10 +174,12 @@ mod unit {
             (Algorithm::ConsistentHashing, 100, None)
         );
         assert!(setup.probes(false));
+        assert_eq!(setup.breaker, BreakerConfig { max_requests: 5, window: 3, ..BreakerConfig::default() });
         let shown: Vec<_> = setup.targets.iter().map(|t| format!("{} {} {}", t.host, t.port, t.weight)).collect();
         assert_eq!(shown, ["a.test 80 5", "[0:0::1] 81 100", "a.test 8000 100", "::1 8000 100"]);
         let tcp = json!({"name": "u", "healthchecks": {"active": {"type": "tcp", "healthy": {"interval": 1}}}});
         let tcp = Setup::from_json(tcp);
+        assert!(tcp.breaker.is_off());
         assert!(!tcp.probes(false) && tcp.probes(true));
     }
 }

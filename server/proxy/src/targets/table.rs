@@ -131,15 +131,16 @@ impl Targets {
 
     /// `GET /upstreams/{u}/health`: the health of every Target; the newest first.
     pub fn health(&self, upstream: Uuid) -> Option<Vec<TargetHealth>> {
-        Some(self.table.load().present.get(&upstream)?.balancer().target_health())
+        Some(self.table.load().present.get(&upstream)?.balancer().target_health(self.clock.now()))
     }
 
     /// `GET /upstreams/{u}/health?balancer_health=1`
     pub fn balancer_health(&self, upstream: Uuid) -> Option<BalancerHealth> {
-        Some(self.table.load().present.get(&upstream)?.balancer().balancer_health(upstream))
+        Some(self.table.load().present.get(&upstream)?.balancer().balancer_health(upstream, self.clock.now()))
     }
 
-    /// `PUT /upstreams/{u}/targets/{t}[/{address}]/healthy` and `…/unhealthy`: all addresses of a Target, or one.
+    /// `PUT /upstreams/{u}/targets/{t}[/{address}]/healthy` and `…/unhealthy`: all addresses of a Target, or one. Healthy
+    /// closes their circuits too.
     pub fn set_health(
         &self,
         upstream: Uuid,
@@ -149,8 +150,17 @@ impl Targets {
     ) -> Result<(), SetHealthError> {
         let table = self.table.load();
         let peers = table.present.get(&upstream).ok_or(SetHealthError::UnknownUpstream)?;
-        let changes = peers.balancer().set_health(target, address, healthy)?;
-        peers.announce(&changes);
+        let balancer = peers.balancer();
+        if healthy {
+            for (address, turn) in balancer.close_circuits(target, address) {
+                peers.turned(&address, turn);
+            }
+        }
+        match balancer.set_health(target, address, healthy) {
+            Ok(changes) => peers.announce(&changes),
+            Err(OverrideError::NoHealthChecker) if healthy && balancer.is_guarded() => {}
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
 
