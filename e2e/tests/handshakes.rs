@@ -166,7 +166,7 @@ fn plugins_lead_handshakes() {
     let with_other = client(&[&other], None);
     for name in ["shown.test", "der.test"] {
         let (_, io) = ask(&with_other, address, name).expect("shaken");
-        assert_eq!(io.conn.peer_certificates().expect("a chain"), [other.der.clone()], "{name}");
+        assert_eq!(io.conn.peer_certificates().expect("a chain").first(), Some(&other.der), "{name}");
     }
     for name in ["fails.test", "ends.test", "half.test"] {
         let error = ask(&plain, address, name).expect_err("refused").to_string();
