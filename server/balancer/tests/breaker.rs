@@ -89,7 +89,7 @@ fn slow_answers_open_too_and_all_open_says_when_to_come_back() {
     let shown = serde_json::to_value(balancer.target_health(1010)).expect("plain data");
     let expected = json!({"state": "open", "requests": 0, "pending": 0, "retry_after": 4});
     assert_eq!(shown[0]["data"]["addresses"][0]["circuit_breaker"], expected);
-    assert_eq!(shown[0]["health"], "HEALTHY", "health is another thing");
+    assert_eq!(shown[0]["health"], "HEALTHCHECKS_OFF", "health is another thing");
     let whole = serde_json::to_value(balancer.balancer_health(uuid::Uuid::nil(), 5020)).expect("plain data");
     assert_eq!(whole["details"]["hosts"][0]["addresses"][0]["circuit_breaker"]["state"], "half_open");
     // By hand.

@@ -3,6 +3,7 @@
 use crate::kinds::Kinds;
 use crate::yaml;
 use indexmap::IndexMap;
+use schema::Field;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use store::{Record, View};
@@ -42,7 +43,13 @@ pub fn text(view: &View, kinds: &Kinds, now: i64) -> String {
 
 fn entity(record: &Record, kinds: &Kinds, purpose: Purpose, now: i64) -> Map<String, Value> {
     let mut out = record.value.clone();
-    let Some(kind) = kinds.position(record.entity).map(|position| kinds.get(position)) else { return out };
+    let Some(position) = kinds.position(record.entity) else { return out };
+    let kind = kinds.get(position);
+    if let Some(definition) = kinds.entity(position) {
+        // A file without what Kong does not have is one that Kong takes.
+        let beyond = |name: &str| definition.record.get(name).is_some_and(Field::is_beyond);
+        out.retain(|name, value| !(value.is_null() && beyond(name)));
+    }
     for (name, value) in &mut out {
         if kind.reference(name).is_some()
             && let Some(id) = value.get("id").cloned()

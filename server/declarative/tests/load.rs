@@ -310,7 +310,8 @@ fn an_export_loads_to_the_same_records() {
         "consumers": [{"username": "yes", "custom_id": "3.0", "keyauth_credentials": [{"key": "~", "ttl": 60}], "groups": ["gold"],
             "basicauth_credentials": [{"username": "b", "password": "p"}]}],
         "consumer_groups": [{"name": "gold"}],
-        "upstreams": [{"name": "u", "targets": [{"target": "a:1", "weight": 7}]}]}));
+        "upstreams": [{"name": "u", "targets": [{"target": "a:1", "weight": 7}]},
+            {"name": "v", "circuit_breaker": {"max_requests": 7}}]}));
     let store = Memory::new(kinds().catalog().clone());
     store.commit(store::Batch::replace_all(records)).unwrap();
     let now = 1_700_000_000;
@@ -332,4 +333,17 @@ fn an_export_loads_to_the_same_records() {
         }
         assert_eq!(record, **before);
     }
+}
+
+#[test]
+fn an_export_names_what_kong_does_not_have_only_where_it_has_a_value() {
+    let mut records = loaded(json!({"_format_version": "3.0", "upstreams": [{"name": "u"}]}));
+    for record in &mut records {
+        // As a row of a table gives it.
+        record.value.insert("circuit_breaker".to_owned(), Value::Null);
+    }
+    let store = Memory::new(kinds().catalog().clone());
+    store.commit(store::Batch::replace_all(records)).unwrap();
+    let text = declarative::export::text(&store.current(), &kinds(), 0);
+    assert!(text.contains("name: u\n") && !text.contains("circuit_breaker"), "{text}");
 }

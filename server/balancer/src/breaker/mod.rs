@@ -10,17 +10,17 @@
 //! All of it is shared by the workers of a node, by atomics: an address bears what the node sends it, not what a worker does.
 //! Whoever passes holds a value that leaves by itself when it is dropped, so that nobody counts for ever.
 
-mod breaker;
 mod budget;
 mod circuit;
 mod config;
 mod guard;
+mod passage;
 mod tally;
 
-pub use breaker::{Breaker, Passage, Waiting};
 pub use budget::{Retry, RetryBudget};
 pub use circuit::{Circuit, Turn};
 pub use config::BreakerConfig;
 pub(crate) use guard::Guard;
+pub use passage::{Breaker, Passage, Waiting};
 pub use tally::Figures;
 pub(crate) use tally::Tally;
