@@ -1,6 +1,6 @@
 //! Gateways on a database: what is written is served, by every node, through failures and restarts.
 
-use e2e::{Backend, Gateway, Postgres, binary, create, eventually, get, send, serve};
+use e2e::{Backend, Gateway, Postgres, binary, create, eventually, get, request, send, serve};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -250,4 +250,52 @@ fn what_kong_exported_is_imported() {
     if workspaces.status == 200 {
         assert_eq!(workspaces.json()["data"].as_array().map(Vec::len), Some(1), "{}", workspaces.text());
     }
+}
+
+#[test]
+fn no_change_is_without_its_entry_in_the_audit_log() {
+    const AUDITED: &[(&str, &str)] = &[("KONG_DATABASE", "sqlite"), ("KONG_AUDIT_LOG", "on")];
+    let (backend, folder) = (Backend::start(), tempfile::tempdir().expect("a folder"));
+    let file = folder.path().join("kong.json");
+    let document = json!({
+        "_format_version": "3.0",
+        "services": [{
+            "name": "s", "host": "127.0.0.1", "port": backend.address.port(),
+            "routes": [{ "name": "r", "paths": ["/s"] }],
+            "plugins": [{ "name": "oauth2", "config": {
+                "enable_client_credentials": true, "accept_http_if_already_terminated": true, "provision_key": "p",
+            } }],
+        }],
+        "consumers": [{ "username": "ann", "oauth2_credentials": [{
+            "name": "app", "client_id": "id", "client_secret": "planted-secret", "redirect_uris": ["https://a.test/"],
+        }] }],
+    });
+    std::fs::write(&file, document.to_string()).expect("writable");
+    let output = command(folder.path(), &["config", "db_import", file.to_str().expect("UTF-8")], AUDITED);
+    assert!(output.status.success(), "{}", printed(&output));
+
+    let settings = [AUDITED, &[("KONG_TRUSTED_IPS", "127.0.0.1")]].concat();
+    let gateway = Gateway::start_in(folder.path(), &settings);
+    let entries = |kind: &str| {
+        let path = format!("/audit/objects?dao_name={kind}");
+        get(gateway.admin, &path, &[]).json()["data"].as_array().cloned().unwrap_or_default()
+    };
+    for kind in ["services", "routes", "plugins", "consumers", "oauth2_credentials"] {
+        let found = entries(kind);
+        assert_eq!(found.len(), 1, "{kind}: {found:?}");
+        assert_eq!(
+            (&found[0]["rbac_user_name"], &found[0]["operation"]),
+            (&json!("config db_import"), &json!("create"))
+        );
+        assert!(!found[0].to_string().contains("planted-secret"), "{kind}");
+    }
+    let lines = [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-Proto", "https")];
+    let body = "grant_type=client_credentials&client_id=id&client_secret=planted-secret";
+    let granted = request(gateway.proxy, "POST", "/s/oauth2/token", &lines, body.as_bytes()).expect("an answer");
+    assert_eq!(granted.status, 200, "{}", granted.text());
+    let token = granted.json()["access_token"].as_str().expect("a token").to_owned();
+    eventually("what a plugin writes has its entry", || entries("oauth2_tokens").len() == 1);
+    let entry = entries("oauth2_tokens").remove(0);
+    assert_eq!(entry["rbac_user_name"], "plugin", "{entry}");
+    assert!(!entry.to_string().contains(&token), "{entry}");
 }

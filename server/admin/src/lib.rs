@@ -33,7 +33,9 @@ mod telemetry;
 mod upstreams;
 mod write;
 
-pub use enterprise::{Attempts, AuditSettings, Collisions, Directory, Gate, GateError, GateSettings, HealthEvent};
+pub use enterprise::{
+    Attempts, AuditSettings, Collisions, Directory, Gate, GateError, GateSettings, HealthEvent, note_changes,
+};
 pub use errors::{explained, explained_fault, unsupported};
 pub use extension::{Extension, ExtensionAnswer, ExtensionCall, ExtensionPath};
 pub use handle::{configure, configure_status};

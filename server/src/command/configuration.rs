@@ -1,7 +1,7 @@
 //! `silverback config parse`, `test`, `init`, `db_import` and `db_export`.
 
 use super::{Failure, SettingsArguments};
-use crate::node::{Core, Database, Offer, Patience, now};
+use crate::node::{self, Core, Database, Offer, Patience, now};
 use declarative::export::{Purpose, document};
 use declarative::{Kinds, Source};
 use exchange::{Request, Scheme};
@@ -12,7 +12,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{Batch, Error, Id, Operation, Precondition, Record, Store, View};
+use store::{Batch, Error, Id, Operation, Precondition, Record, Revision, Store, View};
 use uuid::Uuid;
 
 /// Checks a declarative file, down to whether it can be compiled.
@@ -95,18 +95,25 @@ pub fn db_import(file: PathBuf, arguments: &SettingsArguments) -> Result<(), Fai
         let here = database.store.view_of(&["workspaces"]).await?;
         let records = in_known_workspaces(records, &listed, &here);
         let imported = import(&*database.store, &kinds, records).await;
-        imported.map_err(|error| Failure(format!("Failed importing:\n{error}")))
+        let revision = imported.map_err(|error| Failure(format!("Failed importing:\n{error}")))?;
+        let Some(audit) = node::audit(&settings).map_err(Failure)? else { return Ok(()) };
+        let store: Arc<dyn Store> = database.store.clone();
+        let noted =
+            admin::note_changes(audit, node::exclusion(&settings), kinds.clone(), store, (revision, AUTHOR)).await;
+        noted.map_err(|error| Failure(format!("Imported, but not noted in the audit log:\n{error}")))
     })?;
     println!("import successful");
     Ok(())
 }
 
+/// Who has written what is imported.
+const AUTHOR: &str = "config db_import";
+
 /// From how many records on it pays to read what is there and to write everything at once.
 const MANY: usize = 1_000;
 
 /// Adds records, or puts them in the place of what has the same ids.
-async fn import(store: &dyn Store, kinds: &Kinds, mut records: Vec<Record>) -> Result<(), Error> {
-    let author = || "config db_import".to_owned();
+async fn import(store: &dyn Store, kinds: &Kinds, mut records: Vec<Record>) -> Result<Revision, Error> {
     if records.len() >= MANY {
         let view = store.view().await?;
         if view.len() < records.len() {
@@ -114,21 +121,21 @@ async fn import(store: &dyn Store, kinds: &Kinds, mut records: Vec<Record>) -> R
             let held = held.map(|record| Record::clone(record)).chain(records.iter().cloned());
             let all: HashMap<_, _> = held.map(|record| ((record.entity, record.id.clone()), record)).collect();
             let batch = Batch {
-                author: author(),
+                author: AUTHOR.to_owned(),
                 preconditions: vec![Precondition::Version(view.revision())],
                 ..Batch::replace_all(all.into_values().collect())
             };
             match store.apply(batch).await {
                 // Someone wrote meanwhile: one by one, then.
                 Err(Error::Precondition(_)) => {}
-                done => return done.map(drop),
+                done => return done,
             }
         }
     }
     // What others point to comes first.
     records.sort_by_key(|record| kinds.position(record.entity));
     let operations = records.into_iter().map(Operation::Upsert).collect();
-    store.apply(Batch { operations, author: author(), ..Batch::default() }).await.map(drop)
+    store.apply(Batch { operations, author: AUTHOR.to_owned(), ..Batch::default() }).await
 }
 
 /// A backup says when its entities were last changed; restoring them changes nothing.

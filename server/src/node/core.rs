@@ -10,6 +10,7 @@ use super::meters::SharedMeters;
 use super::notices::ToGate;
 use super::redis::Outside;
 use super::shipper::Outbound;
+use super::told::told;
 use super::translate;
 use super::vault::Vault;
 use ::history::History;
@@ -191,24 +192,27 @@ impl Core {
                 Some(People::new(database.reading().clone(), definitions.clone(), translate::people(&settings.storage)))
             }
         };
+        let notices: Arc<ToGate> = Arc::default();
         let (records, meters): (Arc<dyn Records>, Arc<dyn Meters>) = match &storage {
             Storage::Memory(_) => (Arc::new(NoRecords), Arc::new(NoMeters)),
             Storage::Database(Database { store, background, .. }) => {
-                let records = PluginRecords::new(store.clone(), definitions.clone(), background.handle().clone());
+                let written = told(store.clone(), &notices);
+                let records = PluginRecords::new(written, definitions.clone(), background.handle().clone());
                 (Arc::new(records), Arc::new(SharedMeters(store.clone())))
             }
         };
         lua::set_database(Arc::new(match &storage {
             Storage::Memory(memory) => LuaDatabase { store: memory.clone(), kinds: kinds.clone(), handle: None },
             Storage::Database(Database { store, background, .. }) => {
-                LuaDatabase { store: store.clone(), kinds: kinds.clone(), handle: Some(background.handle().clone()) }
+                let store = told(store.clone(), &notices);
+                LuaDatabase { store, kinds: kinds.clone(), handle: Some(background.handle().clone()) }
             }
         }));
         let responses = Arc::new(ResponseCache::new(settings.storage.mem_cache_size / 2));
         let acme = {
             let (store, kept): (Arc<dyn Store>, _) = match &storage {
                 Storage::Memory(memory) => (memory.clone(), None),
-                Storage::Database(database) => (database.store.clone(), Some(records.clone())),
+                Storage::Database(database) => (told(database.store.clone(), &notices), Some(records.clone())),
             };
             Arc::new(Issuance::new(redis.clone(), outbound.clone(), store, kept))
         };
@@ -232,7 +236,6 @@ impl Core {
         let masks = telemetry::masks().clone();
         masks.store(Arc::new(own_masks.clone()));
         let history = super::history::start(settings, masks.clone())?;
-        let notices: Arc<ToGate> = Arc::default();
         let services = Services {
             notices: notices.clone(),
             records,

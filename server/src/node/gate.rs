@@ -38,7 +38,7 @@ pub async fn open(settings: &Settings, core: &Core) -> Result<Option<Arc<Gate>>,
         complexity,
         invitation_expiry: manager.invitation_expiry,
         manager_urls: manager.urls.clone(),
-        exclusion: Exclusion::new(settings.audit.payload_exclude.iter().map(String::as_str)),
+        exclusion: exclusion(settings),
         audit: audit(settings)?,
         collisions: match &settings.rbac.route_validation {
             RouteValidation::Smart => Collisions::Smart,
@@ -55,23 +55,29 @@ pub async fn open(settings: &Settings, core: &Core) -> Result<Option<Arc<Gate>>,
     let gate = Gate::open(given, core.kinds.clone(), core.store()).await.map_err(|error| error.to_string())?;
     let gate = Arc::new(gate);
     if settings.event_hooks {
-        core.targets.listen(Arc::new(Told(gate.clone())));
-        core.notices.open(gate.clone());
+        core.targets.listen(Arc::new(OfTargets(gate.clone())));
     }
+    core.notices.open(gate.clone());
     Ok(Some(gate))
 }
 
 /// Has event hooks told of the health of Targets.
-struct Told(Arc<Gate>);
+struct OfTargets(Arc<Gate>);
 
-impl HealthListener for Told {
+impl HealthListener for OfTargets {
     fn changed(&self, change: HealthChange) {
         let HealthChange { upstream, hostname, address, healthy } = change;
         self.0.health_changed(HealthEvent { upstream, hostname: hostname.to_string(), address, healthy });
     }
 }
 
-fn audit(settings: &Settings) -> Result<Option<AuditSettings>, String> {
+/// What is in no entry of it, and in no event.
+pub fn exclusion(settings: &Settings) -> Exclusion {
+    Exclusion::new(settings.audit.payload_exclude.iter().map(String::as_str))
+}
+
+/// What the audit log is written by; none where it is off.
+pub fn audit(settings: &Settings) -> Result<Option<AuditSettings>, String> {
     let given = &settings.audit;
     if !given.enabled {
         return Ok(None);

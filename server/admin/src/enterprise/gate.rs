@@ -17,7 +17,7 @@ use actix_web::HttpRequest;
 use declarative::Kinds;
 use entities::DEFAULT_WORKSPACE;
 use std::sync::Arc;
-use store::{Error, Record, Store};
+use store::{Error, Record, Revision, Store};
 use uuid::Uuid;
 
 /// What a request needs besides being understood.
@@ -87,6 +87,17 @@ impl Gate {
     /// What holds now.
     pub(super) async fn fresh_policy(&self) -> Result<Arc<Policy>, Answer> {
         self.policies.now().await.map_err(|error| errors::store(&error))
+    }
+
+    /// Whether anybody wants to know of changes.
+    pub fn heeds_changes(&self) -> bool {
+        self.recorder.heeds_changes()
+    }
+
+    /// Notes and tells what somebody beside the Admin API has written: a plugin.
+    pub async fn wrote(&self, revision: Revision, author: String) {
+        let policy = self.policies.now().await.ok();
+        self.recorder.changed(revision, policy.as_ref().map(|policy| policy.view()), (None, Some(author)), "").await;
     }
 
     /// Whether someone must be known at all.

@@ -36,6 +36,7 @@ pub use directory::Directory;
 pub use gate::{Gate, GateError};
 pub use hooks::HealthEvent;
 pub(crate) use pass::Pass;
+pub use recorder::note_changes;
 pub(crate) use recorder::who;
 pub use settings::{Attempts, AuditSettings, Collisions, GateSettings};
 pub(crate) use trace::Trace;

@@ -8,14 +8,15 @@ use crate::body;
 use crate::form;
 use crate::scope::now;
 use crate::secrets::Masks;
-use access::{Subject, newest_first};
+use access::{Exclusion, Subject, newest_first};
 use actix_web::HttpRequest;
 use declarative::Kinds;
 use pcre2::bytes::Regex;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use store::{ChangeKind, Record, Revision, Store, View};
+use store::{Change, ChangeKind, Record, Revision, Store, View};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// How many entries wait at most; a request whose entry finds no place waits until there is one.
@@ -23,7 +24,15 @@ const WAITING: usize = 10_000;
 /// How many entries are written together.
 const TOGETHER: usize = 200;
 /// Kinds whose changes are nobody's work.
-const INNER: [&str; 5] = ["admin_sessions", "audit_objects", "audit_requests", "login_attempts", "workspace_counters"];
+const INNER: [&str; 7] = [
+    "acme_storage",
+    "admin_sessions",
+    "audit_objects",
+    "audit_requests",
+    "login_attempts",
+    "sessions",
+    "workspace_counters",
+];
 /// The longest body that is read into an entry, in bytes.
 const LONGEST: usize = 1 << 20;
 
@@ -62,7 +71,8 @@ impl Recorder {
         audit: Option<AuditSettings>,
     ) -> Result<Recorder, String> {
         let masks = Arc::new(Masks::new(kinds.clone(), settings.exclusion.clone()));
-        let log = audit.map(|audit| Log::start(audit, masks.clone(), store.clone())).transpose()?.map(Arc::new);
+        let log = audit.map(|audit| Log::start(audit, masks.clone(), store.clone())).transpose()?;
+        let log = log.map(|(log, _)| Arc::new(log));
         let hooks = settings.event_hooks.then(|| {
             let (shipping, http) = (settings.shipping.clone(), settings.http.clone());
             Arc::new(Hooks::new(kinds.clone(), shipping, http, settings.scripts.clone()))
@@ -110,23 +120,30 @@ impl Recorder {
         log.write(&self.kinds, "audit_requests", entry, millis).await;
     }
 
+    /// Whether changes are noted or told.
+    pub(crate) fn heeds_changes(&self) -> bool {
+        self.log.is_some() || self.hooks.is_some()
+    }
+
     /// Notes and tells what a batch has changed. `view`: where event hooks are known from.
     pub(crate) async fn changed(&self, revision: Revision, view: Option<&Arc<View>>, who: Who, request_id: &str) {
-        if self.log.is_none() && self.hooks.is_none() {
+        if !self.heeds_changes() {
             return;
         }
         let told: Vec<Arc<Record>> = view.into_iter().flat_map(|view| view.all("event_hooks")).cloned().collect();
         if self.log.is_none() && told.is_empty() {
             return;
         }
-        let changes = match self.store.changes(revision.saturating_sub(1), 1).await {
-            Ok(changes) => changes,
-            Err(error) => {
-                tracing::error!(%error, revision, "what a request has changed cannot be noted");
-                return;
-            }
+        let changes = self.store.changes(revision.saturating_sub(1), 1).await.unwrap_or_else(|error| {
+            tracing::error!(%error, revision, "what was changed cannot be noted");
+            Vec::new()
+        });
+        // A batch that changed nothing has the revision of an earlier one, which was somebody else's.
+        let is_meant = |change: &Change| {
+            let theirs = !request_id.is_empty() || who.1.as_deref() == Some(&*change.author);
+            change.revision == revision && *change.request_id == *request_id && theirs
         };
-        for change in changes.into_iter().filter(|change| change.revision == revision) {
+        for change in changes.into_iter().filter(is_meant) {
             let ChangeKind::Record { entity, id, ws, before, after } = change.kind else { continue };
             if INNER.contains(&entity) {
                 continue;
@@ -164,6 +181,22 @@ impl Recorder {
     }
 }
 
+/// Writes down in the audit log what a command has changed, and waits until it is.
+pub async fn note_changes(
+    audit: AuditSettings,
+    exclusion: Exclusion,
+    kinds: Arc<Kinds>,
+    store: Arc<dyn Store>,
+    (revision, author): (Revision, &str),
+) -> Result<(), String> {
+    let masks = Arc::new(Masks::new(kinds.clone(), exclusion));
+    let (log, written) = Log::start(audit, masks.clone(), store.clone())?;
+    let recorder = Recorder { kinds, store, masks, log: Some(Arc::new(log)), hooks: None };
+    recorder.changed(revision, None, (None, Some(author.to_owned())), "").await;
+    drop(recorder);
+    written.await.map_err(|error| error.to_string())
+}
+
 /// Id and name of a user.
 type Who = (Option<String>, Option<String>);
 
@@ -173,12 +206,13 @@ pub(crate) fn who(subject: Option<&Subject>) -> Who {
 }
 
 impl Log {
-    fn start(audit: AuditSettings, masks: Arc<Masks>, store: Arc<dyn Store>) -> Result<Log, String> {
+    /// The log, and what ends when all of it is written, once it is dropped.
+    fn start(audit: AuditSettings, masks: Arc<Masks>, store: Arc<dyn Store>) -> Result<(Log, JoinHandle<()>), String> {
         let ignore_paths = audit.ignore_paths.iter().map(|path| Regex::new(path)).collect::<Result<_, _>>();
         let ignore_paths = ignore_paths.map_err(|error| format!("audit_log_ignore_paths: {error}"))?;
         let (entries, arriving) = mpsc::channel(WAITING);
-        tokio::spawn(write_down(arriving, store));
-        Ok(Log {
+        let written = tokio::spawn(write_down(arriving, store));
+        let log = Log {
             masks,
             ignore_methods: audit.ignore_methods,
             ignore_paths,
@@ -186,7 +220,8 @@ impl Log {
             ttl: i64::try_from(audit.ttl.as_secs()).unwrap_or(i64::MAX),
             key: audit.key,
             entries,
-        })
+        };
+        Ok((log, written))
     }
 
     /// A request's body as text without what is excluded, and the names of what was.
