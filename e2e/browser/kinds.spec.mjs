@@ -1,14 +1,9 @@
 // Everything else there is: upstreams with their health, credentials, vaults, keys; texts to take away; odd names.
-import { accessible, expect, goTo, test, title } from './support.mjs';
+import { accessible, expect, goTo, remove, test, title } from './support.mjs';
 
 const create = async (page, fields) => {
   for (const [label, text] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(text);
   await page.getByRole('button', { name: 'Create', exact: true }).click();
-};
-
-const remove = async (page, one) => {
-  await page.getByRole('button', { name: 'Delete', exact: true }).click();
-  await page.getByRole('dialog').getByRole('button', { name: `Delete ${one}`, exact: true }).click();
 };
 
 test('every kind has a list and a form without violations', async ({ page }) => {
