@@ -1,6 +1,6 @@
 // Every kind by the same steps: the empty list, a form that is left, refused, sent, changed, and the entity deleted again.
 import { readFileSync } from 'node:fs';
-import { clear, expect, fact, fill, goTo, remove, submit, test, title, unfold } from './support.mjs';
+import { clear, expect, fact, fill, remove, submit, test, title, unfold } from './support.mjs';
 
 const pem = (name) => readFileSync(new URL(`../beyond/mtls-auth/${name}`, import.meta.url), 'utf8');
 const [CERT, KEY, CA] = ['client.pem', 'client.key', 'ca.pem'].map(pem);
@@ -8,7 +8,7 @@ const JWK = '{"kty":"oct","k":"c2VjcmV0","kid":"k1"}';
 const NOBODY = '00000000-0000-4000-8000-000000000000';
 
 // `refused`: what is typed, and what is said about it; `made`: a whole entity; `named`: what it is called then; `changes`: what is
-// changed after that. `shows`: the members on its page; null where there is none.
+// changed after that; `taken`: another one of the same name. `shows`: the members on its page; null where there is none.
 const KINDS = [
   {
     one: 'Service', many: 'Services', path: 'services',
@@ -52,7 +52,7 @@ const KINDS = [
       [{ Slots: '100' }, 'Name: Invalid name'],
       [{ Name: '' }, 'Name: is required'],
     ],
-    made: { Name: 'formed' }, named: 'formed', shows: { Slots: '100', Algorithm: 'round-robin' },
+    made: { Name: 'formed' }, named: 'formed', taken: { Name: 'formed' }, shows: { Slots: '100', Algorithm: 'round-robin' },
     changes: [{ fields: { 'Host header': 'form.example' }, shows: { 'Host header': 'form.example' } }],
     required: ['Name', 'Name: is required'],
   },
@@ -101,7 +101,7 @@ const KINDS = [
       [{ Name: 'formed', 'Key ID': 'k2', JWK }, 'kid'],
       [{ JWK: '', 'Key ID': 'k1', Set: 'nobody' }, 'Set: no Key set has the name or id “nobody”'],
     ],
-    made: { JWK, Set: '' }, named: 'formed', shows: { 'Key ID': 'k1', Set: null },
+    made: { JWK, Set: '' }, named: 'formed', taken: { Name: 'formed', 'Key ID': 'k2', JWK: JWK.replace('k1', 'k2') }, shows: { 'Key ID': 'k1', Set: null },
     changes: [
       { fields: { Set: 'formed-set', Tags: 'form' }, shows: { Set: 'formed-set', Tags: 'form' } },
       { fields: { Name: '', Set: '' }, named: 'k1', shows: { Set: null, Name: null } },
@@ -152,6 +152,14 @@ for (const kind of KINDS) {
       await expect(page.getByText(`${kind.one} ${named} created.`)).toBeVisible();
       await showing(page, kind.shows);
 
+      if (kind.taken) {
+        await page.goto(`${kind.path}/create`);
+        await submit(page, 'Create', kind.taken);
+        await expect(alert).toContainText('Name: is already taken');
+        await page.goto(`${kind.path}?name=${named}`);
+        await page.getByRole('rowheader').getByRole('link', { name: named, exact: true }).click();
+        await title(page, named);
+      }
       await page.getByRole('navigation', { name: 'Breadcrumb' }).getByRole('link', { name: kind.many }).click();
       await page.getByRole('rowheader').getByRole('link', { name: named, exact: true }).click();
       await title(page, named);

@@ -99,6 +99,9 @@ test('an address that means nothing says so', async ({ page }) => {
 
 test('what is not there is said inside the manager, on every sort of page', async ({ page }) => {
   const nobody = '00000000-0000-4000-8000-000000000000';
+  await page.goto('nonsense/here');
+  await title(page, 'Not found');
+  await expect(page.getByRole('navigation', { name: 'Pages' })).toBeVisible();
   for (const kind of ['certificates', 'consumers', 'plugins', 'snis', 'upstreams'])
     for (const path of [`${kind}/${nobody}`, `${kind}/${nobody}/edit`]) {
       await page.goto(path);
