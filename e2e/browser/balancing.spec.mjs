@@ -1,6 +1,6 @@
 // Upstreams: how requests are spread over Targets, how their health is checked, and what is said about it.
 import { readFileSync } from 'node:fs';
-import { clear, expect, fact, fill, submit, test, title, unfold } from './support.mjs';
+import { clear, expect, fact, submit, test, title, unfold } from './support.mjs';
 
 const pem = (name) => readFileSync(new URL(`../beyond/mtls-auth/${name}`, import.meta.url), 'utf8');
 const post = async (request, path, data) => (await request.post(`api/${path}`, { data })).json();

@@ -44,10 +44,9 @@ export const fill = async (page, fields) => {
     const field = name.startsWith('#') ? page.locator(name) : page.getByLabel(name, { exact: true });
     if (value instanceof Set) {
       const group = page.getByRole('group', { name: new RegExp(`^${name}\\b`) });
-      for (const box of await group.getByRole('checkbox').all()) {
-        const text = await box.evaluate((input) => input.closest('label').textContent.trim());
-        await box.setChecked(value.has(text));
-      }
+      const boxes = group.getByRole('checkbox');
+      const state = await boxes.evaluateAll((inputs) => inputs.map((input) => [input.closest('label').textContent.trim(), input.checked]));
+      for (const [at, [text, on]] of state.entries()) if (on !== value.has(text)) await boxes.nth(at).click();
     } else if (typeof value === 'boolean') await field.setChecked(value);
     else if (Array.isArray(value)) await field.selectOption(value);
     else await field.fill(value);
