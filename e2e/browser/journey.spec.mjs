@@ -1,6 +1,6 @@
 // A newcomer makes a Service, a Route and a key-auth plugin, changes them, and deletes them again.
 import { createServer } from 'node:http';
-import { accessible, expect, goTo, test, title } from './support.mjs';
+import { accessible, expect, goTo, remove, test, title } from './support.mjs';
 
 // An API behind the gateway.
 const backend = createServer((request, response) => response.end('orders of the backend'));
@@ -12,13 +12,6 @@ const answers = async (path, headers, expected) => {
   if (!process.env.PROXY_URL) return;
   const status = async () => (await fetch(process.env.PROXY_URL + path, { headers })).status;
   await expect.poll(status, { timeout: 10_000 }).toBe(expected);
-};
-
-const remove = async (page, one) => {
-  await page.getByRole('button', { name: 'Delete', exact: true }).click();
-  const dialog = page.getByRole('dialog');
-  await expect(dialog).toBeVisible();
-  await dialog.getByRole('button', { name: `Delete ${one}`, exact: true }).click();
 };
 
 test('from an empty gateway to a protected API and back', async ({ page }) => {

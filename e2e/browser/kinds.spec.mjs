@@ -1,14 +1,10 @@
 // Everything else there is: upstreams with their health, credentials, vaults, keys; texts to take away; odd names.
-import { accessible, expect, goTo, test, title } from './support.mjs';
+import { generateKeyPairSync } from 'node:crypto';
+import { accessible, expect, goTo, remove, test, title } from './support.mjs';
 
 const create = async (page, fields) => {
   for (const [label, text] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(text);
   await page.getByRole('button', { name: 'Create', exact: true }).click();
-};
-
-const remove = async (page, one) => {
-  await page.getByRole('button', { name: 'Delete', exact: true }).click();
-  await page.getByRole('dialog').getByRole('button', { name: `Delete ${one}`, exact: true }).click();
 };
 
 test('every kind has a list and a form without violations', async ({ page }) => {
@@ -98,6 +94,11 @@ test('a Consumer with every sort of credential', async ({ page, request }) => {
     await expect(page.getByRole('link', { name: shown, exact: true })).toBeVisible();
   }
   await accessible(page);
+  await page.getByRole('link', { name: 'bea-basic', exact: true }).click();
+  await remove(page, 'User name');
+  await title(page, 'bea');
+  await expect(page.getByRole('link', { name: 'bea-hmac', exact: true })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'bea-basic', exact: true })).toBeHidden();
   await request.delete('api/consumers/bea');
 });
 
@@ -109,8 +110,17 @@ test('a Vault, a Key set and its Key', async ({ page, request }) => {
   await expect(page.getByLabel('Set', { exact: true })).toHaveValue('signing');
   await create(page, { Name: 'first', 'Key ID': 'k1', JWK: '{"kty":"oct","k":"c2VjcmV0","kid":"k1"}' });
   await title(page, 'first');
-  await expect(page.getByRole('link', { name: 'signing', exact: true }).first()).toBeVisible();
-  await request.delete('api/keys/first');
+  await page.getByRole('link', { name: 'signing', exact: true }).first().click();
+  await title(page, 'signing');
+  await page.getByRole('link', { name: 'Add Key', exact: true }).click();
+  await expect(page.locator('#field-set-options option')).toHaveAttribute('value', 'signing');
+  const encoding = (type) => ({ type, format: 'pem' });
+  const pair = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: encoding('spki'), privateKeyEncoding: encoding('pkcs8') });
+  await page.locator('#field-pem-public_key').fill(pair.publicKey);
+  await page.locator('#field-pem-private_key').fill(pair.privateKey);
+  await create(page, { Name: 'second', 'Key ID': 'k2' });
+  await title(page, 'second');
+  for (const name of ['first', 'second']) await request.delete(`api/keys/${name}`);
   await request.delete('api/key-sets/signing');
   await page.goto('vaults/create');
   await create(page, { Prefix: 'my-env', Name: 'env' });

@@ -1,7 +1,9 @@
 // Long lists, the palette, the file of everything, Consumer groups, and the way from nothing to a protected API.
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { accessible, expect, goTo, narrow, submit, test, title } from './support.mjs';
+import { accessible, clear, expect, goTo, narrow, submit, test, title } from './support.mjs';
 
+const pem = (name) => readFileSync(new URL(`../beyond/mtls-auth/${name}`, import.meta.url), 'utf8');
 const rows = (page) => page.getByRole('rowheader');
 
 test('lists are sorted, narrowed and laid out, and the address holds it', async ({ page, request }) => {
@@ -88,6 +90,30 @@ test('ten thousand Consumers are found, sorted and paged', async ({ page }) => {
   await page.getByLabel('Name or ID').fill('C-0999');
   await page.getByRole('button', { name: 'Filter', exact: true }).click();
   await expect(page.getByText('10 Consumers.')).toBeVisible();
+});
+
+test('every sort of list is narrowed by a part of the name', async ({ page, request }) => {
+  const post = async (path, data) => (await request.post(`api/${path}`, { data })).json();
+  const { id } = await post('certificates', { cert: pem('client.pem'), key: pem('client.key') });
+  const lists = [
+    ['services', 'Services', (name) => ({ name, host: 'h' })],
+    ['upstreams', 'Upstreams', (name) => ({ name })],
+    ['snis', 'SNIs', (name) => ({ name, certificate: { id } })],
+    ['consumers', 'Consumers', (username) => ({ username })],
+  ];
+  try {
+    for (const [path, many, entity] of lists) {
+      for (const name of ['first.narrow', 'second.narrow', 'third.narrow', 'fourth.narrow']) await post(path, entity(name));
+      await page.goto(`${path}?sort=name`);
+      await expect(rows(page)).toHaveCount(4);
+      await submit(page, 'Filter', { 'Name or ID': 'D.Narrow' });
+      await expect(rows(page)).toHaveText(['second.narrow', 'third.narrow']);
+      await submit(page, 'Filter', { 'Name or ID': 'fifth' });
+      await expect(page.getByText(`No ${many} fit this filter.`)).toBeVisible();
+    }
+  } finally {
+    await clear(request, ...lists.map(([path]) => path), 'certificates');
+  }
 });
 
 test('anything is found by a few letters', async ({ page, request }) => {

@@ -1,5 +1,5 @@
 // The manager in Debian's Chromium, against real gateways on new SQLite files and ports of their own: one that asks nobody who
-// they are, one with RBAC, and one without a database.
+// they are, one with RBAC, one without a database, and one that routes by expressions.
 //   SILVERBACK_BINARY=…                            another binary than target/ci/silverback
 //   BASE_PORT=18900                                where the ports begin; forty are used
 //   KONG_DATABASE=postgres KONG_PG_…               another database for the first, which must be empty
@@ -59,11 +59,14 @@ const rbac = gateway(base + 10, 'status', (url) => ({
 }));
 const file = gateway(base + 20, 'status', () => ({ KONG_DATABASE: 'off' }));
 
-const own = { access: /access.*\.spec/, dbless: /dbless\.spec/ };
+const expressions = gateway(base + 30, 'status', () => ({ KONG_DATABASE: 'sqlite', KONG_ROUTER_FLAVOR: 'expressions' }));
+
+const own = { access: /access.*\.spec/, dbless: /dbless\.spec/, expressions: /expressions\.spec/ };
 const projects = [{ name: 'open', testIgnore: Object.values(own), use: { baseURL: process.env.MANAGER_URL ?? open.url } }];
 if (!process.env.MANAGER_URL) {
   projects.push({ name: 'rbac', testMatch: own.access, use: { baseURL: rbac.url } });
   projects.push({ name: 'dbless', testMatch: own.dbless, use: { baseURL: file.url } });
+  projects.push({ name: 'expressions', testMatch: own.expressions, use: { baseURL: expressions.url } });
 }
 
 export default defineConfig({
@@ -79,5 +82,5 @@ export default defineConfig({
     trace: 'retain-on-failure',
     launchOptions: { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] },
   },
-  webServer: process.env.MANAGER_URL ? undefined : [...open.servers, ...rbac.servers, ...file.servers],
+  webServer: process.env.MANAGER_URL ? undefined : [...open.servers, ...rbac.servers, ...file.servers, ...expressions.servers],
 });

@@ -96,3 +96,19 @@ test('an address that means nothing says so', async ({ page }) => {
   await page.goto('services/none');
   await expect(page.getByText(/This does not exist/)).toBeVisible();
 });
+
+test('what is not there is said inside the manager, on every sort of page', async ({ page }) => {
+  const nobody = '00000000-0000-4000-8000-000000000000';
+  await page.goto('nonsense/here');
+  await title(page, 'Not found');
+  await expect(page.getByRole('navigation', { name: 'Pages' })).toBeVisible();
+  for (const kind of ['certificates', 'consumers', 'plugins', 'snis', 'upstreams'])
+    for (const path of [`${kind}/${nobody}`, `${kind}/${nobody}/edit`]) {
+      await page.goto(path);
+      await expect(page.getByRole('alert').filter({ hasText: 'This does not exist' })).toBeVisible();
+      await expect(page.getByRole('navigation', { name: 'Pages' })).toBeVisible();
+    }
+  await page.goto('plugins/create/no-such-plugin');
+  await expect(page.getByRole('alert').filter({ hasText: 'This does not exist' })).toBeVisible();
+  await expect(page.getByRole('navigation', { name: 'Pages' })).toBeVisible();
+});

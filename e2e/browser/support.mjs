@@ -35,10 +35,50 @@ export const goTo = (page, name) =>
 /** The title of the page one is on. */
 export const title = (page, name) => expect(page.getByRole('heading', { level: 1, name, exact: true })).toBeVisible();
 
-/** Fills a form by its labels and sends it by its main button. */
+/**
+ * Fills a form. A field is found by its label, one inside another by `#id`. Text is typed, true and false tick a box, [a] chooses
+ * from a list, and a set ticks these boxes of a group and no others.
+ */
+export const fill = async (page, fields) => {
+  for (const [name, value] of Object.entries(fields)) {
+    const field = name.startsWith('#') ? page.locator(name) : page.getByLabel(name, { exact: true });
+    if (value instanceof Set) {
+      const group = page.getByRole('group', { name: new RegExp(`^${name}\\b`) });
+      const boxes = group.getByRole('checkbox');
+      const state = await boxes.evaluateAll((inputs) => inputs.map((input) => [input.closest('label').textContent.trim(), input.checked]));
+      for (const [at, [text, on]] of state.entries()) if (on !== value.has(text)) await boxes.nth(at).click();
+    } else if (typeof value === 'boolean') await field.setChecked(value);
+    else if (Array.isArray(value)) await field.selectOption(value);
+    else await field.fill(value);
+  }
+};
+
+/** Fills a form and sends it by its main button. */
 export const submit = async (page, button, fields) => {
-  for (const [label, text] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(text);
+  await fill(page, fields);
   await page.getByRole('button', { name: button, exact: true }).click();
+};
+
+/** Opens everything that is folded up. */
+export const unfold = (page) =>
+  page.evaluate(() => document.querySelectorAll('main details').forEach((details) => (details.open = true)));
+
+/** A member that the page of an entity shows. */
+export const fact = (page, name) =>
+  page.locator('.facts > div').filter({ has: page.locator('dt', { hasText: new RegExp(`^${name}$`) }) }).locator('dd');
+
+/** Deletes the entity one is looking at, after the question. */
+export const remove = async (page, one) => {
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: `Delete ${one}`, exact: true }).click();
+};
+
+/** Deletes all entities of these lists, so that no test finds what another left. */
+export const clear = async (request, ...paths) => {
+  for (const path of paths) {
+    const { data } = await (await request.get(`api/${path}?size=1000`)).json();
+    for (const { id } of data) await request.delete(`api/${path}/${id}`);
+  }
 };
 
 /** No part of the page stands out to the side on a phone. */
