@@ -161,7 +161,7 @@ impl Recorder {
                     |record: &Option<Arc<Record>>| record.as_deref().map(|record| self.masks.shown(record).to_string());
                 let millis = millis();
                 let entry = json!({
-                    "request_id": request_id,
+                    "request_id": (!request_id.is_empty()).then_some(request_id),
                     "request_timestamp": millis / 1000,
                     "dao_name": entity,
                     "entity_key": id.to_string(),
