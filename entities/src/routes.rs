@@ -22,8 +22,6 @@ use uuid::Uuid;
         .then_err("'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'"),
     check = Check::custom(["path_handling"], |_| Ok(())),
 )]
-// `id`, which every request reads, lies beside the count of references, which every request changes.
-#[repr(C)]
 pub struct Route {
     /// Unique identifier.
     #[field(is = id)]

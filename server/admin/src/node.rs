@@ -17,20 +17,6 @@ use store::{Filter, Query, TagFilter};
 
 /// What clients find under `lua_version`; a text is all they look for.
 const LUA_VERSION: &str = "LuaJIT 2.1.1700206165";
-/// The named memory areas that dashboards show: name, capacity in MiB, use in KiB when nothing happens.
-const AREAS: [(&str, u32, u32); 11] = [
-    ("kong", 5, 40),
-    ("kong_cluster_events", 5, 40),
-    ("kong_core_db_cache", 128, 776),
-    ("kong_core_db_cache_miss", 12, 84),
-    ("kong_db_cache", 128, 776),
-    ("kong_db_cache_miss", 12, 84),
-    ("kong_healthchecks", 5, 40),
-    ("kong_locks", 8, 60),
-    ("kong_rate_limiting_counters", 12, 84),
-    ("kong_secrets", 5, 40),
-    ("prometheus_metrics", 5, 40),
-];
 const LEVELS: [&str; 8] = ["debug", "info", "notice", "warn", "error", "crit", "alert", "emerg"];
 /// How long a changed log level lasts unless the request says otherwise, in seconds.
 const LEVEL_LASTS: f64 = 60.0;
@@ -91,21 +77,23 @@ impl Shared {
         let scale = scale.min(20.0) as usize;
         let unit = Unit::read(unit)
             .ok_or_else(|| errors::plain(400, &format!("invalid unit '{unit}' (expected 'k/K', 'm/M', or 'g/G')")))?;
-        let areas: Map<String, Value> = AREAS
-            .iter()
-            .map(|(name, capacity, used)| {
-                let (capacity, used) = (u64::from(*capacity) << 20, u64::from(*used) << 10);
-                (
-                    (*name).to_owned(),
-                    json!({"capacity": unit.text(capacity, scale), "allocated_slabs": unit.text(used, scale)}),
-                )
+        let memory = self.node.memory();
+        let areas: Map<String, Value> = memory
+            .areas
+            .into_iter()
+            .map(|(name, area)| {
+                let shown = json!({
+                    "capacity": unit.text(area.capacity, scale),
+                    "allocated_slabs": unit.text(area.used, scale),
+                });
+                (name, shown)
             })
             .collect();
-        let memory = unit.text(resident(), scale);
+        let process = unit.text(memory.process, scale);
         let counters = self.node.counters();
         let mut body = json!({
             "memory": {
-                "workers_lua_vms": [{"pid": std::process::id(), "http_allocated_gc": memory}],
+                "workers_lua_vms": [{"pid": std::process::id(), "http_allocated_gc": process}],
                 "lua_shared_dicts": areas,
             },
             "server": {
@@ -334,13 +322,6 @@ impl Unit {
         let value = bytes as f64 / f64::from(1u32 << shift);
         format!("{value:.scale$} {name}").into()
     }
-}
-
-/// The memory this process holds, in bytes.
-fn resident() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok();
-    let pages = pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok()).unwrap_or(0);
-    pages * 4096
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::seen::Seen;
 use declarative::Kinds;
 use history::History;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -86,6 +87,24 @@ pub struct Counters {
     pub requests: u64,
 }
 
+/// What a node holds in memory, bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeMemory {
+    /// The process, all of it.
+    pub process: u64,
+    /// Parts of it, by the names that clients know; in the order of their names.
+    pub areas: BTreeMap<String, Area>,
+}
+
+/// A part of a node's memory, bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Area {
+    /// In use.
+    pub used: u64,
+    /// At most.
+    pub capacity: u64,
+}
+
 /// How often a node tells the database that it is there.
 pub const NODE_BEAT: Duration = Duration::from_secs(10);
 /// The kind of the records by which nodes do.
@@ -104,6 +123,11 @@ pub enum Readiness {
 pub trait NodeView: Send + Sync + 'static {
     /// Connections and requests.
     fn counters(&self) -> Counters;
+
+    /// What it holds in memory.
+    fn memory(&self) -> NodeMemory {
+        NodeMemory::default()
+    }
 
     /// The hash of the configuration at work; 32 zeros when there is none.
     fn configuration_hash(&self) -> String;

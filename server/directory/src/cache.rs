@@ -73,6 +73,14 @@ impl Entry {
 struct Generations {
     young: Arc<Table>,
     old: Arc<Table>,
+    // Of the old one, when it became that.
+    old_bytes: usize,
+}
+
+impl Generations {
+    fn empty() -> Self {
+        Self { young: table(), old: table(), old_bytes: 0 }
+    }
 }
 
 /// See the module.
@@ -90,7 +98,7 @@ impl Cache {
     /// Keeps about so many bytes.
     pub(crate) fn new(bytes: usize) -> Self {
         Self {
-            generations: ArcSwap::from_pointee(Generations { young: table(), old: table() }),
+            generations: ArcSwap::from_pointee(Generations::empty()),
             young_bytes: AtomicUsize::new(0),
             half: (bytes / 2).max(1),
         }
@@ -116,7 +124,8 @@ impl Cache {
         let before = self.young_bytes.fetch_add(bytes, Ordering::Relaxed);
         // Only who crosses the line turns the tables.
         if before <= self.half && before + bytes > self.half {
-            self.generations.rcu(|now| Generations { young: table(), old: now.young.clone() });
+            let old_bytes = before + bytes;
+            self.generations.rcu(|now| Generations { young: table(), old: now.young.clone(), old_bytes });
             self.young_bytes.store(0, Ordering::Relaxed);
         }
     }
@@ -134,13 +143,18 @@ impl Cache {
     }
 
     pub(crate) fn clear(&self) {
-        let before = self.generations.swap(Arc::new(Generations { young: table(), old: table() }));
+        let before = self.generations.swap(Arc::new(Generations::empty()));
         self.young_bytes.store(0, Ordering::Relaxed);
         for table in [&before.young, &before.old] {
             for (_, entry) in &table.pin() {
                 entry.over.store(true, Ordering::Release);
             }
         }
+    }
+
+    /// Bytes of the answers that were put in and have not made room for others, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.young_bytes.load(Ordering::Relaxed) + self.generations.load().old_bytes
     }
 
     /// How many answers are kept.

@@ -78,6 +78,11 @@ impl People {
         self.0.cache.len()
     }
 
+    /// Bytes of the answers that are kept, about, and how many they may take.
+    pub fn bytes(&self) -> (usize, usize) {
+        (self.0.cache.bytes(), self.0.settings.bytes)
+    }
+
     /// Forgets what changes make untrue, from a revision on, for as long as the future is polled.
     pub async fn follow(self, mut seen: Revision) {
         let mut revision = self.0.store.subscribe();

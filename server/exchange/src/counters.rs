@@ -219,6 +219,11 @@ impl Counters {
         self.live.load(Ordering::Relaxed)
     }
 
+    /// Bytes of the counters in the table, and of all there is memory for.
+    pub fn bytes(&self) -> (usize, usize) {
+        (self.live() * size_of::<Slot>(), self.capacity() * size_of::<Slot>())
+    }
+
     /// Counters that gave way before their windows ended, since the start. Grows when memory is short.
     pub fn evicted(&self) -> u64 {
         self.evicted.load(Ordering::Relaxed)

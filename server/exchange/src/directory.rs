@@ -98,6 +98,11 @@ impl<T> Lookup<T> {
 
 /// Look-ups by what a client presents, within one workspace (`ws`).
 pub trait Directory: Send + Sync {
+    /// The Route of a number, in the configuration that a request is served by.
+    fn route(&self, _number: u32) -> Option<&Arc<entities::Route>> {
+        None
+    }
+
     /// A Consumer by primary key.
     fn consumer(&self, ws: Uuid, id: Uuid) -> Lookup<Arc<Consumer>>;
 

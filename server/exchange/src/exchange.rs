@@ -3,6 +3,7 @@
 use crate::answer::{Answer, AnswerBody};
 use crate::directory::{Consumer, Credential, Directory, write_identity};
 use crate::log_entry::LogValues;
+use crate::matched::{MatchedRoute, Place};
 use crate::state::State;
 use crate::trace::TraceContext;
 use crate::{Forward, Request, RequestId, Response, Timeline};
@@ -53,7 +54,7 @@ pub struct Exchange {
     /// What the client gets.
     pub response: Response,
     /// The Route that matched.
-    pub route: Option<Arc<entities::Route>>,
+    pub route: Option<MatchedRoute>,
     /// Its Service.
     pub service: Option<Arc<entities::Service>>,
     /// Workspace of the Route; the default one before routing.
@@ -156,6 +157,14 @@ impl Exchange {
         self.upstream_address = None;
         self.session = None;
         self.buffer_response = false;
+    }
+
+    /// The Route that matched, all of it.
+    pub fn route_entity(&self) -> Option<&Arc<entities::Route>> {
+        match &self.route.as_ref()?.place {
+            Place::Number(number) => self.directory.route(*number),
+            Place::Here(route) => Some(route),
+        }
     }
 
     /// The same request for who looks at it after it is over: without what plugins remember, and without a body that

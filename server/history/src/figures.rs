@@ -96,6 +96,12 @@ impl Figures {
         self.durations.merge(&other.durations);
     }
 
+    /// Forgets everything, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.sums = Sums::default();
+        self.durations.0.clear();
+    }
+
     /// Appends these figures: a mask of the classes that occurred, their counts, the buckets, the sums.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let Sums { classes, total, asked, upstream, gateway, longest } = self.sums;
@@ -115,8 +121,7 @@ impl Figures {
 
     /// Reads what [`Figures::write`] has written, in place of what was here.
     pub(crate) fn read(&mut self, bytes: &mut &[u8]) -> Option<()> {
-        self.sums = Sums::default();
-        self.durations.0.clear();
+        self.clear();
         let mask = byte(bytes)?;
         for at in (0..CLASSES).filter(|at| mask & 1 << at != 0) {
             self.sums.classes[at] = small(bytes)?;

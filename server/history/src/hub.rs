@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 const WAITING: usize = 256;
 /// A request is slow from here on (µs) until it is known what is usual.
 const SLOW: u32 = 1_000_000;
-/// Bytes that tables may hold.
-const BYTES: usize = 4 << 20;
+/// Bytes that tables may hold: what all of 10,000 Routes need on one worker.
+const BYTES: usize = 12 << 20;
 /// Tables that come back almost empty before they are made smaller.
 const PATIENCE: usize = 240;
 
@@ -30,7 +30,7 @@ pub(crate) struct Hub {
     pub masks: Arc<ArcSwap<Masks>>,
     lost: AtomicU64,
     workers: AtomicUsize,
-    /// Owners that tables have room for by now.
+    /// Rows that tables have by now.
     size: AtomicUsize,
     ample: AtomicUsize,
 }
@@ -97,8 +97,8 @@ impl Hub {
         self.holding(self.size.load(Relaxed))
     }
 
-    /// The same with tables for so many owners.
-    fn holding(&self, owners: usize) -> usize {
-        Table::bytes_of(owners) * self.workers.load(Relaxed) * 3
+    /// The same with tables of so many rows.
+    fn holding(&self, rows: usize) -> usize {
+        Table::bytes_of(rows) * self.workers.load(Relaxed) * 3
     }
 }

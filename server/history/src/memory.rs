@@ -51,9 +51,9 @@ pub(crate) struct Memory {
     numbers: HashMap<Series, u32>,
     series: Vec<Known>,
     /// The second that is being collected, and what was collected of it.
-    second: HashMap<u32, Figures>,
+    second: Collected,
     /// The same of the minute.
-    minute: HashMap<u32, Figures>,
+    minute: Collected,
     minute_from: u64,
     /// The second that is being collected.
     pub now: u64,
@@ -81,8 +81,8 @@ impl Memory {
         Self {
             numbers: HashMap::default(),
             series: Vec::new(),
-            second: HashMap::default(),
-            minute: HashMap::default(),
+            second: Collected::default(),
+            minute: Collected::default(),
             minute_from: now - now % 60,
             now,
             usual: None,
@@ -122,24 +122,29 @@ impl Memory {
 
     /// Takes in what a worker has counted.
     pub fn take(&mut self, table: &Table) {
-        let mut numbers: Vec<[Option<u32>; 5]> = Vec::new();
-        for (owner, sums) in table.sums() {
-            let of = series_of(owner).map(|series| match series {
-                None => None,
-                Some(series) => {
-                    let number = self.number(series);
-                    self.folded += if number.is_none() { sums.requests() } else { 0 };
-                    number
-                }
-            });
-            for number in of.into_iter().flatten() {
-                self.second.entry(number).or_default().sums.merge(sums);
+        let mut numbers = vec![[None; KINDS]; table.owners()];
+        // Neighbours are often of one Workspace, Service and Target.
+        let mut last: [Option<(Series, Option<u32>)>; KINDS] = [None; KINDS];
+        for (place, owner, sums, hits) in table.rows() {
+            let of = &mut numbers[place];
+            for ((series, last), number) in series_of(owner).into_iter().zip(&mut last).zip(of.iter_mut()) {
+                let Some(series) = series else { continue };
+                *number = match last {
+                    Some((same, number)) if *same == series => *number,
+                    _ => last.insert((series, self.number(series))).1,
+                };
+                self.folded += if number.is_none() { sums.requests() } else { 0 };
             }
-            numbers.push(of);
+            for number in of.iter().flatten() {
+                self.second.of(*number).sums.merge(sums);
+            }
+            for (bucket, count) in hits {
+                of.iter().flatten().for_each(|number| self.second.of(*number).durations.add(bucket, count));
+            }
         }
-        for (row, bucket, count) in table.hits() {
-            for number in numbers.get(row).into_iter().flatten().flatten() {
-                self.second.entry(*number).or_default().durations.add(bucket, count);
+        for (place, bucket, count) in table.far() {
+            for number in numbers[place].iter().flatten() {
+                self.second.of(*number).durations.add(bucket, count);
             }
         }
     }
@@ -153,14 +158,13 @@ impl Memory {
         if at - at % 60 > self.minute_from {
             self.close_minute(at - at % 60);
         }
-        let mut second: Vec<_> = self.second.drain().collect();
-        second.sort_unstable_by_key(|(number, _)| *number);
-        for (number, figures) in second {
+        for (number, figures) in self.second.iter() {
             let is_total = self.series[number as usize].series.kind == Kind::Workspace;
             let tier = if is_total { &mut self.total_seconds } else { &mut self.seconds };
-            tier.add(at, number, &figures);
-            self.minute.entry(number).or_default().merge(&figures);
+            tier.add(at, number, figures);
+            self.minute.of(number).merge(figures);
         }
+        self.second.clear();
         self.now = now;
         if now - now % 60 > self.minute_from {
             self.close_minute(now - now % 60);
@@ -170,23 +174,21 @@ impl Memory {
     }
 
     fn close_minute(&mut self, next: u64) {
-        let mut minute: Vec<_> = self.minute.drain().collect();
-        minute.sort_unstable_by_key(|(number, _)| *number);
         let mut all = Histogram::default();
-        for (number, figures) in minute {
+        for (number, figures) in self.minute.iter() {
             let is_total = self.series[number as usize].series.kind == Kind::Workspace;
             if is_total {
                 all.merge(&figures.durations);
             }
             let tier = if is_total { &mut self.total_minutes } else { &mut self.minutes };
-            tier.add(self.minute_from, number, &figures);
+            tier.add(self.minute_from, number, figures);
         }
+        self.minute = Collected::default();
         self.usual = all.quantile(0.5).or(self.usual);
         self.minute_from = next;
         self.minutes.trim(next);
         self.total_minutes.trim(next);
-        self.second.shrink_to(64);
-        self.minute.shrink_to(64);
+        self.second = Collected::default();
         // A number is given to another when nothing in the slabs means the one before.
         for known in self.series.iter_mut().filter(|known| !known.free) {
             if known.seen + WEEK + 2 * HOUR < next {
@@ -197,7 +199,7 @@ impl Memory {
     }
 
     /// What the minute that is not over has brought so far.
-    pub fn minute(&self) -> (u64, &HashMap<u32, Figures>) {
+    pub fn minute(&self) -> (u64, &Collected) {
         (self.minute_from, &self.minute)
     }
 
@@ -213,19 +215,72 @@ impl Memory {
     /// Bytes it holds.
     pub fn bytes(&self) -> usize {
         let tiers = [&self.seconds, &self.minutes, &self.total_seconds, &self.total_minutes];
-        let maps = [&self.second, &self.minute].into_iter().map(|map| {
-            map.values().map(|figures| figures.durations.0.capacity() * 8).sum::<usize>()
-                + map.capacity() * (size_of::<(u32, Figures)>() + 1)
-        });
         tiers.iter().map(|tier| tier.bytes()).sum::<usize>()
-            + maps.sum::<usize>()
+            + self.second.bytes()
+            + self.minute.bytes()
             + self.series.capacity() * size_of::<Known>()
             + self.numbers.capacity() * (size_of::<(Series, u32)>() + 1)
     }
 }
 
+/// Figures by the numbers of their series.
+#[derive(Default)]
+pub(crate) struct Collected {
+    /// By number: the place of its figures, and one; 0 where there are none.
+    places: Vec<u32>,
+    /// Those in use, and behind them some with room for others.
+    figures: Vec<Figures>,
+    used: usize,
+}
+
+impl Collected {
+    /// Those of a series, whether or not there are any.
+    fn of(&mut self, number: u32) -> &mut Figures {
+        let number = number as usize;
+        if self.places.len() <= number {
+            self.places.resize(number + 1, 0);
+        }
+        let place = &mut self.places[number];
+        if *place == 0 {
+            self.used += 1;
+            *place = self.used as u32;
+            if self.figures.len() < self.used {
+                self.figures.push(Figures::default());
+            }
+        }
+        &mut self.figures[*place as usize - 1]
+    }
+
+    /// Those of a series.
+    pub fn get(&self, number: u32) -> Option<&Figures> {
+        let place = *self.places.get(number as usize)?;
+        self.figures.get((place as usize).checked_sub(1)?)
+    }
+
+    /// All, by number.
+    fn iter(&self) -> impl Iterator<Item = (u32, &Figures)> {
+        (0..self.places.len() as u32).filter_map(|number| Some((number, self.get(number)?)))
+    }
+
+    /// Forgets everything, and keeps the memory.
+    fn clear(&mut self) {
+        self.places.fill(0);
+        self.figures[..self.used].iter_mut().for_each(Figures::clear);
+        self.used = 0;
+    }
+
+    fn bytes(&self) -> usize {
+        self.places.capacity() * size_of::<u32>()
+            + self.figures.capacity() * size_of::<Figures>()
+            + self.figures.iter().map(|figures| figures.durations.0.capacity() * size_of::<(u8, u32)>()).sum::<usize>()
+    }
+}
+
+/// Series that a request can count in.
+const KINDS: usize = 5;
+
 /// The series that a request counts in.
-fn series_of(owner: &Owner) -> [Option<Series>; 5] {
+fn series_of(owner: &Owner) -> [Option<Series>; KINDS] {
     let Owner { workspace, route, service, consumer, target } = *owner;
     let of = |kind, id: Option<Uuid>| id.map(|id| Series { kind, workspace, id, target: None });
     [

@@ -100,7 +100,7 @@ pub(crate) fn answer(
             .collect();
         let (minute_from, minute) = memory.minute();
         let minute: Vec<(u32, Figures)> = match !grid.fine && grid.place(minute_from).is_some() {
-            true => series.iter().filter_map(|(number, _)| Some((*number, minute.get(number)?.clone()))).collect(),
+            true => series.iter().filter_map(|(number, _)| Some((*number, minute.get(*number)?.clone()))).collect(),
             false => Vec::new(),
         };
         let tier = if grid.fine { &memory.seconds } else { &memory.minutes };

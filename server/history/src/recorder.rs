@@ -68,22 +68,25 @@ impl Recorder {
         }
     }
 
-    /// The table is full, or there is none: with the next one.
+    /// The table is full, or there is none: with the next one. Where none is left, a request is counted without what makes
+    /// its owner rare.
     #[cold]
     fn count_anew(&mut self, owner: &Owner, measure: &Measure) {
-        self.hand_over();
-        if self.table.is_none() {
-            self.table = self.hub.spare.pop();
-            if let Some(table) = &mut self.table {
-                table.second = self.second;
+        if let Some(mut next) = self.hub.spare.pop() {
+            next.second = self.second;
+            if let Some(full) = self.table.replace(next)
+                && let Err(full) = self.hub.filled.push(full)
+            {
+                self.table = Some(full);
+            }
+            if self.table.as_mut().is_some_and(|table| table.add(owner, measure).is_ok()) {
+                return;
             }
         }
-        let Some(table) = &mut self.table else { return self.hub.lose() };
-        // Where no table is left, a request is counted without what makes its owner rare.
-        let common = Owner { consumer: None, target: None, ..*owner };
-        if table.add(owner, measure).is_err() {
-            self.hub.lose();
-            let _ = table.add(&common, measure);
+        self.hub.lose();
+        let common = Owner { route: None, consumer: None, target: None, ..*owner };
+        if let Some(table) = &mut self.table {
+            let _ = table.fold(&common, measure);
         }
     }
 

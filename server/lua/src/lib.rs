@@ -37,7 +37,7 @@ pub use exit_transformer::ExitTransformer;
 pub use folder::{AdminAnswer, AdminCall, AdminPath, FolderError, administrate, begin, configured, schema_of, told};
 pub use function::{Function, Place, Post, Pre};
 pub use kit::Kit;
-pub use pdk::{Connections, set_connections};
+pub use pdk::{Connections, DICTIONARIES, dictionaries, set_connections};
 pub use phase::Phase;
 pub use runner::settle;
 pub use script::Chunks;

@@ -123,7 +123,7 @@ impl RequestTermination {
         let node = json!({ "node_id": self.node_id, "worker_pid": std::process::id(), "hostname": HOSTNAME.as_str() });
         content.insert("kong".into(), node);
         content.insert("request".into(), described);
-        if let Some(route) = exchange.route.as_deref().and_then(|route| serde_json::to_value(route).ok()) {
+        if let Some(route) = exchange.route_entity().and_then(|route| serde_json::to_value(&**route).ok()) {
             content.insert("matched_route".into(), route);
         }
         if let Some(service) = exchange.service.as_deref().and_then(|service| serde_json::to_value(service).ok()) {

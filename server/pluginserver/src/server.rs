@@ -234,13 +234,15 @@ impl Lease {
 
     /// Starts an instance of a plugin with a configuration, JSON text; its number.
     pub async fn start(&mut self, plugin: &str, config: &str) -> Result<i64, CallError> {
-        if self.admitted.0.protocol == Protocol::ProtoBuf {
-            return protobuf::start(self, plugin, config).await;
-        }
-        let given = wire::map([("Name", plugin.into()), ("Config", config.into())]);
-        let status = self.call("plugin.StartInstance", given).await?;
+        let number = match self.admitted.0.protocol {
+            Protocol::ProtoBuf => protobuf::start(self, plugin, config).await?,
+            Protocol::MessagePack => {
+                let given = wire::map([("Name", plugin.into()), ("Config", config.into())]);
+                wire::member(&self.call("plugin.StartInstance", given).await?, "Id").as_i64()
+            }
+        };
         let none = || CallError::Refused("the plugin server has started an instance without an id".to_owned());
-        wire::member(&status, "Id").as_i64().ok_or_else(none)
+        number.ok_or_else(none)
     }
 
     async fn close(&mut self, instance: i64) -> Result<(), CallError> {

@@ -67,8 +67,6 @@ struct Table {
 
 #[derive(Debug)]
 struct Entry {
-    route: u32,
-    matched: u32,
     protocols: u8,
     check: Option<Check>,
 }
@@ -148,24 +146,18 @@ impl Table {
     fn build(mut candidates: Vec<Candidate>, unicode: bool) -> Self {
         candidates.sort_by_key(|candidate| candidate.order);
         let index = Index::build(&mut candidates, unicode);
-        let entries = candidates.into_iter().map(|c| Entry {
-            route: c.route as u32,
-            matched: c.matched as u32,
-            protocols: c.protocols,
-            check: c.check,
-        });
+        let entries = candidates.into_iter().map(|c| Entry { protocols: c.protocols, check: c.check });
         Self { index, entries: entries.collect() }
     }
 
     fn find<R: Request + ?Sized>(&self, request: &R) -> Option<Match> {
         let method = self.index.method_bit(request.method());
-        let mut search = Search { entries: &self.entries, request, method, best: u32::MAX, trace: Trace::default() };
+        let mut search = Search { entries: &self.entries, request, method, best: None };
         self.index.search(request.host(), request.path(), &mut search);
-        let (best, trace) = (search.best, search.trace);
-        let entry = self.entries.get(best as usize)?;
+        let (item, trace) = search.best?;
         Some(Match {
-            route: entry.route as usize,
-            matched: trace.matched.unwrap_or(entry.matched as usize),
+            route: item.route as usize,
+            matched: trace.matched.unwrap_or(item.matched as usize),
             pattern: trace.pattern,
         })
     }
@@ -176,18 +168,17 @@ struct Search<'s, R: ?Sized> {
     entries: &'s [Entry],
     request: &'s R,
     method: u32,
-    best: u32,
-    trace: Trace,
+    best: Option<(Item, Trace)>,
 }
 
 impl<R: Request + ?Sized> Visitor for Search<'_, R> {
     fn bound(&self) -> u32 {
-        self.best
+        self.best.as_ref().map_or(u32::MAX, |(item, _)| item.rank)
     }
 
     fn visit(&mut self, items: &[Item]) {
         for item in items {
-            if item.rank >= self.best {
+            if item.rank >= self.bound() {
                 return;
             }
             if item.mask & self.method == 0 {
@@ -195,8 +186,7 @@ impl<R: Request + ?Sized> Visitor for Search<'_, R> {
             }
             let mut trace = Trace::default();
             if item.mask & CHECK == 0 || self.entries[item.rank as usize].holds(self.request, &mut trace) {
-                self.best = item.rank;
-                self.trace = trace;
+                self.best = Some((*item, trace));
                 return;
             }
         }

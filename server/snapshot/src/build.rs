@@ -151,14 +151,14 @@ impl Builder {
 
     fn router(
         &self,
-        routes: &[Arc<CompiledRoute>],
+        routes: &[CompiledRoute],
         before: &Before<'_>,
         errors: &mut Vec<BuildError>,
     ) -> Option<Arc<router::Router>> {
         if let Some(router) = before.router_of(routes) {
             return Some(router);
         }
-        let definition = |(number, route): (usize, &Arc<CompiledRoute>)| {
+        let definition = |(number, route): (usize, &CompiledRoute)| {
             router::offer_turn(number);
             route.entity.definition()
         };

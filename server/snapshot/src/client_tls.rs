@@ -40,7 +40,7 @@ pub(crate) struct Asked {
 impl Asked {
     /// By the plugins that need one: clients of their Routes' server names, or everyone where a Route has none, names
     /// several at once, or is an expression; and where the plugin is attached to nothing.
-    pub(crate) fn of<'a>(attached: impl Iterator<Item = &'a Attached>, routes: &[Arc<CompiledRoute>]) -> Self {
+    pub(crate) fn of<'a>(attached: impl Iterator<Item = &'a Attached>, routes: &[CompiledRoute]) -> Self {
         let mut asked = Self::default();
         let mut any = false;
         for attached in attached.filter(|attached| attached.instance.asks_for_certificate()) {

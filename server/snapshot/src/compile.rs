@@ -50,7 +50,7 @@ pub(crate) fn compile_routes(
     services: &Services,
     (chains, sessions): (&Chains<'_>, &Chains<'_>),
     errors: &mut Vec<BuildError>,
-) -> Vec<Arc<CompiledRoute>> {
+) -> Vec<CompiledRoute> {
     let known = before.routes();
     let same_plugins = before.has_same(&["plugins"]);
     let mut routes = Vec::with_capacity(view.count("routes"));
@@ -81,16 +81,17 @@ pub(crate) fn compile_routes(
             entity.id,
             entity.service.as_ref().map(|service| service.id),
         );
-        routes.push(Arc::new(CompiledRoute {
+        routes.push(CompiledRoute {
+            id: entity.id,
             service,
             chain,
-            workspace: workspace(record),
             protocols,
             strip_path: entity.strip_path,
             preserve_host: entity.preserve_host,
             https_redirect_status_code: entity.https_redirect_status_code,
+            workspace: workspace(record),
             entity,
-        }));
+        });
     }
     routes
 }

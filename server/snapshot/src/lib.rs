@@ -23,11 +23,11 @@ pub use chain::{Chain, Slot};
 pub use origin::Origin;
 pub use people::People;
 pub use secrets::Secrets;
-pub use service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols};
+pub use service::{CompiledRoute, CompiledService, CompiledUpstream, Protocol, Protocols};
 pub use upstream_tls::{Trust, UpstreamTls};
 
 use arc_swap::ArcSwap;
-use exchange::{Consumer, Credential, Directory, Lookup, Request};
+use exchange::{Consumer, Credential, Directory, Lookup, MatchedRoute, Request};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ pub struct Snapshot {
     /// Grows with each Snapshot of this process.
     pub generation: u64,
     router: Arc<router::Router>,
-    routes: Vec<Arc<CompiledRoute>>,
+    routes: Vec<CompiledRoute>,
     global: Arc<Chain>,
     sessions: Arc<Chain>,
     certificates: Arc<Certificates>,
@@ -56,7 +56,7 @@ pub struct Snapshot {
 /// A Route that matched.
 pub struct Found<'a> {
     /// The Route with everything a request needs of it.
-    pub route: &'a Arc<CompiledRoute>,
+    pub route: &'a CompiledRoute,
     /// What of the request it matched.
     pub matched: router::Match,
 }
@@ -89,8 +89,9 @@ impl Snapshot {
     }
 
     /// The Route of a session of the stream subsystem.
-    pub fn find_session(&self, session: &impl router::Request) -> Option<&Arc<CompiledRoute>> {
-        self.routes.get(self.router.find(session)?.route)
+    pub fn find_session(&self, session: &impl router::Request) -> Option<Found<'_>> {
+        let matched = self.router.find(session)?;
+        Some(Found { route: self.routes.get(matched.route)?, matched })
     }
 
     /// The captures of a match's regular expression.
@@ -139,12 +140,22 @@ impl Snapshot {
     }
 
     /// Every Route, in no order.
-    pub fn routes(&self) -> &[Arc<CompiledRoute>] {
+    pub fn routes(&self) -> &[CompiledRoute] {
         &self.routes
     }
 }
 
+impl Found<'_> {
+    /// The Route as an Exchange has it whose Directory the Snapshot is.
+    pub fn to_exchange(&self) -> MatchedRoute {
+        MatchedRoute::numbered(self.route.id, self.matched.route as u32)
+    }
+}
+
 impl Directory for Snapshot {
+    fn route(&self, number: u32) -> Option<&Arc<entities::Route>> {
+        self.routes.get(number as usize).map(|route| &route.entity)
+    }
     fn consumer(&self, ws: Uuid, id: Uuid) -> Lookup<Arc<Consumer>> {
         self.directory.consumer(ws, id)
     }

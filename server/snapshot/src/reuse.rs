@@ -61,14 +61,14 @@ impl<'a> Before<'a> {
     }
 
     /// What was compiled from Routes, by their ids.
-    pub(crate) fn routes(&self) -> HashMap<Uuid, &'a Arc<CompiledRoute>, foldhash::fast::RandomState> {
+    pub(crate) fn routes(&self) -> HashMap<Uuid, &'a CompiledRoute, foldhash::fast::RandomState> {
         self.snapshot.routes.iter().map(|route| (route.entity.id, route)).collect()
     }
 
     /// The router, where these Routes are the ones it was built from.
-    pub(crate) fn router_of(&self, routes: &[Arc<CompiledRoute>]) -> Option<Arc<router::Router>> {
+    pub(crate) fn router_of(&self, routes: &[CompiledRoute]) -> Option<Arc<router::Router>> {
         let held = &self.snapshot.routes;
-        let same = |(one, other): (&Arc<CompiledRoute>, &Arc<CompiledRoute>)| Arc::ptr_eq(&one.entity, &other.entity);
+        let same = |(one, other): (&CompiledRoute, &CompiledRoute)| Arc::ptr_eq(&one.entity, &other.entity);
         let all = held.len() == routes.len() && held.iter().zip(routes).all(same);
         // A Snapshot of nothing may be of another flavor.
         (all && self.snapshot.view.is_some()).then(|| self.snapshot.router.clone())

@@ -10,15 +10,16 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// A Route with everything a request needs of it.
+// One cache line: with thousands of Routes most lie outside the nearest caches.
+#[derive(Clone)]
+#[repr(align(64))]
 pub struct CompiledRoute {
-    /// The entity.
-    pub entity: Arc<entities::Route>,
+    /// Its id.
+    pub id: Uuid,
     /// Its Service, where it has one.
     pub service: Option<Arc<CompiledService>>,
     /// Its plugins.
     pub chain: Arc<Chain>,
-    /// Its workspace.
-    pub workspace: Uuid,
     /// Which protocols it takes.
     pub protocols: Protocols,
     /// Whether the matched prefix is taken away.
@@ -27,67 +28,89 @@ pub struct CompiledRoute {
     pub preserve_host: bool,
     /// Answer of an https-only Route to a cleartext request: 426, or a redirect.
     pub https_redirect_status_code: u16,
+    /// Its workspace.
+    pub workspace: Uuid,
+    /// The entity.
+    pub entity: Arc<entities::Route>,
 }
 
-/// Which protocols a Route takes.
+const _: () = assert!(size_of::<CompiledRoute>() == 64);
+
+/// Which protocols a Route takes: a bit for each of [`Protocol`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Protocols {
+pub struct Protocols(u8);
+
+/// A protocol that a Route can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
     /// Cleartext HTTP.
-    pub http: bool,
+    Http,
     /// HTTP over TLS.
-    pub https: bool,
+    Https,
     /// Cleartext gRPC.
-    pub grpc: bool,
+    Grpc,
     /// gRPC over TLS.
-    pub grpcs: bool,
+    Grpcs,
     /// TCP.
-    pub tcp: bool,
+    Tcp,
     /// TLS that is terminated here, bytes inside.
-    pub tls: bool,
+    Tls,
     /// TLS that is passed on as it is.
-    pub tls_passthrough: bool,
+    TlsPassthrough,
     /// UDP.
-    pub udp: bool,
+    Udp,
 }
 
 impl Protocols {
     /// By their names in the entity.
     pub fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let mut protocols = Self::default();
-        for name in names {
-            match name {
-                "http" => protocols.http = true,
-                "https" => protocols.https = true,
-                "grpc" => protocols.grpc = true,
-                "grpcs" => protocols.grpcs = true,
-                "tcp" => protocols.tcp = true,
-                "tls" => protocols.tls = true,
-                "tls_passthrough" => protocols.tls_passthrough = true,
-                "udp" => protocols.udp = true,
-                _ => {}
-            }
-        }
-        protocols
+        let bit = |name| match name {
+            "http" => Protocol::Http.bit(),
+            "https" => Protocol::Https.bit(),
+            "grpc" => Protocol::Grpc.bit(),
+            "grpcs" => Protocol::Grpcs.bit(),
+            "tcp" => Protocol::Tcp.bit(),
+            "tls" => Protocol::Tls.bit(),
+            "tls_passthrough" => Protocol::TlsPassthrough.bit(),
+            "udp" => Protocol::Udp.bit(),
+            _ => 0,
+        };
+        Self(names.map(bit).fold(0, |all, one| all | one))
+    }
+
+    /// Whether one of them is this.
+    pub fn has(self, protocol: Protocol) -> bool {
+        self.0 & protocol.bit() != 0
+    }
+
+    fn has_any<const N: usize>(self, protocols: [Protocol; N]) -> bool {
+        protocols.into_iter().any(|protocol| self.has(protocol))
     }
 
     /// Whether it is a Route of the HTTP subsystem at all.
     pub fn is_http(self) -> bool {
-        self.http || self.https || self.is_grpc()
+        self.has_any([Protocol::Http, Protocol::Https]) || self.is_grpc()
     }
 
     /// Whether it is a Route of the stream subsystem at all. Validation keeps the two apart.
     pub fn is_stream(self) -> bool {
-        self.tcp || self.tls || self.tls_passthrough || self.udp
+        self.has_any([Protocol::Tcp, Protocol::Tls, Protocol::TlsPassthrough, Protocol::Udp])
     }
 
     /// Whether it is a gRPC Route.
     pub fn is_grpc(self) -> bool {
-        self.grpc || self.grpcs
+        self.has_any([Protocol::Grpc, Protocol::Grpcs])
     }
 
     /// Whether it takes cleartext requests.
     pub fn takes_cleartext(self) -> bool {
-        self.http || self.grpc
+        self.has_any([Protocol::Http, Protocol::Grpc])
+    }
+}
+
+impl Protocol {
+    fn bit(self) -> u8 {
+        1 << self as u8
     }
 }
 

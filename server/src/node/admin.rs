@@ -4,7 +4,8 @@ use super::core::{Core, LoadError};
 use super::route_table::{Replace, RouteTable};
 use crate::supervise::Supervised;
 use admin::{
-    Counters, Eventually, Extension, HealthFault, HealthView, NodeView, Publisher, Readiness, RouteQuestion, Seen,
+    Counters, Eventually, Extension, HealthFault, HealthView, NodeMemory, NodeView, Publisher, Readiness, RouteQuestion,
+    Seen,
 };
 use history::History;
 use proxy::targets::SetHealthError;
@@ -88,6 +89,10 @@ impl NodeView for View {
             handled: now.accepted,
             requests: now.requests,
         }
+    }
+
+    fn memory(&self) -> NodeMemory {
+        super::memory::memory(&self.0)
     }
 
     fn configuration_hash(&self) -> String {

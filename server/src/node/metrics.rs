@@ -11,6 +11,7 @@ use store::View;
 pub fn exposition(core: &Core) -> String {
     let now = core.traffic.now();
     let plugins = Plugins::of(core);
+    let memory = super::memory::memory(core);
     let figures = NodeFigures {
         node_id: core.node_id.to_string(),
         connections: vec![
@@ -23,6 +24,8 @@ pub fn exposition(core: &Core) -> String {
             ("writing", now.writing),
         ],
         requests: now.requests,
+        memory: memory.process,
+        areas: memory.areas.into_iter().map(|(name, area)| (name, area.used, area.capacity)).collect(),
         datastore_reachable: core.database().is_none_or(|database| database.store.is_reachable()),
         with_requests: plugins.any,
         targets: plugins.health.then(|| targets(core)),

@@ -18,6 +18,7 @@ mod lua_api;
 mod lua_database;
 mod mails;
 mod masks;
+mod memory;
 mod meters;
 mod metrics;
 mod notices;

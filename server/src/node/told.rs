@@ -3,7 +3,7 @@
 use super::notices::ToGate;
 use serde_json::Value;
 use std::sync::Arc;
-use store::{Batch, Catalog, Change, Filter, Id, Page, Pending, Query, Record, Revision, Store, View};
+use store::{Batch, Catalog, Change, Id, Page, Pending, Query, Record, Revision, Store, View};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -39,10 +39,6 @@ impl Store for Told {
 
     fn page<'a>(&'a self, query: &'a Query) -> Pending<'a, Page> {
         self.store.page(query)
-    }
-
-    fn all(&self, entity: &'static str, ws: Option<Uuid>, filter: Filter) -> Pending<'_, Vec<Arc<Record>>> {
-        self.store.all(entity, ws, filter)
     }
 
     fn changes(&self, after: Revision, limit: usize) -> Pending<'_, Vec<Change>> {

@@ -95,7 +95,7 @@ fn json(line: &mut Vec<u8>, exchange: &Exchange, masks: &Masks) {
         "referer": request.headers.get_str("referer").map(|referer| text(&masks.target(referer.as_bytes()))),
         "user_agent": request.headers.get_str("user-agent"),
         "request_id": exchange.id.as_str(),
-        "route": exchange.route.as_ref().and_then(|route| route.name.clone()),
+        "route": exchange.route_entity().and_then(|route| route.name.clone()),
         "service": exchange.service.as_ref().and_then(|service| service.name.clone()),
         "consumer": exchange.identity.consumer.as_ref().and_then(|consumer| consumer.username.as_deref().map(str::to_owned)),
         "upstream": exchange.upstream_address.map(|address| address.to_string()),

@@ -18,12 +18,10 @@ const PLACES: &str = "consumer_group_consumers";
 struct Side {
     entity: &'static str,
     field: &'static str,
-    // What paths call it by, beside its id.
-    name: &'static str,
 }
 
-const GROUP: Side = Side { entity: "consumer_groups", field: "consumer_group", name: "name" };
-const CONSUMER: Side = Side { entity: "consumers", field: "consumer", name: "username" };
+const GROUP: Side = Side { entity: "consumer_groups", field: "consumer_group" };
+const CONSUMER: Side = Side { entity: "consumers", field: "consumer" };
 
 impl Call<'_> {
     async fn on(&self, side: Side, key: &str) -> Result<Arc<Record>, Answer> {
@@ -154,8 +152,7 @@ impl Call<'_> {
                 let mut operations = Vec::new();
                 for key in keys {
                     let found = self.on(other, &key).await?;
-                    let names: Vec<String> =
-                        [found.id.to_string()].into_iter().chain(found.text(other.name).map(str::to_owned)).collect();
+                    let names = self.scope.keys_of(self.kind(other.entity)?, &found);
                     // Nobody puts together what it may not know.
                     if self.scope.pass.forbids_entity(other.entity, &names, access::Action::Read) {
                         return Err(self.forbidden());

@@ -1,6 +1,7 @@
 //! Which paths there are beyond those of entities, and who answers them.
 
 use super::gate::Gate;
+use super::pass::keys;
 use crate::body::Body;
 use crate::errors;
 use crate::form::Argument;
@@ -238,8 +239,7 @@ impl<'c> Call<'c> {
             _ => return Ok(()),
         };
         let Some(found) = self.find(entity, field, self.parameter(0), scoped) else { return Ok(()) };
-        let names = [found.id.to_string()].into_iter().chain(found.text(field).map(str::to_owned)).collect();
-        if self.scope.pass.forbids_alias(&[(at, names)]) { Err(self.forbidden()) } else { Ok(()) }
+        if self.scope.pass.forbids_alias(&[(at, keys(&found, Some(field)))]) { Err(self.forbidden()) } else { Ok(()) }
     }
 
     /// Answers.
@@ -386,6 +386,7 @@ impl<'c> Call<'c> {
         resting: Vec<Precondition>,
     ) -> Result<(), Answer> {
         self.check_entities(&operations)?;
+        self.check_way_back(&operations)?;
         let made = operations.iter().filter_map(|operation| match operation {
             Operation::Insert(record) if MADE.contains(&record.entity) => self.scope.rights_of_maker(record),
             _ => None,

@@ -171,6 +171,12 @@ impl Pass {
     }
 }
 
+/// What paths call an entity: its id, and its name where a field has it.
+pub(super) fn keys(record: &Record, named: Option<&str>) -> Vec<String> {
+    let name = named.and_then(|field| record.text(field)).map(str::to_owned);
+    [record.id.to_string()].into_iter().chain(name).collect()
+}
+
 /// What one may not touch is treated as if it were not there.
 fn missing(record: &Record) -> Error {
     Error::Missing { entity: record.entity, id: record.id.clone() }
@@ -191,9 +197,8 @@ impl Scope<'_> {
     }
 
     /// What a path may call an entity.
-    fn keys_of(&self, kind: usize, record: &Record) -> Vec<String> {
-        let name = self.kinds.get(kind).endpoint.and_then(|field| record.text(field)).map(str::to_owned);
-        [record.id.to_string()].into_iter().chain(name).collect()
+    pub(super) fn keys_of(&self, kind: usize, record: &Record) -> Vec<String> {
+        keys(record, self.kinds.get(kind).endpoint)
     }
 
     /// Refuses what a permission denies under other names of the entities in the path: the positions of their keys, their

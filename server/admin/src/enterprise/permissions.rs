@@ -3,9 +3,10 @@
 use super::desk::Call;
 use crate::errors;
 use crate::respond::Answer;
+use access::Subject;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use store::{Id, Precondition, Record};
+use store::{Id, Operation, Precondition, Record};
 
 impl Call<'_> {
     /// The roles of a user, its groups' too.
@@ -233,6 +234,26 @@ impl Call<'_> {
         is(user, "enabled", Value::Bool(true)) && (has_token || signs_in)
     }
 
+    /// Refuses a change of permissions after which the one who asks could not change it back: who may read, make, change or
+    /// remove at this path may do so afterwards.
+    pub(super) fn check_way_back(&self, operations: &[Operation]) -> Result<(), Answer> {
+        let pass = self.scope.pass;
+        let Some(subject) = pass.subject.as_deref().filter(|_| pass.endpoints) else { return Ok(()) };
+        let changes: Vec<_> = operations.iter().filter_map(of_permission).collect();
+        let Some(user) = self.view.get("rbac_users", &Id::Uuid(subject.id)).filter(|_| !changes.is_empty()) else {
+            return Ok(());
+        };
+        let Some(policy) = &pass.policy else { return Ok(()) };
+        let Some(before) = policy.subject(subject.id) else { return Ok(()) };
+        let after = Subject::of(user, &self.view.seen_with(changes));
+        let may = |subject: &Subject, action| subject.at(pass.place, &pass.segments, action).is_allowed();
+        let keeps = |action| !may(&before, action) || after.as_ref().is_some_and(|after| may(after, action));
+        match access::Action::ALL.into_iter().all(keeps) {
+            true => Ok(()),
+            false => Err(errors::plain(400, "one's own access cannot be taken away")),
+        }
+    }
+
     /// Refuses to change what makes a super admin one, where RBAC is on.
     pub(super) fn check_untouched(&self, role: &Record) -> Result<(), Answer> {
         match self.super_admin() {
@@ -243,6 +264,18 @@ impl Call<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// A change of a role's permissions, for [`store::View::seen_with`].
+fn of_permission(operation: &Operation) -> Option<(&'static str, Id, Option<Record>)> {
+    let (entity, id, record) = match operation {
+        Operation::Insert(record) | Operation::Update(record) | Operation::Upsert(record) => {
+            (record.entity, record.id.clone(), Some(record.clone()))
+        }
+        Operation::Delete { entity, id } => (*entity, id.clone(), None),
+        Operation::ReplaceAll(_) => return None,
+    };
+    matches!(entity, "rbac_role_endpoints" | "rbac_role_entities").then_some((entity, id, record))
 }
 
 fn actions_of(permission: &Record) -> access::Actions {

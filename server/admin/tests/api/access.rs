@@ -216,6 +216,32 @@ async fn an_entity_is_denied_under_each_of_its_names_and_paths() {
 }
 
 #[actix_web::test]
+async fn nobody_takes_its_own_way_back_away() {
+    let state = node().await;
+    let app = crate::app!(state);
+    user(&app, "kim", &[("*", "*", false)]).await;
+    let own = "/rbac/roles/kim-role/endpoints";
+    let denied = |endpoint: &str| Some(json!({"endpoint": endpoint, "actions": "*", "negative": true}));
+    for (method, path, body) in [
+        ("DELETE", format!("{own}/default/*"), None),
+        ("PATCH", format!("{own}/default/*"), Some(json!({"actions": "read"}))),
+        ("PATCH", format!("{own}/default/*"), Some(json!({"negative": true}))),
+        ("POST", own.to_owned(), denied("*")),
+        ("POST", own.to_owned(), denied("/rbac/roles/*/endpoints")),
+    ] {
+        let (status, answer) = ask(&app, method, &path, Some("kim"), body).await;
+        assert_eq!(status, 400, "{method} {path}: {answer}");
+        assert!(answer.contains("one's own access cannot be taken away"), "{answer}");
+    }
+    assert_eq!(ask(&app, "POST", own, Some("kim"), denied("/services")).await.0, 201);
+    assert_eq!(ask(&app, "GET", "/services", Some("kim"), None).await.0, 403);
+    assert_eq!(ask(&app, "GET", "/routes", Some("kim"), None).await.0, 200);
+    // Somebody else may take it.
+    assert_eq!(ask(&app, "DELETE", &format!("{own}/default/*"), Some(SUPER), None).await.0, 204);
+    assert_eq!(ask(&app, "GET", "/routes", Some("kim"), None).await.0, 403);
+}
+
+#[actix_web::test]
 async fn nobody_widens_what_it_may_do() {
     let state = node().await;
     let app = crate::app!(state);

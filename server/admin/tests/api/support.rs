@@ -4,8 +4,8 @@ use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::test as served;
 use admin::{
-    AdminState, Counters, Eventually, Extension, ExtensionAnswer, ExtensionCall, ExtensionPath, HealthFault,
-    HealthView, Limits, LoadError, NodeFacts, NodeView, Parts, Publisher, Readiness, RouteQuestion, Seen,
+    AdminState, Area, Counters, Eventually, Extension, ExtensionAnswer, ExtensionCall, ExtensionPath, HealthFault,
+    HealthView, Limits, LoadError, NodeFacts, NodeMemory, NodeView, Parts, Publisher, Readiness, RouteQuestion, Seen,
 };
 use declarative::{EMPTY_HASH, Kinds};
 use entities::{Definitions, Flavor, PluginSchema, PluginSchemas, VaultSchema, VaultSchemas};
@@ -38,6 +38,10 @@ impl Publisher for Node {
 impl NodeView for Node {
     fn counters(&self) -> Counters {
         Counters { requests: 7, ..Counters::default() }
+    }
+    fn memory(&self) -> NodeMemory {
+        let area = Area { used: 40 << 10, capacity: 5 << 20 };
+        NodeMemory { process: 30 << 20, areas: [("kong".to_owned(), area)].into() }
     }
     fn configuration_hash(&self) -> String {
         self.hash.lock().unwrap().clone()

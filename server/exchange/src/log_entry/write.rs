@@ -90,7 +90,7 @@ impl Serialize for Entry<'_> {
             }
             let workspace = exchange.workspace;
             if let Some(text) =
-                exchange.route.as_ref().and_then(|route| ROUTES.with(|texts| texts.of(route, workspace)))
+                exchange.route_entity().and_then(|route| ROUTES.with(|texts| texts.of(route, workspace)))
             {
                 map.serialize_entry("route", &*text)?;
             }

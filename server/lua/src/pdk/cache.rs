@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 /// Bytes of all entries of one cache, names included.
 const BOUND: u64 = 64 << 20;
 /// Bytes that all dictionaries of `ngx.shared` share.
-pub(super) const CAPACITY: usize = 64 << 20;
+pub const CAPACITY: usize = 64 << 20;
 
 /// Bytes in use by dictionary of `ngx.shared`.
-pub(super) fn sizes() -> std::collections::BTreeMap<String, usize> {
+pub fn sizes() -> std::collections::BTreeMap<String, usize> {
     let mut sizes = std::collections::BTreeMap::new();
     for (key, entry) in DICTIONARIES.iter() {
         if let Some((name, rest)) = key.split_once('\0') {

@@ -96,7 +96,7 @@ fn protocol(lua: &Lua, allow_terminated: Option<bool>) -> mlua::Result<MultiValu
             Some(true) => exchange.request.forwarded_scheme().to_owned(),
             _ => exchange.request.scheme.as_str().to_owned(),
         };
-        let protocols = exchange.route.as_ref().map(|route| serde_json::to_value(&route.protocols).unwrap_or_default());
+        let protocols = exchange.route_entity().map(|route| serde_json::to_value(&route.protocols).unwrap_or_default());
         let grpc = protocols.as_ref().and_then(Json::as_array).is_some_and(|protocols| {
             protocols.iter().filter_map(Json::as_str).any(|protocol| protocol.starts_with("grpc"))
         });

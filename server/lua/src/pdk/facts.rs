@@ -105,7 +105,7 @@ fn router(lua: &Lua, kong: &Table) -> mlua::Result<()> {
 
 /// The matched Route and its Service as JSON; `null` where there is none.
 pub fn route_and_service() -> mlua::Result<(serde_json::Value, serde_json::Value)> {
-    let (route, service) = read(|exchange| (exchange.route.clone(), exchange.service.clone()))?;
+    let (route, service) = read(|exchange| (exchange.route_entity().cloned(), exchange.service.clone()))?;
     Ok((
         serde_json::to_value(route.as_deref()).unwrap_or_default(),
         serde_json::to_value(service.as_deref()).unwrap_or_default(),

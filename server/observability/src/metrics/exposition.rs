@@ -40,6 +40,10 @@ pub struct NodeFigures {
     pub connections: Vec<(&'static str, u64)>,
     /// Requests ever read.
     pub requests: u64,
+    /// Memory of the process, bytes.
+    pub memory: u64,
+    /// Named parts of it: bytes in use, and at most.
+    pub areas: Vec<(String, u64, u64)>,
     /// Whether the database answers; true without one.
     pub datastore_reachable: bool,
     /// Whether the plugin is configured anywhere: metrics of requests are shown.
@@ -120,6 +124,7 @@ fn render(node: &NodeFigures, sums: &Sums) -> String {
     let times = |index: usize| sums.times.iter().map(|(place, times)| (place, &times[index])).collect::<Vec<_>>();
     let help = "Latency added by Kong and enabled plugins for each service/route in Kong";
     text.histogram(("kong_kong_latency_ms", help), &times(0));
+    memory(&mut text, node);
     text.metric("kong_nginx_connections_total", "Number of connections by subsystem", "gauge");
     for (state, count) in &node.connections {
         text.series("kong_nginx_connections_total", &[id, ("subsystem", "http"), ("state", state)], count);
@@ -161,6 +166,22 @@ fn render(node: &NodeFigures, sums: &Sums) -> String {
         custom(&mut text, metric);
     }
     text.0
+}
+
+fn memory(text: &mut Text, node: &NodeFigures) {
+    let (id, subsystem) = (("node_id", node.node_id.as_str()), ("kong_subsystem", "http"));
+    for (name, help, of) in [
+        ("kong_memory_lua_shared_dict_bytes", "Allocated slabs in bytes in a shared_dict", 0),
+        ("kong_memory_lua_shared_dict_total_bytes", "Total capacity in bytes of a shared_dict", 1),
+    ] {
+        text.metric(name, help, "gauge");
+        for (area, used, capacity) in &node.areas {
+            text.series(name, &[id, ("shared_dict", area), subsystem], [used, capacity][of]);
+        }
+    }
+    let name = "kong_memory_workers_lua_vms_bytes";
+    text.metric(name, "Allocated bytes in worker Lua VM", "gauge");
+    text.series(name, &[id, ("pid", &std::process::id().to_string()), subsystem], node.memory);
 }
 
 /// A metric that plugins count.
@@ -281,6 +302,8 @@ mod tests {
             node_id: "n".into(),
             connections: vec![("active", 3)],
             requests: 9,
+            memory: 1 << 20,
+            areas: vec![("kong".into(), 10, 20)],
             datastore_reachable: true,
             with_requests: true,
             ..NodeFigures::default()
@@ -315,6 +338,8 @@ mod tests {
             r#"kong_request_latency_ms_sum{service="metrics.test",route="r",workspace="default"} 24"#,
             r#"kong_nginx_connections_total{node_id="n",subsystem="http",state="active"} 3"#,
             "# TYPE kong_kong_latency_ms histogram",
+            r#"kong_memory_lua_shared_dict_bytes{node_id="n",shared_dict="kong",kong_subsystem="http"} 10"#,
+            r#"kong_memory_lua_shared_dict_total_bytes{node_id="n",shared_dict="kong",kong_subsystem="http"} 20"#,
         ] {
             assert!(text.lines().any(|known| known == line), "{line}\n{text}");
         }

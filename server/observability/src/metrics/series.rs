@@ -156,7 +156,7 @@ pub struct Recorded {
 
 /// Records a request that is over; one without a Route is not.
 pub fn record(exchange: &Exchange, what: Recorded) {
-    let Some(route) = &exchange.route else { return };
+    let Some(route) = exchange.route_entity() else { return };
     let consumer = exchange.identity.consumer.as_ref().filter(|_| what.per_consumer);
     let request = Request {
         route: Arc::as_ptr(route).addr(),
@@ -194,7 +194,7 @@ pub fn record(exchange: &Exchange, what: Recorded) {
 /// Records a session of the stream subsystem that is over; one without a Route is not. Sessions are fewer than requests:
 /// their series are looked up each time.
 pub fn record_session(exchange: &Exchange, what: Recorded) {
-    let Some(route) = &exchange.route else { return };
+    let Some(route) = exchange.route_entity() else { return };
     let place = Place::of(exchange, route);
     let status = exchange.response.status;
     LOCAL.with_borrow(|local| {

@@ -288,7 +288,7 @@ impl Statsd {
     /// Service and Consumer as tags. `None` where there is nothing to say.
     fn tagged(&self, line: &mut String, metric: &Metric, style: TagStyle, exchange: &Exchange) -> Option<()> {
         let (name, number) = standard(&metric.name, exchange)?;
-        let route = exchange.route.as_deref();
+        let route = exchange.route_entity();
         let tags = [
             ("service", self.service_of(metric, exchange)),
             ("route", route.map(|route| route.name.clone().unwrap_or_else(|| route.id.to_string()))),

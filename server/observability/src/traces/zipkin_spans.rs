@@ -100,7 +100,7 @@ impl Render<'_> {
                 tags.insert("kong.service_name".into(), name.as_str().into());
             }
         }
-        if let Some(route) = &self.exchange.route {
+        if let Some(route) = self.exchange.route_entity() {
             tags.insert("kong.route".into(), route.id.to_string().into());
             if let Some(name) = &route.name {
                 tags.insert("kong.route_name".into(), name.as_str().into());

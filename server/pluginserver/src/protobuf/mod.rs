@@ -20,13 +20,12 @@ fn encoded(call: Call) -> Vec<u8> {
     RpcCall { sequence: 1, call: Some(call) }.encode_to_vec()
 }
 
-/// Starts an instance with a configuration (JSON text); its number.
-pub async fn start(lease: &mut Lease, plugin: &str, config: &str) -> Result<i64, CallError> {
+/// Starts an instance with a configuration (JSON text); its number, where it has one.
+pub async fn start(lease: &mut Lease, plugin: &str, config: &str) -> Result<Option<i64>, CallError> {
     let call = StartInstance { name: plugin.to_owned(), config: config.as_bytes().to_vec() };
     lease.send(&encoded(Call::Start(call))).await?;
     let started = RpcReturn::decode(lease.receive().await?.as_slice())?;
-    let none = || CallError::Refused("the plugin server has started an instance without an id".to_owned());
-    started.instance_status.map(|status| status.instance_id.into()).ok_or_else(none)
+    Ok(started.instance_status.map(|status| status.instance_id.into()))
 }
 
 /// Closes an instance.

@@ -212,8 +212,9 @@ impl Decimal {
 }
 
 fn add_debug(exchange: &mut Exchange) {
+    let route = exchange.route_entity().cloned();
     let headers = &mut exchange.response.headers;
-    if let Some(route) = &exchange.route {
+    if let Some(route) = route {
         headers.set("Kong-Route-Id", route.id.to_string());
         if let Some(name) = &route.name {
             headers.set("Kong-Route-Name", name.as_bytes());

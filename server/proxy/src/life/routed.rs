@@ -2,7 +2,7 @@
 
 use exchange::names::Name;
 use exchange::{Answer, Exchange, Scheme, Stamp, Version};
-use snapshot::{CompiledRoute, Found, Snapshot};
+use snapshot::{CompiledRoute, Found, Protocol, Snapshot};
 
 /// Finds the Route and fills in what follows from it.
 pub(crate) fn find<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot) -> Option<&'s CompiledRoute> {
@@ -11,8 +11,9 @@ pub(crate) fn find<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot) -> Optio
         [] => exchange.timeline.mark_near(Stamp::Routed, Stamp::Parsed),
         _ => exchange.timeline.mark(Stamp::Routed),
     }
-    let Found { route, matched } = found?;
-    exchange.route = Some(route.entity.clone());
+    let found = found?;
+    exchange.route = Some(found.to_exchange());
+    let Found { route, matched } = found;
     exchange.workspace = route.workspace;
     let captures = snapshot.captures(&matched, &exchange.request.path);
     exchange.captures = (!captures.numbered.is_empty()).then(|| Box::new(captures.into()));
@@ -66,7 +67,7 @@ pub(crate) fn refuse(route: &CompiledRoute, exchange: &Exchange) -> Option<Answe
                     .header("Upgrade", "HTTP/2"),
             );
         }
-        if !protocols.grpc && request.scheme != Scheme::Https {
+        if !protocols.has(Protocol::Grpc) && request.scheme != Scheme::Https {
             return Some(
                 Answer::bytes(200, "")
                     .header("Content-Type", "application/grpc")
@@ -77,7 +78,7 @@ pub(crate) fn refuse(route: &CompiledRoute, exchange: &Exchange) -> Option<Answe
         return None;
     }
     let secure = if request.trusted { request.forwarded_scheme() == "https" } else { request.scheme == Scheme::Https };
-    if !protocols.https || protocols.http || secure {
+    if !protocols.has(Protocol::Https) || protocols.has(Protocol::Http) || secure {
         return None;
     }
     Some(match route.https_redirect_status_code {

@@ -135,14 +135,15 @@ pub(super) fn route<'s>(
     snapshot: &'s Snapshot,
     collected: &mut Collected<'s>,
 ) -> Option<&'s CompiledRoute> {
-    let Some(route) = snapshot.find_session(&Asked { exchange, protocol }) else {
+    let Some(found) = snapshot.find_session(&Asked { exchange, protocol }) else {
         tracing::warn!(client = %exchange.request.client_ip(), port = exchange.request.port, "no Route found with those values");
         exchange.response.status = 500;
         access::collect(snapshot.global_sessions(), exchange, collected);
         return None;
     };
     exchange.timeline.mark(Stamp::Routed);
-    exchange.route = Some(route.entity.clone());
+    exchange.route = Some(found.to_exchange());
+    let route = found.route;
     exchange.workspace = route.workspace;
     if let Some(service) = &route.service {
         exchange.service = Some(service.entity.clone());

@@ -14,7 +14,7 @@ use bytes::BytesMut;
 use exchange::{Exchange, Session};
 use router::NetProtocol;
 use rustls::server::Accepted;
-use snapshot::{CompiledRoute, Snapshot};
+use snapshot::{CompiledRoute, Protocol, Snapshot};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -89,12 +89,12 @@ impl<'s> Way<'_, 's> {
         let protocols = self.route.protocols;
         match hello {
             None => self.pass(io, BytesMut::new(), exchange, collected).await,
-            Some(Hello { accepted, .. }) if protocols.tls => {
+            Some(Hello { accepted, .. }) if protocols.has(Protocol::Tls) => {
                 if let Some(io) = self.shake_hands(io, accepted, exchange).await {
                     self.pass(io, BytesMut::new(), exchange, collected).await;
                 }
             }
-            Some(Hello { ahead, .. }) if protocols.tls_passthrough => self.pass(io, ahead, exchange, collected).await,
+            Some(Hello { ahead, .. }) if protocols.has(Protocol::TlsPassthrough) => self.pass(io, ahead, exchange, collected).await,
             Some(_) => {
                 tracing::error!(route = %self.route.entity.id, "unexpected protocols in matched Route");
                 exchange.response.status = 500;

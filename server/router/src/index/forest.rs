@@ -1,6 +1,7 @@
 //! Radix trees of path prefixes, by byte: Kong's prefixes know no segments.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 
 use super::screen::Screen;
 use super::{Item, Visitor};
@@ -22,13 +23,19 @@ pub(super) struct Forest {
     nodes: Vec<Node>,
     /// The first byte of each node's label.
     first: Vec<u8>,
+    /// The labels that nodes have no room for.
     labels: Vec<u8>,
     items: Vec<Item>,
     screens: Vec<Screen>,
 }
 
+/// One cache line: with thousands of Routes most nodes lie outside the nearest caches.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Node {
+    /// The label, or the first bytes of a longer one.
+    near: [u8; NEAR],
+    /// Where in the labels the rest of a longer one begins.
     label: u32,
     label_len: u32,
     children: u32,
@@ -39,11 +46,47 @@ struct Node {
     items: u32,
     exact: u32,
     end: u32,
+    /// What its one item says beside the rank, which is `best`, where nothing else is here or below.
+    alone: Option<Alone>,
     /// Tells which of the prefix items' patterns match; [`NO_SCREEN`] when there is none.
     screen: u32,
 }
 
 const NO_SCREEN: u32 = u32::MAX;
+/// Bytes of a label that a node has room for.
+const NEAR: usize = 16;
+
+/// An [`Item`] but for its rank.
+#[derive(Clone, Copy, Debug)]
+struct Alone {
+    mask: NonZeroU32,
+    route: u32,
+    matched: u32,
+}
+const _: () = assert!(size_of::<Node>() == 64);
+
+impl Alone {
+    fn of(item: &Item) -> Option<Self> {
+        let Item { mask, route, matched, .. } = *item;
+        Some(Self { mask: NonZeroU32::new(mask)?, route, matched })
+    }
+
+    fn item(self, rank: u32) -> Item {
+        Item { rank, mask: self.mask.get(), route: self.route, matched: self.matched }
+    }
+}
+
+impl Node {
+    /// What of `path` is behind the label.
+    fn strip<'p>(&self, path: &'p [u8], labels: &[u8]) -> Option<&'p [u8]> {
+        let len = self.label_len as usize;
+        let rest = path.strip_prefix(&self.near[..len.min(NEAR)])?;
+        match len.checked_sub(NEAR) {
+            None | Some(0) => Some(rest),
+            Some(more) => rest.strip_prefix(&labels[self.label as usize..][..more]),
+        }
+    }
+}
 
 /// Rows that share a prefix of `depth` bytes, waiting to become `node`.
 struct Pending {
@@ -83,8 +126,12 @@ impl Forest {
             let common = depth + first[depth..].iter().zip(&last[depth..]).take_while(|(a, b)| a == b).count();
             let own = group.partition_point(|row| row.len == common);
             let prefixes = group[..own].partition_point(|row| !row.exact);
+            let whole = &first[depth..common];
+            let (here, rest) = whole.split_at(whole.len().min(NEAR));
+            let mut near = [0; NEAR];
+            near[..here.len()].copy_from_slice(here);
             let label = forest.labels.len();
-            forest.labels.extend_from_slice(&first[depth..common]);
+            forest.labels.extend_from_slice(rest);
             let items = forest.items.len();
             forest.items.extend(group[..own].iter().map(|row| row.item));
             let screen = match Screen::new(&forest.items[items..items + prefixes], patterns, unicode) {
@@ -104,14 +151,19 @@ impl Forest {
                 begin = end;
             }
             forest.nodes[node] = Node {
+                near,
                 label: label as u32,
-                label_len: (common - depth) as u32,
+                label_len: whole.len() as u32,
                 children: children as u32,
                 child_count: (forest.nodes.len() - children) as u32,
                 best: u32::MAX,
                 items: items as u32,
                 exact: (items + prefixes) as u32,
                 end: (items + own) as u32,
+                alone: match &group[..own] {
+                    [row] if group.len() == 1 => Alone::of(&row.item),
+                    _ => None,
+                },
                 screen,
             };
         }
@@ -122,6 +174,7 @@ impl Forest {
     fn reserve(&mut self, first: u8) -> usize {
         self.first.push(first);
         self.nodes.push(Node {
+            near: [0; NEAR],
             label: 0,
             label_len: 0,
             children: 0,
@@ -130,6 +183,7 @@ impl Forest {
             items: 0,
             exact: 0,
             end: 0,
+            alone: None,
             screen: NO_SCREEN,
         });
         self.nodes.len() - 1
@@ -156,17 +210,20 @@ impl Forest {
             if node.best >= visitor.bound() {
                 return;
             }
-            let label = &self.labels[node.label as usize..(node.label + node.label_len) as usize];
-            let Some(after) = rest.strip_prefix(label) else { return };
+            let Some(after) = node.strip(rest, &self.labels) else { return };
             rest = after;
-            let prefixes = &self.items[node.items as usize..node.exact as usize];
+            let own = node.alone.map(|alone| alone.item(node.best));
+            let list = match &own {
+                Some(item) => std::slice::from_ref(item),
+                None => &self.items[node.items as usize..node.end as usize],
+            };
+            let (prefixes, exact) = list.split_at((node.exact - node.items) as usize);
             if node.screen != NO_SCREEN {
                 self.screens[node.screen as usize].visit(prefixes, path, visitor);
             } else if !prefixes.is_empty() {
                 visitor.visit(prefixes);
             }
             let Some(&byte) = rest.first() else {
-                let exact = &self.items[node.exact as usize..node.end as usize];
                 if !exact.is_empty() {
                     visitor.visit(exact);
                 }

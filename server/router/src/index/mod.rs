@@ -24,6 +24,10 @@ pub(crate) struct Item {
     pub(crate) rank: u32,
     /// Methods it takes, and [`CHECK`].
     pub(crate) mask: u32,
+    /// The Route it stands for.
+    pub(crate) route: u32,
+    /// Length of the path's matched part where the check does not say it.
+    pub(crate) matched: u32,
 }
 
 /// Set in an item's mask when being found is not enough.
@@ -72,7 +76,8 @@ impl Index {
             let methods = if methods.is_empty() { ALL_METHODS } else { index.mask(methods) };
             candidate.settle(methods & OTHER_METHODS == 0 || methods == ALL_METHODS);
             let check = if candidate.needs_check() { CHECK } else { 0 };
-            let item = Item { rank: rank as u32, mask: methods | check };
+            let (route, matched) = (candidate.route as u32, candidate.matched as u32);
+            let item = Item { rank: rank as u32, mask: methods | check, route, matched };
             let Keys { hosts, paths, .. } = &candidate.keys;
             let spans: Vec<(usize, usize, bool)> = if paths.is_empty() {
                 vec![(0, 0, false)]

@@ -281,7 +281,7 @@ impl Known {
                 Some(out.into())
             }
             Self::RequestUri => Some(request.target.as_slice().into()),
-            Self::Route => text(exchange.route.as_ref()?.name.as_deref()?),
+            Self::Route => text(exchange.route_entity()?.name.as_deref()?),
             Self::Sampled => text(if exchange.trace?.sampled { "1" } else { "0" }),
             Self::Scheme => text(request.scheme.as_str()),
             Self::ServerAddr => ip(request.local?.ip()),

@@ -101,7 +101,7 @@ impl Tree<'_> {
         span.set("kong.request.id", exchange.id.as_str().to_owned());
         let status = exchange.response.status;
         span.set("http.status_code", status);
-        let route = exchange.route.as_ref();
+        let route = exchange.route_entity();
         let path = route.and_then(|route| route.paths.as_ref()?.iter().next().cloned()).unwrap_or_default();
         span.set("http.route", path);
         span.set("http.request.method", method);
