@@ -193,6 +193,44 @@ fn targets_that_cannot_be_reached_are_passed_over() {
 }
 
 #[test]
+fn lua_plugins_in_folders_meet_sessions() {
+    let (upstream, [led, refused, failing]) = (counting(), [free_port(), free_port(), free_port()]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("error.log");
+    let plugins = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/lua/tests/plugins/?.lua;;");
+    let route = |port: u16, config: Value| {
+        let plugins = json!([{ "name": "doorman", "config": config }]);
+        json!({ "protocols": ["tcp"], "destinations": [{ "port": port }], "plugins": plugins })
+    };
+    let _gateway = started(
+        &[
+            ("KONG_STREAM_LISTEN", &format!("127.0.0.1:{led}, 127.0.0.1:{refused}, 127.0.0.1:{failing}")),
+            ("KONG_LUA_PACKAGE_PATH", plugins),
+            ("KONG_PLUGINS", "bundled,doorman"),
+            ("KONG_PROXY_STREAM_ERROR_LOG", log.to_str().expect("UTF-8")),
+            ("KONG_PROXY_ERROR_LOG", log.to_str().expect("UTF-8")),
+        ],
+        json!({ "services": [{
+            // Nobody is there: the plugin leads elsewhere.
+            "protocol": "tcp", "host": "127.0.0.1", "port": free_port(), "retries": 0,
+            "routes": [
+                route(led, json!({ "port": upstream.port() })),
+                route(refused, json!({ "refuse": 403 })),
+                route(failing, json!({ "fail": true })),
+            ],
+        }] }),
+    );
+    assert_eq!(ask(local(led), b"abc"), format!("{GREETING}3 bytes, first abc"));
+    assert_eq!(ask(local(refused), b""), "nobody comes in");
+    assert_eq!(ask(local(failing), b""), "");
+    eventually("what the plugin logs is there", || {
+        let log = std::fs::read_to_string(&log).unwrap_or_default();
+        let met = |status: u16| log.contains(&format!("the doorman met 127.0.0.1 and the session ended with {status}"));
+        met(200) && met(403) && met(500) && log.contains("the doorman stumbles")
+    });
+}
+
+#[test]
 fn probes_of_type_tcp_watch_targets_of_streams() {
     let (port, upstream) = (free_port(), counting());
     let dead = local(free_port());

@@ -43,6 +43,6 @@ pub use respond::HeaderPolicy;
 pub use route_match::RouteQuestion;
 pub use seen::Seen;
 pub use state::{
-    AdminState, Area, Counters, Eventually, HealthFault, HealthView, Limits, LoadError, NODE_BEAT, NODE_ENTITY, NodeFacts,
-    NodeMemory, NodeView, Parts, Publisher, Readiness,
+    AdminState, Area, Counters, Eventually, HealthFault, HealthView, Limits, LoadError, NODE_BEAT, NODE_ENTITY,
+    NodeFacts, NodeMemory, NodeView, Parts, Publisher, Readiness,
 };

@@ -101,7 +101,9 @@ impl Recorder {
     /// Called every 50 ms: hands over what a second has brought.
     pub fn tick(&mut self, now: SystemTime) {
         let second = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        if second != self.second {
+        // What is counted before the history has given a table back counts for the second before.
+        let empty = self.table.as_ref().is_none_or(|table| table.is_empty());
+        if second != self.second && (empty || !self.hub.spare.is_empty()) {
             self.hand_over();
             self.second = second;
             if let Some(table) = &mut self.table

@@ -112,6 +112,30 @@ fn a_thousand_routes_for_days_stay_below_32_mib() {
 }
 
 #[test]
+fn every_request_is_in_the_total_however_many_routes_there_are() {
+    let mut node = Node::start();
+    let mut requests = 0u64;
+    for second in 0..30 {
+        for number in 0..30_000u128 {
+            node.recorder
+                .count(&Owner { service: Some(Uuid::nil()), target: None, ..owner(number) }, &measure(200, 900));
+            requests += 1;
+            // Workers hand over before the history has looked.
+            if number % 6000 == 5999 && second % 2 == 0 {
+                node.history.look(node.now);
+            }
+        }
+        node.pass(Duration::from_secs(1));
+    }
+    let told = node.ask(60, &[Kind::Service, Kind::Route]);
+    assert_eq!(told["total"]["requests"], requests);
+    let service = told["series"].as_array().unwrap().iter().find(|row| row["kind"] == "service").unwrap();
+    assert_eq!(service["requests"], requests);
+    assert!(node.history.folded() > 0);
+    assert!(node.history.bytes() <= 48 * MIB, "{}", node.history.bytes());
+}
+
+#[test]
 fn an_idle_history_is_small() {
     let mut node = Node::start();
     for _ in 0..100 {

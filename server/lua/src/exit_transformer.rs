@@ -199,7 +199,10 @@ mod tests {
                 "id": uuid::Uuid::nil(), "protocols": ["http"], "https_redirect_status_code": 426, "strip_path": true,
                 "preserve_host": false, "request_buffering": true, "response_buffering": true,
             });
-            exchange.route = Some(Arc::new(serde_json::from_value(route).unwrap_or_else(|error| panic!("{error}"))).into());
+            exchange.route = Some(
+                Arc::new(serde_json::from_value::<entities::Route>(route).unwrap_or_else(|error| panic!("{error}")))
+                    .into(),
+            );
         }
         exchange.answer(answer, &ErrorTemplates::default());
         exchange

@@ -121,7 +121,8 @@ impl Phases {
     /// In streams, and at each try.
     pub const STREAM: Self = Self::Only(of(&[Preread, Balancer]));
     /// Where Lua may wait for someone.
-    pub const WAITING: Self = Self::Only(of(&[Phase::Certificate, Rewrite, Access, Response, AdminApi, Phase::Timer]));
+    pub const WAITING: Self =
+        Self::Only(of(&[Phase::Certificate, Rewrite, Access, Preread, Response, AdminApi, Phase::Timer]));
 
     /// Whether a phase is allowed.
     pub fn has(self, phase: Phase) -> bool {

@@ -25,7 +25,7 @@ fn complete<T: Schema + DeserializeOwned>(fields: Value) -> T {
 fn exchange(route: &str) -> Exchange {
     let timeline = Timeline::starting(Instant::now(), SystemTime::now());
     let mut exchange = Exchange::new(Request { head_bytes: 100, ..Request::default() }, timeline, Arc::new(Nobody));
-    exchange.route = Some(Arc::new(complete(json!({ "name": route, "paths": ["/"] }))).into());
+    exchange.route = Some(Arc::new(complete::<entities::Route>(json!({ "name": route, "paths": ["/"] }))).into());
     exchange.service = Some(Arc::new(complete(json!({ "name": "s", "host": "up.test" }))));
     exchange.identity.consumer = Some(Arc::new(Consumer { username: Some("ann".into()), ..Consumer::default() }));
     exchange.response.status = 200;

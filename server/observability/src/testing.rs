@@ -99,7 +99,8 @@ pub(crate) fn exchange(target: &str, headers: &[(&str, &str)]) -> Exchange {
     };
     let timeline = Timeline::starting(Instant::now(), UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     let mut exchange = Exchange::new(request, timeline, Arc::new(Nobody));
-    let route: Arc<entities::Route> = entity(json!({ "name": "r", "paths": ["/"], "service": { "id": Uuid::from_u128(3) } }));
+    let route: Arc<entities::Route> =
+        entity(json!({ "name": "r", "paths": ["/"], "service": { "id": Uuid::from_u128(3) } }));
     exchange.route = Some(route.into());
     exchange.service = Some(entity(json!({ "name": "main", "host": "up.test" })));
     exchange.forward.host = b"up.test".as_slice().into();

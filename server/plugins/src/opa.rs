@@ -137,7 +137,8 @@ impl Opa {
                 exchange.service.as_deref().and_then(|it| serde_json::to_value(it).ok()).unwrap_or_default();
         }
         if self.config.include_route_in_opa_input {
-            input["route"] = exchange.route_entity().and_then(|it| serde_json::to_value(&**it).ok()).unwrap_or_default();
+            input["route"] =
+                exchange.route_entity().and_then(|it| serde_json::to_value(&**it).ok()).unwrap_or_default();
         }
         if self.config.include_consumer_in_opa_input
             && let Some(consumer) = &exchange.identity.consumer

@@ -225,7 +225,7 @@ fn routes_of_streams_are_found_by_sessions_only() {
     let with_stream = with(&view, record("routes", 40, stream));
     let built = build(&builder, &with_stream, &Snapshot::empty(Flavor::TraditionalCompatible));
     for protocol in [router::NetProtocol::Tcp, router::NetProtocol::Udp] {
-        let found = built.find_session(&Asked(protocol)).expect("a Route");
+        let found = built.find_session(&Asked(protocol)).expect("a Route").route;
         assert_eq!((found.entity.id, found.protocols.is_stream()), (uuid(40), true));
     }
     assert!(built.find_session(&Asked(router::NetProtocol::Http)).is_none());

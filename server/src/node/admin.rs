@@ -4,8 +4,8 @@ use super::core::{Core, LoadError};
 use super::route_table::{Replace, RouteTable};
 use crate::supervise::Supervised;
 use admin::{
-    Counters, Eventually, Extension, HealthFault, HealthView, NodeMemory, NodeView, Publisher, Readiness, RouteQuestion,
-    Seen,
+    Counters, Eventually, Extension, HealthFault, HealthView, NodeMemory, NodeView, Publisher, Readiness,
+    RouteQuestion, Seen,
 };
 use history::History;
 use proxy::targets::SetHealthError;

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Collector, attributes, mark, request, tree, tried};
 use exchange::timeline::{Look, PluginCall};
-use exchange::{Exchange, Section, SpanId, Stamp, Tracer, TryError};
+use exchange::{Exchange, MatchedRoute, Section, SpanId, Stamp, Tracer, TryError};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn eventful(exchange: &mut Exchange) {
     let route = json!({ "id": "0d6f1a0e-0000-4000-8000-000000000001", "name": "orders", "protocols": ["http"],
         "https_redirect_status_code": 426, "strip_path": true, "preserve_host": false, "request_buffering": true,
         "response_buffering": true, "path_handling": "v0", "regex_priority": 0, "paths": ["/orders", "/o"] });
-    exchange.route = Some(Arc::new(serde_json::from_value(route).unwrap()).into());
+    exchange.route = Some(MatchedRoute::from(Arc::new(serde_json::from_value(route).unwrap())));
     exchange.forward.host = b"upstream.test".as_slice().into();
     mark(
         exchange,

@@ -42,8 +42,9 @@ fn exchange(target: &str, headers: &[(&str, &str)], routed: bool) -> Exchange {
     exchange.response.head_sent = 100;
     exchange.response.body_sent = 20;
     if routed {
-        exchange.route =
-            Some(entity(json!({ "name": "r", "paths": ["/get"], "service": { "id": Uuid::from_u128(3) } })));
+        let route: Arc<entities::Route> =
+            entity(json!({ "name": "r", "paths": ["/get"], "service": { "id": Uuid::from_u128(3) } }));
+        exchange.route = Some(route.into());
         exchange.service = Some(entity(json!({ "name": "s", "host": "up.test" })));
         exchange.forward.path = path.as_bytes().into();
         exchange.forward.query = exchange.request.query.clone();

@@ -11,7 +11,7 @@ use mlua::{Function, Lua, Table, Value};
 use serde_json::{Value as Json, json};
 
 /// Phases that a handler may have and that are not run here.
-const NOT_RUN: &[&str] = &["preread", "ws_handshake", "ws_client_frame", "ws_upstream_frame", "ws_close"];
+const NOT_RUN: &[&str] = &["ws_handshake", "ws_client_frame", "ws_upstream_frame", "ws_close"];
 
 /// What a handler says of itself.
 #[derive(Debug)]
@@ -87,6 +87,7 @@ fn facts(lua: &Lua, name: &'static str) -> mlua::Result<Facts> {
         Phase::Response,
         Phase::HeaderFilter,
         Phase::BodyFilter,
+        Phase::Preread,
         Phase::Log,
     ] {
         match handler.get::<Value>(phase.name())? {
@@ -143,14 +144,15 @@ impl Handler {
         let config = told(config, about);
         let mut phases = Phases::default();
         for (phase, as_ours) in [
-            (Phase::Certificate, Phases::CERTIFICATE),
+            (Phase::Certificate, Phases::CERTIFICATE.and(Phases::SESSION)),
             // What these say of the response's head is done when there is one.
             (Phase::Rewrite, Phases::REWRITE.and(Phases::HEADER_FILTER)),
             (Phase::Access, Phases::ACCESS.and(Phases::HEADER_FILTER)),
             (Phase::Response, Phases::ACCESS.and(Phases::RESPONSE).and(Phases::HEADER_FILTER)),
             (Phase::HeaderFilter, Phases::HEADER_FILTER),
             (Phase::BodyFilter, Phases::BODY_FILTER),
-            (Phase::Log, Phases::LOG),
+            (Phase::Preread, Phases::ACCESS.and(Phases::SESSION)),
+            (Phase::Log, Phases::LOG.and(Phases::SESSION)),
         ] {
             if facts.has(phase) {
                 phases = phases.and(as_ours);
@@ -199,9 +201,13 @@ impl Instance for Handler {
     }
 
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
-        exchange.buffer_response |= self.facts.has(Phase::Response);
-        match self.facts.has(Phase::Access) {
-            true => self.runner.wait(Phase::Access, exchange, &|worker| self.bound(worker, Phase::Access)),
+        let phase = match exchange.session {
+            Some(_) => Phase::Preread,
+            None => Phase::Access,
+        };
+        exchange.buffer_response |= phase == Phase::Access && self.facts.has(Phase::Response);
+        match self.facts.has(phase) {
+            true => self.runner.wait(phase, exchange, &|worker| self.bound(worker, phase)),
             false => Step::NEXT,
         }
     }

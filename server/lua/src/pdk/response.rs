@@ -221,8 +221,24 @@ pub fn given_headers(headers: &Value) -> mlua::Result<Vec<(Cow<'static, str>, Ve
     Ok(lines)
 }
 
+/// Statuses that sessions of TCP, TLS and UDP can end with.
+const OF_SESSIONS: [u16; 6] = [200, 400, 403, 500, 502, 503];
+
+/// Whether the phase may end here; in streams, whether with this status.
+fn ending(status: impl Fn() -> mlua::Result<u16>) -> mlua::Result<()> {
+    if phase() != Phase::Preread {
+        return head();
+    }
+    match status()? {
+        status if OF_SESSIONS.contains(&status) => Ok(()),
+        status => Err(error::of(format!(
+            "a stream cannot end with the status {status} (only with: 200, 400, 403, 500, 502, 503)"
+        ))),
+    }
+}
+
 fn kong_exit(lua: &Lua, (status, body, headers): (Value, Value, Value)) -> mlua::Result<()> {
-    head()?;
+    ending(|| code(&status, 100))?;
     let status = code(&status, 100)?;
     let body = match &body {
         Value::Nil => AnswerBody::Empty,
@@ -244,7 +260,7 @@ fn kong_exit(lua: &Lua, (status, body, headers): (Value, Value, Value)) -> mlua:
 }
 
 fn kong_error(lua: &Lua, (status, message, headers): (Value, Value, Value)) -> mlua::Result<()> {
-    head()?;
+    ending(|| code(&status, 400))?;
     let status = match code(&status, 400) {
         Ok(status) => status,
         Err(_) if matches!(status, Value::Integer(_) | Value::Number(_)) => {

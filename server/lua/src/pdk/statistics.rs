@@ -1,5 +1,6 @@
 //! What the node counts: `kong.node.get_memory_stats`, `kong.nginx`.
 
+use crate::current::read;
 use crate::error;
 use mlua::{Lua, Table, Value};
 use std::sync::OnceLock;
@@ -31,7 +32,7 @@ pub fn set_connections(count: Count) {
 /// `kong.nginx`
 pub(super) fn nginx(lua: &Lua, kong: &Table) -> mlua::Result<()> {
     let nginx = lua.create_table()?;
-    nginx.set("get_subsystem", lua.create_function(|_, ()| Ok("http"))?)?;
+    nginx.set("get_subsystem", lua.create_function(|_, ()| Ok(subsystem()))?)?;
     nginx.set(
         "get_statistics",
         lua.create_function(|lua, ()| {
@@ -52,6 +53,14 @@ pub(super) fn nginx(lua: &Lua, kong: &Table) -> mlua::Result<()> {
         })?,
     )?;
     kong.set("nginx", nginx)
+}
+
+/// `stream` for sessions of TCP, TLS and UDP.
+fn subsystem() -> &'static str {
+    match read(|exchange| exchange.session.is_some()) {
+        Ok(true) => "stream",
+        _ => "http",
+    }
 }
 
 /// Bytes as a number, or as text in a unit with so many digits.

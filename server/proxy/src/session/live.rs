@@ -176,6 +176,8 @@ pub(super) async fn admit<'s>(
 fn said(answer: &Answer) -> String {
     match &answer.body {
         AnswerBody::Error(text) if answer.source != Source::Error => text.clone().into_owned(),
+        AnswerBody::Bytes(text) => String::from_utf8_lossy(text).into_owned(),
+        AnswerBody::Json(json) => json["message"].as_str().unwrap_or_default().to_owned(),
         _ => String::new(),
     }
 }

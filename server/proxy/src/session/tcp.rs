@@ -94,7 +94,9 @@ impl<'s> Way<'_, 's> {
                     self.pass(io, BytesMut::new(), exchange, collected).await;
                 }
             }
-            Some(Hello { ahead, .. }) if protocols.has(Protocol::TlsPassthrough) => self.pass(io, ahead, exchange, collected).await,
+            Some(Hello { ahead, .. }) if protocols.has(Protocol::TlsPassthrough) => {
+                self.pass(io, ahead, exchange, collected).await
+            }
             Some(_) => {
                 tracing::error!(route = %self.route.entity.id, "unexpected protocols in matched Route");
                 exchange.response.status = 500;
