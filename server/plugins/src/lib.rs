@@ -45,6 +45,7 @@ pub mod upstream_timeout;
 pub mod xml_json;
 
 mod bodies;
+mod counting;
 mod functions;
 mod members;
 mod pairs;
@@ -75,7 +76,7 @@ pub use ldap_auth::LdapAuth;
 pub use mtls_auth::MtlsAuth;
 pub use oauth2::Oauth2;
 pub use opa::Opa;
-pub use proxy_cache::ProxyCache;
+pub use proxy_cache::{ProxyCache, ProxyCacheAdvanced};
 pub use rate_limiting::RateLimiting;
 pub use redirect::Redirect;
 pub use request_size_limiting::RequestSizeLimiting;
@@ -118,6 +119,7 @@ pub fn registry() -> Registry {
     registry.add(PluginType::of::<Oauth2>());
     registry.add(PluginType::of::<Opa>());
     registry.add(PluginType::of::<ProxyCache>());
+    registry.add(PluginType::of::<ProxyCacheAdvanced>());
     registry.add(PluginType::of::<RateLimiting>());
     registry.add(PluginType::of::<Redirect>());
     registry.add(PluginType::of::<RequestSizeLimiting>());

@@ -53,12 +53,19 @@ return counts",
     )
 });
 
+/// KEYS: a counter. ARGV: an amount. Adds it, where the counter is there.
+static ADD_IF_THERE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new("if redis.call('EXISTS', KEYS[1]) == 1 then return redis.call('INCRBY', KEYS[1], ARGV[1]) end")
+});
+
 /// Something to say.
 pub(crate) enum Command {
     /// A command in words.
     Words(Vec<Vec<u8>>),
     /// Take one unit of each.
     Take(Vec<RemoteCounter>),
+    /// Add to a counter that is there: what is no longer counted is over.
+    AddIfThere(RemoteCounter, i64),
     /// Add to each; once only, where there is a mark.
     Add(Option<Mark>, Vec<(RemoteCounter, i64)>),
 }
@@ -92,6 +99,10 @@ impl Command {
                     call.key(counter.name.as_slice()).arg(counter.limit).arg(counter.lifetime);
                 }
                 call.invoke_async(connection).await
+            }
+            Self::AddIfThere(counter, amount) => {
+                let mut call = ADD_IF_THERE.prepare_invoke();
+                call.key(counter.name.as_slice()).arg(*amount).invoke_async(connection).await
             }
             Self::Add(mark, amounts) => {
                 let mut call = ADD.prepare_invoke();

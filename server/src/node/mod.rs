@@ -7,6 +7,7 @@ mod aside;
 mod builds;
 mod core;
 mod database;
+mod desks;
 mod figures;
 mod gate;
 mod health_checkers;
