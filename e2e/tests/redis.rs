@@ -1,4 +1,4 @@
-//! What nodes share on a Redis server: kept responses.
+//! What nodes share on a Redis server: kept responses, and what was used of quotas.
 
 use e2e::{Backend, Gateway, Redis, eventually, get, send};
 use serde_json::{Value, json};
@@ -42,4 +42,24 @@ fn nodes_share_kept_responses() {
     redis.stop();
     eventually("without its server the cache answers nothing", || status(&one).0 == 500);
     assert_eq!(send(one.admin, "GET", &path, &json!({})).status, 503);
+}
+
+#[test]
+fn nodes_share_quotas() {
+    let (backend, redis) = (Backend::start(), Redis::start());
+    let server = json!({ "host": "127.0.0.1", "port": redis.port });
+    let plugin = json!({ "name": "quota", "config": {
+        "year": 6, "identifier": "service", "strategy": "redis", "redis": server, "fault_tolerant": false,
+    } });
+    let [one, two] = nodes(&backend, &plugin);
+    let left = |node: &Gateway| get(node.proxy, "/s/x", &[]).header("x-quota-remaining").map(str::to_owned);
+    for node in [&one, &two] {
+        eventually("it is counted", || left(node).is_some());
+    }
+    for (node, expected) in [(&one, "3"), (&two, "2"), (&one, "1"), (&two, "0")] {
+        assert_eq!(left(node).as_deref(), Some(expected));
+    }
+    for node in [&one, &two] {
+        assert_eq!(status(node).0, 429);
+    }
 }

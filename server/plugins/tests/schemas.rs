@@ -57,7 +57,7 @@ fn plugins_describe_themselves_as_the_reference_does() {
 }
 
 /// Plugins that Kong has not.
-const OWN: [&str; 2] = ["datamask", "xml-json"];
+const OWN: [&str; 3] = ["datamask", "quota", "xml-json"];
 
 /// Plugins that Kong's free edition has not: their options as they are documented (JSON Schema).
 fn documented() -> Vec<Value> {
@@ -201,6 +201,7 @@ fn scopes_are_those_of_the_documentation() {
         ("rate-limiting", Scopes::GROUPS),
         ("proxy-cache", Scopes::GROUPS),
         ("proxy-cache-advanced", Scopes::GROUPS),
+        ("quota", Scopes::GROUPS),
         ("redirect", Scopes::GROUPS),
         ("request-size-limiting", Scopes::ALL),
         ("request-termination", Scopes::GROUPS),
@@ -233,6 +234,7 @@ fn every_complete_configuration_can_be_built() {
             "ip-restriction" => json!({ "deny": ["10.0.0.0/8"] }),
             "ldap-auth" => json!({ "ldap_host": "d.test", "base_dn": "dc=x", "attribute": "cn" }),
             "oauth2" => json!({ "enable_client_credentials": true }),
+            "quota" => json!({ "month": 1 }),
             "rate-limiting" => json!({ "hour": 1 }),
             "azure-functions" => json!({ "appname": "a", "functionname": "f" }),
             "proxy-cache" | "proxy-cache-advanced" => json!({ "strategy": "memory" }),

@@ -25,6 +25,7 @@ mod notices;
 mod presence;
 mod priority;
 mod proxy_cache;
+mod quota;
 mod rate_limiter;
 mod redis;
 mod route_match;

@@ -15,7 +15,7 @@ use store::{Error, Record};
 /// The field that counts.
 const VALUE: &str = "value";
 /// Kinds of records that are counters.
-pub(crate) const COUNTERS: [&str; 1] = ["ratelimiting_metrics"];
+pub(crate) const COUNTERS: [&str; 2] = ["quota_counters", "ratelimiting_metrics"];
 
 /// One counter.
 #[derive(Clone, Debug)]
