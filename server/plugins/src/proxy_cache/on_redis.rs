@@ -41,7 +41,10 @@ impl State {
             Err(error) => {
                 cache.note_failure();
                 if !self.complained.swap(true, Relaxed) {
-                    tracing::error!(plugin = "proxy-cache-advanced", "responses cannot be kept on Redis: {error}");
+                    tracing::error!(
+                        plugin = "proxy-cache-advanced",
+                        "the Redis server of the cache does not answer: {error}"
+                    );
                 }
             }
         }

@@ -317,7 +317,7 @@ fn exact_from_several_threads() {
         let run = |worker: usize| {
             let quota = &quota;
             scope.spawn(move || {
-                let statuses = (0..600).map(|turn| if (turn + worker) % 3 == 0 { 503 } else { 200 });
+                let statuses = (0..600).map(|turn| if (turn + worker).is_multiple_of(3) { 503 } else { 200 });
                 let seen: Vec<_> = statuses.map(|status| run(quota, of_maya(NOW, &[]), status, &[])).collect();
                 let count = |status: &str| seen.iter().filter(|text| text.starts_with(status)).count();
                 (count("200"), count("503"))
