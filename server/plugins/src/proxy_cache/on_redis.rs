@@ -1,9 +1,8 @@
 //! Responses on a Redis server: one key each, which the server forgets by itself.
 
-use super::record;
+use super::{key_text, record};
 use exchange::redis::{Pending, RedisError, RedisServer, Reply};
 use exchange::{Fetching, KeptResponse, ResponseCache, ResponseKey, ResponseStore};
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use uuid::Uuid;
@@ -58,9 +57,7 @@ fn prefix(plugin: Uuid) -> String {
 
 /// Where a response is: `proxy-cache-advanced:<plugin entity>:<digest>`.
 fn name(plugin: Uuid, key: &ResponseKey) -> Vec<u8> {
-    let mut name = prefix(plugin);
-    key.iter().for_each(|byte| _ = write!(name, "{byte:02x}"));
-    name.into_bytes()
+    (prefix(plugin) + &key_text(key)).into_bytes()
 }
 
 fn words(words: &[&[u8]]) -> Vec<Vec<u8>> {
