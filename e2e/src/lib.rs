@@ -9,6 +9,7 @@ mod gateway;
 mod http;
 mod pebble;
 mod postgres;
+mod redis;
 mod relay;
 
 pub use backend::Backend;
@@ -18,6 +19,7 @@ pub use gateway::{Gateway, binary, free_port};
 pub use http::{Reply, Session, get, request};
 pub use pebble::{Pebble, shown, vouched};
 pub use postgres::Postgres;
+pub use redis::Redis;
 pub use relay::Relay;
 
 use std::time::{Duration, Instant};

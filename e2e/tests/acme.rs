@@ -1,6 +1,6 @@
 //! Certificates from a real ACME server: ordered by a handshake and by the Admin API, shown, renewed.
 
-use e2e::{Gateway, Pebble, Reply, eventually, free_port, get, request, shown, vouched};
+use e2e::{Gateway, Pebble, Redis, Reply, eventually, free_port, get, request, shown, vouched};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tempfile::TempDir;
@@ -107,27 +107,6 @@ fn with_a_database_certificates_are_entities_and_renewed() {
     });
 }
 
-/// A Redis server on a loopback port of its own.
-struct Redis(std::process::Child, u16);
-
-impl Redis {
-    fn start() -> Self {
-        let port = free_port();
-        let mut command = std::process::Command::new("redis-server");
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-        let child = command.stdout(std::process::Stdio::null()).spawn().expect("redis-server starts");
-        eventually("Redis listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Self(child, port)
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// The authority asks one node what the other one ordered.
 #[test]
 fn nodes_share_challenges_and_certificates_on_redis() {
@@ -149,7 +128,7 @@ fn nodes_share_challenges_and_certificates_on_redis() {
     let more = json!({
         "cert_type": "ecc", "eab_kid": kid, "eab_hmac_key": key, "storage": "redis",
         "storage_config": {
-            "redis": { "host": "127.0.0.1", "port": redis.1, "extra_options": { "namespace": "grove:" } },
+            "redis": { "host": "127.0.0.1", "port": redis.port, "extra_options": { "namespace": "grove:" } },
         },
     });
     let configuration = json!({

@@ -221,6 +221,7 @@ fn a_node_tells_of_itself_in_metrics() {
         "silverback_history_bytes",
         "silverback_rate_limit_counters_max",
         "silverback_response_cache_bytes_max",
+        "silverback_response_cache_failures_total",
         "silverback_response_cache_requests_total{status=\"Hit\"}",
         "silverback_routes",
         "silverback_snapshot_generation",

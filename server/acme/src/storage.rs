@@ -215,7 +215,7 @@ impl Storage for RedisStorage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use exchange::redis::{NoRedis, Pending, RemoteCounter, SyncedCounters};
+    use exchange::redis::{Heard, NoRedis, Pending, RemoteCounter, SyncedCounters};
     use std::sync::Mutex;
 
     fn now<T>(mut waiting: Waiting<'_, T>) -> T {
@@ -263,6 +263,12 @@ mod tests {
             self.0.lock().unwrap().push(words.join(" "));
             let answer = self.1.lock().unwrap().remove(0);
             Box::pin(std::future::ready(Ok(answer)))
+        }
+        fn settle(&self, amounts: Vec<(RemoteCounter, i64)>) {
+            NoRedis.settle(amounts);
+        }
+        fn tell(&self, command: Vec<Vec<u8>>, done: Heard) {
+            NoRedis.tell(command, done);
         }
         fn synced(&self, every: Duration) -> Arc<dyn SyncedCounters> {
             RedisServer::synced(&NoRedis, every)

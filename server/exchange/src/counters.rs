@@ -169,21 +169,29 @@ impl Counters {
 
     /// Adds to a counter whatever its limit is; returns its new count.
     pub fn add(&self, window: &Window, amount: u64, now: u64) -> u64 {
-        let amount = amount.min(COUNT);
+        self.adjust(window, i64::try_from(amount).unwrap_or(i64::MAX), now)
+    }
+
+    /// Adds to a counter whatever its limit is, or takes away from it, down to nothing; returns its new count.
+    pub fn adjust(&self, window: &Window, amount: i64, now: u64) -> u64 {
         let group = self.group(window.key);
         loop {
             if let Some((slot, mut value)) = self.find(group, window.key, window.expires_at) {
                 let generation = value & !COUNT;
                 while value & !COUNT == generation {
-                    let sum = (value & COUNT).saturating_add(amount).min(COUNT);
+                    let sum = (value & COUNT).saturating_add_signed(amount).min(COUNT);
                     let word = &self.slots[slot][VALUE];
                     match word.compare_exchange_weak(value, generation | sum, Ordering::AcqRel, Ordering::Acquire) {
                         Ok(_) => return sum,
                         Err(current) => value = current,
                     }
                 }
-            } else if self.insert(group, window, amount, now).is_some() {
-                return amount;
+            } else {
+                // What is not there is nothing, and stays so.
+                let first = u64::try_from(amount).unwrap_or(0).min(COUNT);
+                if first == 0 || self.insert(group, window, first, now).is_some() {
+                    return first;
+                }
             }
         }
     }
@@ -413,6 +421,16 @@ mod tests {
         assert_eq!(windows.map(|window| table.usage(window.key, window.expires_at)), [2, 2, 2]);
         assert!(!table.try_take(&[window(&table, "none", 0, 60)], 10).granted);
         assert!(table.try_take(&[], 10).granted);
+    }
+
+    #[test]
+    fn what_is_taken_away_does_not_go_below_nothing() {
+        let table = Counters::new(KIB);
+        let window = window(&table, "a", 10, 60);
+        assert_eq!((table.adjust(&window, -3, 0), table.live()), (0, 0));
+        assert_eq!((table.adjust(&window, 5, 0), table.adjust(&window, -2, 0)), (5, 3));
+        assert_eq!((table.adjust(&window, -9, 0), table.adjust(&window, 1, 0)), (0, 1));
+        assert_eq!(table.adjust(&window, i64::MIN, 0), 0);
     }
 
     #[test]

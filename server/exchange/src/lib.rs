@@ -9,6 +9,7 @@ pub mod body;
 pub mod challenges;
 pub mod counters;
 pub mod custom_metrics;
+pub mod desks;
 pub mod directory;
 mod exchange;
 pub mod form;
@@ -41,6 +42,7 @@ pub mod trace;
 pub use answer::{Answer, AnswerBody, ErrorTemplates};
 pub use body::{Body, BodyError, BodySource};
 pub use challenges::{ChallengeError, Challenges, NoChallenges};
+pub use desks::Desks;
 pub use directory::{Consumer, Credential, Directory, DirectoryError, Lookup};
 pub use exchange::{Captures, Exchange, Identity, TRACE_ID};
 pub use handshake::Handshake;
@@ -55,7 +57,9 @@ pub use records::{NoRecords, Records, RecordsError};
 pub use request::{Forward, Instead, Request, Retarget, Scheme, TlsSession, Version};
 pub use request_id::RequestId;
 pub use response::{Response, Source};
-pub use response_cache::{CacheStatus, KeptResponse, ResponseCache, ResponseKey};
+pub use response_cache::{
+    CacheStatus, Fetching, KeptResponse, MemoryStore, ResponseCache, ResponseKey, ResponseStore, Shelf,
+};
 /// A regular expression over bytes, as plugins are configured with.
 pub use router::Pattern;
 pub use scripts::{LogScripts, NoScripts, Returning, Scripts};

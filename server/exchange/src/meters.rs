@@ -2,21 +2,15 @@
 
 use crate::counters::Taken;
 use crate::records::{Pending, RecordsError};
-use uuid::Uuid;
+use serde_json::Value;
 
-/// A counter, named as Kong names the rows of `ratelimiting_metrics`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A counter.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Meter {
-    /// Who is counted.
-    pub identifier: String,
-    /// `second` … `year`.
-    pub period: &'static str,
-    /// When the period began, in seconds of the Unix epoch.
-    pub start: u64,
-    /// The Service, zeros for none.
-    pub service: Uuid,
-    /// The Route, zeros for none.
-    pub route: Uuid,
+    /// The kind of its record.
+    pub entity: &'static str,
+    /// Its primary key: fields and their values, in the key's order.
+    pub key: Vec<(&'static str, Value)>,
     /// How many units it may hold.
     pub limit: u64,
     /// When nobody needs it any more, in seconds of the Unix epoch.
@@ -27,6 +21,10 @@ pub struct Meter {
 pub trait Meters: Send + Sync {
     /// Takes one unit of every counter, or of none, whoever else counts.
     fn take(&self, meters: Vec<Meter>) -> Pending<Taken>;
+
+    /// Adds to every counter, whatever its limit is; an amount below zero takes away. Begins at once, whether or not
+    /// somebody waits for it.
+    fn add(&self, meters: Vec<Meter>, amount: i64) -> Pending<()>;
 }
 
 /// For a node without a database.
@@ -35,6 +33,10 @@ pub struct NoMeters;
 
 impl Meters for NoMeters {
     fn take(&self, _: Vec<Meter>) -> Pending<Taken> {
+        Box::pin(std::future::ready(Err(RecordsError::NoDatabase)))
+    }
+
+    fn add(&self, _: Vec<Meter>, _: i64) -> Pending<()> {
         Box::pin(std::future::ready(Err(RecordsError::NoDatabase)))
     }
 }

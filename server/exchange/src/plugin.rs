@@ -105,6 +105,8 @@ pub struct About {
     pub service: Option<Uuid>,
     /// Consumer it is attached to.
     pub consumer: Option<Uuid>,
+    /// Consumer Group it is attached to.
+    pub consumer_group: Option<Uuid>,
 }
 
 /// A plugin, configured. Its methods are the phases of a request, in order.

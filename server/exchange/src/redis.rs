@@ -13,6 +13,9 @@ use std::time::Duration;
 /// An answer that is being waited for.
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, RedisError>> + Send>>;
 
+/// Hears what came of a command.
+pub type Heard = Box<dyn FnOnce(Result<Reply, RedisError>) + Send>;
+
 /// Why there is no answer: a sentence for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -40,8 +43,10 @@ pub struct RedisAddress {
     pub database: i64,
     /// With TLS.
     pub tls: Option<RedisTls>,
-    /// For connecting, and for each command; zero is a minute.
+    /// For each command, and for connecting where that has none of its own; zero is a minute.
     pub timeout: Duration,
+    /// For connecting; zero is a minute.
+    pub connect_timeout: Option<Duration>,
 }
 
 impl fmt::Debug for RedisAddress {
@@ -97,8 +102,16 @@ pub trait RedisServer: Send + Sync {
     /// Adds to counters whatever their limits are, atomically; 0 reads one. The new counts, in their order.
     fn add(&self, amounts: Vec<(RemoteCounter, i64)>) -> Pending<Vec<u64>>;
 
+    /// Adds to those of these counters that the server has, whatever their limits are. Nobody waits: what was taken a moment
+    /// ago is given back, or made more.
+    fn settle(&self, amounts: Vec<(RemoteCounter, i64)>);
+
     /// Runs a command, given as its words: `["SET", key, value, "EX", "60"]`.
     fn ask(&self, command: Vec<Vec<u8>>) -> Pending<Reply>;
+
+    /// Runs a command whose answer nobody waits for. `done` hears what came of it on the thread of the connections, and
+    /// must not take long.
+    fn tell(&self, command: Vec<Vec<u8>>, done: Heard);
 
     /// Counts on the node, and brings node and server together this often. The same for everyone who asks with the
     /// same period, so what is counted outlives a configuration.
@@ -111,6 +124,10 @@ pub trait SyncedCounters: Send + Sync {
     /// windows are on the server, in the same order, and is called only where the server must be asked: for windows
     /// that this node does not know. `now` in seconds of the Unix epoch.
     fn take(&self, windows: &[Window], remote: &dyn Fn() -> Vec<RemoteCounter>, now: u64) -> Taking;
+
+    /// Adds to every window, whatever its limit is; an amount below zero takes away. Windows that this node does not know
+    /// are added to on the server, where that has them. Nobody waits.
+    fn add(&self, windows: &[Window], remote: &dyn Fn() -> Vec<RemoteCounter>, amount: i64);
 }
 
 /// The outcome of taking where the server may have to be asked.
@@ -126,8 +143,12 @@ pub enum Taking {
 pub struct NoRedis;
 
 impl NoRedis {
+    fn nobody() -> RedisError {
+        RedisError::new("there is no Redis server")
+    }
+
     fn refuse<T: Send + 'static>() -> Pending<T> {
-        Box::pin(std::future::ready(Err(RedisError::new("there is no Redis server"))))
+        Box::pin(std::future::ready(Err(Self::nobody())))
     }
 }
 
@@ -144,8 +165,12 @@ impl RedisServer for NoRedis {
     fn add(&self, _: Vec<(RemoteCounter, i64)>) -> Pending<Vec<u64>> {
         Self::refuse()
     }
+    fn settle(&self, _: Vec<(RemoteCounter, i64)>) {}
     fn ask(&self, _: Vec<Vec<u8>>) -> Pending<Reply> {
         Self::refuse()
+    }
+    fn tell(&self, _: Vec<Vec<u8>>, done: Heard) {
+        done(Err(Self::nobody()));
     }
     fn synced(&self, _: Duration) -> Arc<dyn SyncedCounters> {
         Arc::new(Self)
@@ -156,6 +181,7 @@ impl SyncedCounters for NoRedis {
     fn take(&self, _: &[Window], _: &dyn Fn() -> Vec<RemoteCounter>, _: u64) -> Taking {
         Taking::Wait(Self::refuse())
     }
+    fn add(&self, _: &[Window], _: &dyn Fn() -> Vec<RemoteCounter>, _: i64) {}
 }
 
 #[cfg(test)]
@@ -172,6 +198,7 @@ mod tests {
             database: 2,
             tls: None,
             timeout: Duration::from_secs(2),
+            connect_timeout: None,
         };
         assert_eq!(format!("{address:?}"), "redis.test:6379/2");
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::challenges::{Challenges, NoChallenges};
 use crate::counters::Counters;
+use crate::desks::Desks;
 use crate::http_client::{HttpClient, NoHttp};
 use crate::ldap::{Ldap, NoLdap};
 use crate::meters::{Meters, NoMeters};
@@ -34,8 +35,10 @@ pub struct Services {
     pub challenges: Arc<dyn Challenges>,
     /// Queues of what loggers send.
     pub shipping: Arc<dyn Shipping>,
-    /// Responses kept in memory.
+    /// Responses kept for later requests.
     pub responses: Arc<ResponseCache>,
+    /// What configured plugins have to show at the Admin API.
+    pub desks: Arc<Desks>,
     /// Scripts of configurations.
     pub scripts: Arc<dyn Scripts>,
     /// Who hears what plugins tell beside their answers.
@@ -68,6 +71,7 @@ impl Services {
             challenges: Arc::new(NoChallenges),
             shipping: Arc::new(NoShipping),
             responses: Arc::new(ResponseCache::new(1 << 20)),
+            desks: Arc::default(),
             scripts: Arc::new(NoScripts),
             notices: Arc::new(NoNotices),
             tracing: TracingDefaults::default(),

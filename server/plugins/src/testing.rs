@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use exchange::counters::{Taken, Window};
 use exchange::redis::{
-    NoRedis, Pending, Redis, RedisAddress, RedisError, RedisServer, RemoteCounter, Reply, SyncedCounters, Taking,
+    Heard, NoRedis, Pending, Redis, RedisAddress, RedisError, RedisServer, RemoteCounter, Reply, SyncedCounters, Taking,
 };
 use exchange::{
     About, Body, Chunk, Consumer, Credential, Directory, DirectoryError, ErrorTemplates, Exchange, Flow, Lookup,
@@ -236,11 +236,24 @@ impl Records for Drawer {
     }
 }
 
-/// Redis servers in memory, one per host; `gone` has none.
+/// Redis servers in memory, one per host; `gone` has none. Counters, and values by a few commands.
 #[derive(Clone, Default)]
-pub(crate) struct Shelf(Arc<Mutex<BTreeMap<String, i64>>>);
+pub(crate) struct Shelf(Arc<Mutex<BTreeMap<String, i64>>>, Values);
+
+/// Values by `host/key`, each with the seconds for which it is kept; time does not pass.
+type Values = Arc<Mutex<BTreeMap<String, (Vec<u8>, u64)>>>;
 
 impl Shelf {
+    /// The keys of values, as `host/key`, and for how long they are kept.
+    pub(crate) fn keys(&self) -> Vec<(String, u64)> {
+        self.1.lock().unwrap().iter().map(|(key, (_, seconds))| (key.clone(), *seconds)).collect()
+    }
+
+    /// Makes every value this one.
+    pub(crate) fn overwrite(&self, value: &str) {
+        self.1.lock().unwrap().values_mut().for_each(|(stored, _)| *stored = value.into());
+    }
+
     /// What is stored, as `host/key=count`.
     pub(crate) fn shown(&self) -> Vec<String> {
         self.0.lock().unwrap().iter().map(|(key, count)| format!("{key}={count}")).collect()
@@ -289,8 +302,41 @@ impl RedisServer for Shelved {
         });
         Box::pin(std::future::ready(Ok(sums.collect())))
     }
+    fn settle(&self, amounts: Vec<(RemoteCounter, i64)>) {
+        let mut counts = self.shelf.0.lock().unwrap();
+        for (counter, amount) in amounts {
+            if let Some(count) = counts.get_mut(&self.key(&counter)) {
+                *count += amount;
+            }
+        }
+    }
     fn ask(&self, command: Vec<Vec<u8>>) -> Pending<Reply> {
-        NoRedis.ask(command)
+        let words: Vec<_> = command.iter().map(|word| String::from_utf8_lossy(word)).collect();
+        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+        let mut values = self.shelf.1.lock().unwrap();
+        let name = |key: &str| format!("{}/{key}", self.host);
+        let reply = match words.as_slice() {
+            ["GET", key] => values.get(&name(key)).map_or(Reply::Nil, |(value, _)| Reply::Bytes(value.clone())),
+            ["SET", key, _, "EX", seconds] => {
+                values.insert(name(key), (command[2].clone(), seconds.parse().expect("seconds")));
+                Reply::Bytes("OK".into())
+            }
+            ["UNLINK", keys @ ..] => {
+                Reply::Integer(keys.iter().filter(|key| values.remove(&name(key)).is_some()).count() as i64)
+            }
+            ["SCAN", "0", "MATCH", pattern, ..] => {
+                let begin = name(pattern.strip_suffix('*').expect("a prefix"));
+                let keys = values.keys().filter(|key| key.starts_with(&begin));
+                let host = self.host.len() + 1;
+                let keys = keys.map(|key| Reply::Bytes(key[host..].into())).collect();
+                Reply::Array(vec![Reply::Bytes("0".into()), Reply::Array(keys)])
+            }
+            _ => panic!("a command that is known here: {words:?}"),
+        };
+        Box::pin(std::future::ready(Ok(reply)))
+    }
+    fn tell(&self, command: Vec<Vec<u8>>, done: Heard) {
+        done(settle_now(self.ask(command)));
     }
     fn synced(&self, _: Duration) -> Arc<dyn SyncedCounters> {
         Arc::new(self.clone())
@@ -303,6 +349,9 @@ impl SyncedCounters for Shelved {
             Ok(taken) => Taking::Done(taken),
             Err(error) => Taking::Wait(Box::pin(std::future::ready(Err(error)))),
         }
+    }
+    fn add(&self, _: &[Window], remote: &dyn Fn() -> Vec<RemoteCounter>, amount: i64) {
+        self.settle(remote().into_iter().map(|counter| (counter, amount)).collect());
     }
 }
 
@@ -376,7 +425,8 @@ pub(crate) fn settle(step: Step<'_>) -> Flow {
     }
 }
 
-fn settle_now<T>(mut future: Pin<Box<dyn Future<Output = T> + '_>>) -> T {
+/// Waits for what does not take long.
+pub(crate) fn settle_now<T>(mut future: Pin<Box<dyn Future<Output = T> + '_>>) -> T {
     let mut context = std::task::Context::from_waker(Waker::noop());
     loop {
         if let Poll::Ready(done) = future.as_mut().poll(&mut context) {

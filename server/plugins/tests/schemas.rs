@@ -57,7 +57,7 @@ fn plugins_describe_themselves_as_the_reference_does() {
 }
 
 /// Plugins that Kong has not.
-const OWN: [&str; 2] = ["datamask", "xml-json"];
+const OWN: [&str; 3] = ["datamask", "quota", "xml-json"];
 
 /// Plugins that Kong's free edition has not: their options as they are documented (JSON Schema).
 fn documented() -> Vec<Value> {
@@ -74,25 +74,34 @@ fn options_beyond_the_free_edition_are_those_of_the_documentation() {
         let described = definitions.describe_plugin(name).unwrap_or_else(|| panic!("no plugin {name}"));
         let fields = described["fields"].as_array().unwrap();
         let config = fields.iter().find_map(|field| field.get("config")).unwrap();
-        let own: BTreeMap<_, _> =
-            config["fields"].as_array().unwrap().iter().flat_map(|it| it.as_object().unwrap()).collect();
-        let properties = documented["config"]["properties"].as_object().unwrap();
-        let mut names: Vec<_> = properties.keys().collect();
-        names.sort();
-        assert_eq!(own.keys().copied().collect::<Vec<_>>(), names, "{name}");
-        for (option, property) in properties {
-            let field = own[option];
-            assert_eq!(
-                field.get("default").unwrap_or(&Value::Null),
-                property.get("default").unwrap_or(&Value::Null),
-                "{name} {option}"
-            );
-            let kind = match property["type"].as_str().unwrap() {
-                "array" => "array set",
-                "object" => "record map",
-                kind => kind,
-            };
-            assert!(kind.contains(field["type"].as_str().unwrap()), "{name} {option}");
+        compare(name, config, &documented["config"]);
+    }
+}
+
+/// Whether a record has the options that are documented, no others, and the same defaults; records inside it, too.
+fn compare(place: &str, record: &Value, documented: &Value) {
+    let own: BTreeMap<_, _> =
+        record["fields"].as_array().unwrap().iter().flat_map(|it| it.as_object().unwrap()).collect();
+    let properties = documented["properties"].as_object().unwrap();
+    let mut names: Vec<_> = properties.keys().collect();
+    names.sort();
+    assert_eq!(own.keys().copied().collect::<Vec<_>>(), names, "{place}");
+    for (option, property) in properties {
+        let (field, place) = (own[option], format!("{place} {option}"));
+        assert_eq!(
+            field.get("default").unwrap_or(&Value::Null),
+            property.get("default").unwrap_or(&Value::Null),
+            "{place}"
+        );
+        let kind = match property["type"].as_str().unwrap() {
+            "array" => "array set",
+            "object" => "record map",
+            kind => kind,
+        };
+        let own_kind = field["type"].as_str().unwrap();
+        assert!(kind.contains(own_kind), "{place}");
+        if own_kind == "record" {
+            compare(&place, field, property);
         }
     }
 }
@@ -191,6 +200,8 @@ fn scopes_are_those_of_the_documentation() {
         ("opa", Scopes::NO_CONSUMER),
         ("rate-limiting", Scopes::GROUPS),
         ("proxy-cache", Scopes::GROUPS),
+        ("proxy-cache-advanced", Scopes::GROUPS),
+        ("quota", Scopes::GROUPS),
         ("redirect", Scopes::GROUPS),
         ("request-size-limiting", Scopes::ALL),
         ("request-termination", Scopes::GROUPS),
@@ -223,9 +234,10 @@ fn every_complete_configuration_can_be_built() {
             "ip-restriction" => json!({ "deny": ["10.0.0.0/8"] }),
             "ldap-auth" => json!({ "ldap_host": "d.test", "base_dn": "dc=x", "attribute": "cn" }),
             "oauth2" => json!({ "enable_client_credentials": true }),
+            "quota" => json!({ "month": 1 }),
             "rate-limiting" => json!({ "hour": 1 }),
             "azure-functions" => json!({ "appname": "a", "functionname": "f" }),
-            "proxy-cache" => json!({ "strategy": "memory" }),
+            "proxy-cache" | "proxy-cache-advanced" => json!({ "strategy": "memory" }),
             "response-ratelimiting" => json!({ "limits": { "video": { "hour": 1 } } }),
             "redirect" => json!({ "location": "https://elsewhere.test" }),
             "standard-webhooks" => json!({ "secret_v1": "s" }),

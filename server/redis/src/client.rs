@@ -6,7 +6,9 @@ use crate::network::Network;
 use crate::script::{self, Command};
 use crate::synced::Synced;
 use exchange::counters::Taken;
-use exchange::redis::{Pending, Redis, RedisAddress, RedisError, RedisServer, RemoteCounter, Reply, SyncedCounters};
+use exchange::redis::{
+    Heard, Pending, Redis, RedisAddress, RedisError, RedisServer, RemoteCounter, Reply, SyncedCounters,
+};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -120,9 +122,19 @@ impl RedisServer for Server {
         })
     }
 
+    fn settle(&self, amounts: Vec<(RemoteCounter, i64)>) {
+        for (counter, amount) in amounts {
+            self.link.tell(Command::AddIfThere(counter, amount), Box::new(drop));
+        }
+    }
+
     fn ask(&self, command: Vec<Vec<u8>>) -> Pending<Reply> {
         let answer = self.link.ask(Command::Words(command));
         Box::pin(async move { answer.await.map(script::reply) })
+    }
+
+    fn tell(&self, command: Vec<Vec<u8>>, done: Heard) {
+        self.link.tell(Command::Words(command), Box::new(move |outcome| done(outcome.map(script::reply))));
     }
 
     fn synced(&self, every: Duration) -> Arc<dyn SyncedCounters> {

@@ -97,6 +97,7 @@ mod tests {
                 database: 0,
                 tls: None,
                 timeout: Duration::ZERO,
+                connect_timeout: None,
             };
             let found = server_name(&address, &tls).map(|name| name.to_str().into_owned());
             assert_eq!(found.ok().as_deref(), name, "{host} {given:?}");

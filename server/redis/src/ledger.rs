@@ -46,6 +46,20 @@ impl Entry {
         taken - self.sent.load(Ordering::Relaxed)
     }
 
+    /// Adds whatever the limit is; whether the entry was open.
+    fn add(&self, amount: i64) -> bool {
+        self.asked.store(true, Ordering::Relaxed);
+        let mut count = self.count.load(Ordering::Acquire);
+        while count >= CLOSED / 2 {
+            let sum = count.saturating_add(amount).max(CLOSED / 4);
+            match self.count.compare_exchange_weak(count, sum, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(current) => count = current,
+            }
+        }
+        false
+    }
+
     /// The count before, where there was room; else the count. `None` for a closed entry.
     fn take(&self, limit: i64) -> Option<Result<i64, i64>> {
         if !self.asked.load(Ordering::Relaxed) {
@@ -120,6 +134,14 @@ impl Ledger {
             return Some(Taken { granted: false, used });
         }
         Some(Taken { granted: true, used })
+    }
+
+    /// Adds to every window that is known, whatever its limit is; tells the places of the others.
+    pub(crate) fn add(&self, windows: &[Window], amount: i64) -> SmallVec<[usize; 6]> {
+        let entries = self.entries.pin();
+        let add =
+            |window: &Window| entries.get(&(window.key, window.expires_at)).is_some_and(|entry| entry.add(amount));
+        windows.iter().enumerate().filter(|(_, window)| !add(window)).map(|(index, _)| index).collect()
     }
 
     /// A window and its count on the server, where there is room and nobody was faster.

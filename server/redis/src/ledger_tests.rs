@@ -59,6 +59,15 @@ impl Node {
         self.ledger.take(windows).expect("known by now")
     }
 
+    /// Adds as [`crate::synced`] does.
+    fn add(&self, server: &mut Server, window: Window, name: u8, amount: i64) {
+        if !self.ledger.add(&[window], amount).is_empty()
+            && let Some(count) = server.counts.get_mut(&vec![name])
+        {
+            *count += amount;
+        }
+    }
+
     fn pass(&mut self, server: &mut Server, mut fates: impl Iterator<Item = Fate>) -> bool {
         self.books.begin(&self.ledger);
         while let Some(batch) = self.books.next() {
@@ -95,6 +104,8 @@ fn fate() -> impl Strategy<Value = Fate> {
 enum Event {
     /// Node, names.
     Take(usize, Vec<u8>),
+    /// Node, name: a unit that was taken there is given back, or made three.
+    Settle(usize, u8, bool),
     /// Node, fates of its batches.
     Pass(usize, Vec<Fate>),
 }
@@ -103,6 +114,7 @@ fn event() -> impl Strategy<Value = Event> {
     let names = prop_oneof![Just(vec![0]), Just(vec![1]), Just(vec![0, 1]), Just(vec![1, 2, 0])];
     prop_oneof![
         3 => (0..2_usize, names).prop_map(|(node, names)| Event::Take(node, names)),
+        1 => (0..2_usize, 0..3_u8, any::<bool>()).prop_map(|(node, name, back)| Event::Settle(node, name, back)),
         1 => (0..2_usize, proptest::collection::vec(fate(), 0..3)).prop_map(|(node, fates)| Event::Pass(node, fates)),
     ]
 }
@@ -113,6 +125,7 @@ proptest! {
         let keys = Counters::new(1);
         let (mut server, mut nodes) = (Server::default(), [Node::new(), Node::new()]);
         let mut granted = [0_i64; 3];
+        let mut unsettled = [[0; 3]; 2];
         for event in events {
             match event {
                 Event::Take(node, names) => {
@@ -121,7 +134,19 @@ proptest! {
                     prop_assert_eq!(taken.used.len(), names.len());
                     prop_assert!(!taken.granted || taken.used.iter().all(|used| *used < limit));
                     if taken.granted {
-                        names.iter().for_each(|name| granted[usize::from(*name)] += 1);
+                        names.iter().for_each(|name| {
+                            granted[usize::from(*name)] += 1;
+                            unsettled[node][usize::from(*name)] += 1;
+                        });
+                    }
+                }
+                Event::Settle(node, name, back) => {
+                    let index = usize::from(name);
+                    if unsettled[node][index] > 0 {
+                        let amount = if back { -1 } else { 2 };
+                        nodes[node].add(&mut server, window(&keys, name, limit), name, amount);
+                        unsettled[node][index] -= 1;
+                        granted[index] += amount;
                     }
                 }
                 Event::Pass(node, fates) => _ = nodes[node].pass(&mut server, fates.into_iter()),

@@ -22,7 +22,29 @@ type Outcome = Result<Value, RedisError>;
 
 struct Job {
     command: Command,
-    reply: oneshot::Sender<Outcome>,
+    listener: Listener,
+}
+
+/// Who hears what comes of a command.
+enum Listener {
+    /// Somebody who waits, and may have gone.
+    Waiting(oneshot::Sender<Outcome>),
+    /// Nobody waits, and it is done all the same.
+    Beside(Box<dyn FnOnce(Outcome) + Send>),
+}
+
+impl Listener {
+    fn is_gone(&self) -> bool {
+        matches!(self, Self::Waiting(reply) if reply.is_closed())
+    }
+
+    fn hear(self, outcome: Outcome) {
+        match self {
+            // Who asked may have gone.
+            Self::Waiting(reply) => _ = reply.send(outcome),
+            Self::Beside(done) => done(outcome),
+        }
+    }
 }
 
 /// The way to one server. Its task ends with the last of these.
@@ -41,11 +63,18 @@ impl Link {
     /// Asks at once; the answer is waited for.
     pub(crate) fn ask(&self, command: Command) -> impl Future<Output = Outcome> + Send + use<> {
         let (reply, answer) = oneshot::channel();
-        let sent = self.jobs.send(Job { command, reply });
+        let sent = self.jobs.send(Job { command, listener: Listener::Waiting(reply) });
         async move {
             let stopped = || RedisError::new("the node is stopping");
             sent.map_err(|_| stopped())?;
             answer.await.unwrap_or_else(|_| Err(stopped()))
+        }
+    }
+
+    /// Says something at once whose answer nobody waits for.
+    pub(crate) fn tell(&self, command: Command, done: Box<dyn FnOnce(Outcome) + Send>) {
+        if let Err(mpsc::error::SendError(job)) = self.jobs.send(Job { command, listener: Listener::Beside(done) }) {
+            job.listener.hear(Err(RedisError::new("the node is stopping")));
         }
     }
 
@@ -109,8 +138,7 @@ impl Line {
                 Err(RedisError::new("timeout"))
             }
         };
-        // Who asked may have gone.
-        let _ = job.reply.send(outcome);
+        job.listener.hear(outcome);
     }
 }
 
@@ -119,8 +147,14 @@ fn elsewhere(code: &str) -> bool {
     matches!(code, "READONLY" | "MASTERDOWN" | "LOADING" | "NOAUTH" | "NOPERM")
 }
 
+/// A limit of time as it counts; zero is the default.
+fn effective(limit: Duration) -> Duration {
+    if limit.is_zero() { DEFAULT_TIMEOUT } else { limit }
+}
+
 async fn serve(address: RedisAddress, network: Arc<dyn Network>, mut jobs: mpsc::UnboundedReceiver<Job>) {
-    let limit = if address.timeout.is_zero() { DEFAULT_TIMEOUT } else { address.timeout };
+    let limit = effective(address.timeout);
+    let patience = address.connect_timeout.map_or(limit, effective);
     let mut line: Option<Line> = None;
     loop {
         let job = match &line {
@@ -134,12 +168,12 @@ async fn serve(address: RedisAddress, network: Arc<dyn Network>, mut jobs: mpsc:
             },
         };
         let Some(job) = job else { return };
-        if job.reply.is_closed() {
+        if job.listener.is_gone() {
             continue;
         }
         let open = match line.take().filter(Line::works) {
             Some(open) => open,
-            None => match tokio::time::timeout(limit, Line::open(&address, network.as_ref())).await {
+            None => match tokio::time::timeout(patience, Line::open(&address, network.as_ref())).await {
                 Ok(Ok(open)) => open,
                 outcome => {
                     let error = match outcome {
@@ -147,9 +181,9 @@ async fn serve(address: RedisAddress, network: Arc<dyn Network>, mut jobs: mpsc:
                         _ => RedisError::new("timeout"),
                     };
                     // They all waited for this connection.
-                    let _ = job.reply.send(Err(error.clone()));
+                    job.listener.hear(Err(error.clone()));
                     while let Ok(job) = jobs.try_recv() {
-                        let _ = job.reply.send(Err(error.clone()));
+                        job.listener.hear(Err(error.clone()));
                     }
                     continue;
                 }

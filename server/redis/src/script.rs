@@ -53,12 +53,19 @@ return counts",
     )
 });
 
+/// KEYS: a counter. ARGV: an amount. Adds it, where the counter is there. Sent whole each time: asking by its digest first
+/// would, on a server that does not know it, let what is asked afterwards go before.
+const ADD_IF_THERE: &str =
+    "if redis.call('EXISTS', KEYS[1]) == 1 then return redis.call('INCRBY', KEYS[1], ARGV[1]) end";
+
 /// Something to say.
 pub(crate) enum Command {
     /// A command in words.
     Words(Vec<Vec<u8>>),
     /// Take one unit of each.
     Take(Vec<RemoteCounter>),
+    /// Add to a counter that is there: what is no longer counted is over.
+    AddIfThere(RemoteCounter, i64),
     /// Add to each; once only, where there is a mark.
     Add(Option<Mark>, Vec<(RemoteCounter, i64)>),
 }
@@ -92,6 +99,11 @@ impl Command {
                     call.key(counter.name.as_slice()).arg(counter.limit).arg(counter.lifetime);
                 }
                 call.invoke_async(connection).await
+            }
+            Self::AddIfThere(counter, amount) => {
+                let mut command = Cmd::new();
+                command.arg("EVAL").arg(ADD_IF_THERE).arg(1).arg(counter.name.as_slice()).arg(*amount);
+                command.query_async(connection).await
             }
             Self::Add(mark, amounts) => {
                 let mut call = ADD.prepare_invoke();

@@ -2,6 +2,7 @@
 
 use crate::ledger::{Batch, Books, Ledger};
 use crate::link::Link;
+use crate::script::Command;
 use exchange::counters::{Taken, Window};
 use exchange::redis::{RedisError, RemoteCounter, SyncedCounters, Taking};
 use smallvec::SmallVec;
@@ -44,6 +45,19 @@ impl SyncedCounters for Synced {
         let (ledger, link) = (self.ledger.clone(), self.link.clone());
         let windows: SmallVec<[Window; 6]> = windows.into();
         Taking::Wait(Box::pin(async move { learn(&ledger, &link, &windows, counters, read.await?).await }))
+    }
+
+    fn add(&self, windows: &[Window], remote: &dyn Fn() -> Vec<RemoteCounter>, amount: i64) {
+        let unknown = self.ledger.add(windows, amount);
+        if unknown.is_empty() {
+            return;
+        }
+        let mut counters = remote();
+        for index in unknown.into_iter().rev() {
+            if index < counters.len() {
+                self.link.tell(Command::AddIfThere(counters.swap_remove(index), amount), Box::new(drop));
+            }
+        }
     }
 }
 

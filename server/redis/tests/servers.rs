@@ -47,6 +47,7 @@ impl Server {
             database: 0,
             tls: None,
             timeout: Duration::from_secs(5),
+            connect_timeout: None,
         }
     }
 }
@@ -189,6 +190,23 @@ fn a_server_that_comes_back_is_found_again() {
 }
 
 #[test]
+fn what_is_settled_is_added_where_the_counter_is() {
+    let process = Server::start(&[]);
+    let (client, heard) = (client(), Arc::new(std::sync::Mutex::new(None)));
+    let server = client.server(&process.address()).expect("a server");
+    let (there, gone) = (counter("there", 9), counter("gone", 9));
+    assert!(take(&server, std::slice::from_ref(&there)).expect("an answer").granted);
+    server.settle(vec![(there, 4), (gone, -1)]);
+    let listener = heard.clone();
+    let words = ["SET", "told", "yes"].map(|word| word.as_bytes().to_vec()).to_vec();
+    server.tell(words, Box::new(move |outcome| *listener.lock().unwrap() = Some(outcome)));
+    eventually("it is done, though nobody waits", || heard.lock().unwrap().is_some());
+    assert_eq!(heard.lock().unwrap().take(), Some(Ok(Reply::Bytes(b"OK".to_vec()))));
+    assert_eq!((stored(&server, "there").as_deref(), stored(&server, "gone")), (Some("5"), None));
+    assert_eq!(stored(&server, "told").as_deref(), Some("yes"));
+}
+
+#[test]
 fn what_cannot_be_reached_is_an_error() {
     let client = client();
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
@@ -201,6 +219,7 @@ fn what_cannot_be_reached_is_an_error() {
         database: 0,
         tls: None,
         timeout: Duration::from_millis(50),
+        connect_timeout: None,
     };
     for (address, text) in [(address("127.0.0.1", port), "timeout"), (address("nowhere.test", 1), "name error")] {
         let server = client.server(&address).expect("a server");

@@ -202,6 +202,7 @@ impl Builder {
                 route: foreign(row, "route"),
                 service: foreign(row, "service"),
                 consumer: foreign(row, "consumer"),
+                consumer_group: foreign(row, "consumer_group"),
             };
             let empty = Value::Object(Map::new());
             match plugin.build(row.get("config").unwrap_or(&empty), &about, &self.services) {
@@ -210,7 +211,7 @@ impl Builder {
                         route: about.route,
                         service: about.service,
                         consumer: about.consumer,
-                        group: foreign(row, "consumer_group"),
+                        group: about.consumer_group,
                         workspace: about.workspace,
                         http,
                         stream: stream && instance.phases().has(Phases::SESSION),

@@ -131,10 +131,11 @@ impl NodeView for View {
     }
 
     fn extensions(&self) -> Vec<Arc<dyn Extension>> {
-        let kept: Arc<dyn Extension> = Arc::new(super::proxy_cache::ProxyCache(self.0.responses.clone()));
+        let kept: Arc<dyn Extension> = Arc::new(super::proxy_cache::KeptResponses::new(&self.0));
+        let quotas: Arc<dyn Extension> = Arc::new(super::quota::Quotas::new(&self.0));
         let acme: Arc<dyn Extension> = Arc::new(super::acme::Acme(self.0.clone()));
         let lua: Arc<dyn Extension> = Arc::new(super::lua_api::LuaApi { node_id: self.0.node_id });
-        vec![kept, acme, lua]
+        vec![kept, quotas, acme, lua]
     }
 
     fn metrics(&self) -> String {

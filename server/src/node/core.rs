@@ -22,7 +22,7 @@ use directory::{People, PluginRecords};
 use entities::{Definitions, PluginSchemas, VaultSchema, VaultSchemas};
 use exchange::counters::Counters;
 use exchange::mask::Masks;
-use exchange::{Meters, NoMeters, NoRecords, Records, Registry, ResponseCache, Scripts, Services};
+use exchange::{Desks, Meters, NoMeters, NoRecords, Records, Registry, ResponseCache, Scripts, Services};
 use pluginserver::Servers;
 use proxy::Traffic;
 use proxy::dns::Resolver;
@@ -117,8 +117,10 @@ pub struct Core {
     pub published: Published,
     /// Counters of windows of time.
     pub counters: Arc<Counters>,
-    /// Responses that `proxy-cache` keeps.
+    /// Responses that `proxy-cache` and `proxy-cache-advanced` keep.
     pub responses: Arc<ResponseCache>,
+    /// What configured plugins have to show at the Admin API.
+    pub desks: Arc<Desks>,
     /// Redis servers that plugins name.
     pub redis: Arc<redis_client::Client>,
     /// Directories that plugins, and admins, are known to.
@@ -209,6 +211,7 @@ impl Core {
             }
         }));
         let responses = Arc::new(ResponseCache::new(settings.storage.mem_cache_size / 2));
+        let desks: Arc<Desks> = Arc::default();
         let acme = {
             let (store, kept): (Arc<dyn Store>, _) = match &storage {
                 Storage::Memory(memory) => (memory.clone(), None),
@@ -243,6 +246,7 @@ impl Core {
             meters,
             counters: counters.clone(),
             responses: responses.clone(),
+            desks: desks.clone(),
             redis: redis.clone(),
             ldap: ldap.clone(),
             scripts: Arc::new(lua::Chunks { node_id }),
@@ -280,6 +284,7 @@ impl Core {
             acme,
             counters,
             responses,
+            desks,
             redis,
             ldap,
             outbound,

@@ -170,13 +170,21 @@ impl Metrics {
         self.add("silverback_rate_limit_counters_evicted_total", "counter", help, evicted);
         let series =
             core.responses.noted().map(|(status, count)| (vec![("status", status.text().to_owned())], count as f64));
-        let help = "Requests that proxy-cache took part in, by X-Cache-Status";
+        let help = "Requests that proxy-cache and proxy-cache-advanced took part in, by X-Cache-Status";
         let name = "silverback_response_cache_requests_total";
         self.0.push(Own { name, help, kind: "counter", series: series.collect() });
-        let (bytes, room) = core.responses.bytes();
-        self.add("silverback_response_cache_bytes", "gauge", "Bytes that proxy-cache keeps", Some(bytes as f64));
-        let help = "Bytes that proxy-cache may keep";
+        let (bytes, room) = core.responses.memory().bytes();
+        self.add(
+            "silverback_response_cache_bytes",
+            "gauge",
+            "Bytes of responses that are kept in memory",
+            Some(bytes as f64),
+        );
+        let help = "Bytes of responses that may be kept in memory";
         self.add("silverback_response_cache_bytes_max", "gauge", help, Some(room as f64));
+        let help = "How often a Redis server could not be asked for a response, or could not keep one";
+        let failures = Some(core.responses.failures() as f64);
+        self.add("silverback_response_cache_failures_total", "counter", help, failures);
         if let Some(history) = &core.history {
             let (series, bytes) = (Some(history.count() as f64), Some(history.bytes() as f64));
             self.add("silverback_history_series", "gauge", "Series that the node remembers", series);

@@ -56,6 +56,7 @@ pub fn configured(view: &View, definitions: &Definitions, vault: &Vault) {
             route: record.reference("route").and_then(id),
             service: record.reference("service").and_then(id),
             consumer: record.reference("consumer").and_then(id),
+            consumer_group: record.reference("consumer_group").and_then(id),
         };
         let mut config = record.value.get("config").cloned().unwrap_or_default();
         if let Some(plugin) = definitions.plugin(name) {

@@ -1,34 +1,102 @@
-//! What `proxy-cache` keeps, at the Admin API.
+//! What `proxy-cache` and `proxy-cache-advanced` keep, at the Admin API.
 
+use super::core::Core;
 use admin::{Eventually, Extension, ExtensionAnswer, ExtensionCall, ExtensionPath};
-use exchange::{KeptResponse, ResponseCache};
+use exchange::redis::RedisError;
+use exchange::{Desks, Fetching, KeptResponse, Plugin, ResponseKey, Shelf};
 use plugins::proxy_cache::key_of_text;
+use plugins::{ProxyCache, ProxyCacheAdvanced};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use store::Store;
 use uuid::Uuid;
 
-const ALL: &str = "/proxy-cache";
-const ENTRY: &str = "/proxy-cache/{cache_key}";
-const ENTRY_OF_PLUGIN: &str = "/proxy-cache/{plugin_id}/caches/{cache_key}";
+/// The paths of one of the plugins.
+#[derive(Clone, Copy)]
+struct Paths {
+    plugin: &'static str,
+    all: &'static str,
+    entry: &'static str,
+    entry_of_plugin: &'static str,
+}
 
-/// `/proxy-cache…`: shows and removes kept responses.
-pub struct ProxyCache(pub Arc<ResponseCache>);
+const PLAIN: Paths = Paths {
+    plugin: ProxyCache::NAME,
+    all: "/proxy-cache",
+    entry: "/proxy-cache/{cache_key}",
+    entry_of_plugin: "/proxy-cache/{plugin_id}/caches/{cache_key}",
+};
 
-impl ProxyCache {
-    /// A kept response, of a certain plugin entity where one is named.
-    fn entry(&self, plugin: Option<&str>, key: &str, method: &str) -> ExtensionAnswer {
-        let key = key_of_text(key);
-        let kept = key.and_then(|key| self.0.get(&key).map(|kept| (key, kept)));
-        let of_plugin = |kept: &KeptResponse| plugin.is_none_or(|id| Uuid::try_parse(id).ok() == Some(kept.plugin));
-        match kept.filter(|(_, kept)| of_plugin(kept)) {
-            Some((key, _)) if method == "DELETE" => {
-                self.0.remove(&key);
-                ExtensionAnswer { status: 204, ..ExtensionAnswer::default() }
+const ADVANCED: Paths = Paths {
+    plugin: ProxyCacheAdvanced::NAME,
+    all: "/proxy-cache-advanced",
+    entry: "/proxy-cache-advanced/{cache_key}",
+    entry_of_plugin: "/proxy-cache-advanced/{plugin_id}/caches/{cache_key}",
+};
+
+/// `/proxy-cache…` and `/proxy-cache-advanced…`: shows and removes kept responses, those of plugins of the workspace.
+pub struct KeptResponses {
+    desks: Arc<Desks>,
+    store: Arc<dyn Store>,
+}
+
+impl KeptResponses {
+    pub fn new(core: &Core) -> Self {
+        Self { desks: core.desks.clone(), store: core.store() }
+    }
+
+    async fn act(&self, call: ExtensionCall) -> Result<ExtensionAnswer, String> {
+        let paths = if call.path.starts_with(ADVANCED.all) { ADVANCED } else { PLAIN };
+        let of = |shelf: &Shelf| (shelf.plugin, shelf.workspace);
+        let opened = super::desks::opened(&self.desks, self.store.as_ref(), call.workspace, of).await;
+        let mut shelves: Vec<Arc<Shelf>> = opened.map_err(|error| error.to_string())?;
+        shelves.retain(|shelf| shelf.name == paths.plugin);
+        act(shelves, &call).await.map_err(|error| format!("the Redis server of the cache cannot be asked: {error}"))
+    }
+}
+
+/// Shows or removes what is on these shelves.
+async fn act(mut shelves: Vec<Arc<Shelf>>, call: &ExtensionCall) -> Result<ExtensionAnswer, RedisError> {
+    let key = match call.parameters.as_slice() {
+        [key] => key,
+        [plugin, key] => {
+            let plugin = Uuid::try_parse(plugin).ok();
+            shelves.retain(|shelf| Some(shelf.plugin) == plugin);
+            key
+        }
+        _ => {
+            for shelf in shelves {
+                shelf.store.clear(shelf.plugin).await?;
             }
-            Some((_, kept)) => ExtensionAnswer::json(200, &shown(&kept)),
-            None => ExtensionAnswer::json(404, &json!({ "message": "Not found" })),
+            return Ok(gone());
+        }
+    };
+    let Some(key) = key_of_text(key) else { return Ok(missing()) };
+    for shelf in shelves {
+        let answer = match call.method.as_str() {
+            "DELETE" => shelf.store.remove(shelf.plugin, &key).await?.then(gone),
+            _ => get(&shelf, &key).await?.map(|kept| ExtensionAnswer::json(200, &shown(&kept))),
+        };
+        if let Some(answer) = answer {
+            return Ok(answer);
         }
     }
+    Ok(missing())
+}
+
+async fn get(shelf: &Shelf, key: &ResponseKey) -> Result<Option<Arc<KeptResponse>>, RedisError> {
+    match shelf.store.get(shelf.plugin, key) {
+        Fetching::Done(kept) => Ok(kept),
+        Fetching::Wait(pending) => pending.await,
+    }
+}
+
+fn gone() -> ExtensionAnswer {
+    ExtensionAnswer { status: 204, ..ExtensionAnswer::default() }
+}
+
+fn missing() -> ExtensionAnswer {
+    ExtensionAnswer::json(404, &json!({ "message": "Not found" }))
 }
 
 /// A kept response as Kong shows it.
@@ -49,65 +117,105 @@ fn shown(kept: &KeptResponse) -> Value {
     })
 }
 
-impl Extension for ProxyCache {
+impl Extension for KeptResponses {
     fn paths(&self) -> Vec<ExtensionPath> {
         let path = |path, methods| ExtensionPath { path, methods, on_status: false };
-        vec![path(ALL, &["DELETE"]), path(ENTRY, &["GET", "DELETE"]), path(ENTRY_OF_PLUGIN, &["GET", "DELETE"])]
+        let of = |paths: Paths| {
+            [
+                path(paths.all, &["DELETE"][..]),
+                path(paths.entry, &["GET", "DELETE"]),
+                path(paths.entry_of_plugin, &["GET", "DELETE"]),
+            ]
+        };
+        [of(PLAIN), of(ADVANCED)].concat()
     }
 
     fn answer(&self, call: ExtensionCall) -> Eventually<'_, ExtensionAnswer> {
-        let answer = match (call.path, call.parameters.as_slice()) {
-            (ENTRY, [key]) => self.entry(None, key, &call.method),
-            (ENTRY_OF_PLUGIN, [plugin, key]) => self.entry(Some(plugin), key, &call.method),
-            _ => {
-                self.0.clear();
-                ExtensionAnswer { status: 204, ..ExtensionAnswer::default() }
-            }
-        };
-        Box::pin(std::future::ready(answer))
+        Box::pin(async move {
+            let answer = self.act(call).await;
+            answer.unwrap_or_else(|message| ExtensionAnswer::json(503, &json!({ "message": message })))
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use exchange::redis::Pending;
+    use exchange::{MemoryStore, ResponseStore};
+    use std::future::ready;
     use std::time::Duration;
 
-    fn call(cache: &ProxyCache, method: &str, path: &'static str, parameters: &[&str]) -> (u16, Value) {
+    fn asked(shelves: &[&Arc<Shelf>], method: &str, parameters: &[&str]) -> Result<(u16, Value), RedisError> {
         let parameters = parameters.iter().map(|text| (*text).to_owned()).collect();
-        let call = ExtensionCall { path, method: method.to_owned(), parameters, ..ExtensionCall::default() };
+        let call = ExtensionCall { method: method.to_owned(), parameters, ..ExtensionCall::default() };
+        let shelves = shelves.iter().map(|shelf| Arc::clone(shelf)).collect();
+        let mut acting = Box::pin(act(shelves, &call));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        let std::task::Poll::Ready(answer) = cache.answer(call).as_mut().poll(&mut context) else {
-            panic!("an answer at once");
-        };
-        (answer.status, serde_json::from_slice(&answer.body).unwrap_or_default())
+        let std::task::Poll::Ready(answer) = acting.as_mut().poll(&mut context) else { panic!("an answer at once") };
+        let answer = answer?;
+        Ok((answer.status, serde_json::from_slice(&answer.body).unwrap_or_default()))
+    }
+
+    fn shelf(plugin: u128, store: Arc<dyn ResponseStore>) -> Arc<Shelf> {
+        let plugin = Uuid::from_u128(plugin);
+        Arc::new(Shelf { name: PLAIN.plugin, plugin, workspace: Uuid::nil(), store })
+    }
+
+    fn keep(shelf: &Shelf, number: u8) -> String {
+        let headers = [("X-Upstream", "one"), ("Set-Cookie", "a"), ("Set-Cookie", "b")].into_iter().collect();
+        let (body, plugin, kept_for) = ("{}".into(), shelf.plugin, Duration::from_secs(60));
+        let kept = KeptResponse { plugin, status: 200, headers, body, timestamp: 7, ttl: 300, kept_for };
+        shelf.store.put([number; 32], kept);
+        format!("{number:02x}").repeat(32)
     }
 
     #[test]
     fn entries_are_shown_and_removed() {
-        let cache = ProxyCache(Arc::new(ResponseCache::new(1 << 20)));
-        let keep = |number: u8| {
-            let headers = [("X-Upstream", "one"), ("Set-Cookie", "a"), ("Set-Cookie", "b")].into_iter().collect();
-            let body = "{}".into();
-            let (plugin, kept_for) = (Uuid::from_u128(5), Duration::from_secs(60));
-            let kept = KeptResponse { plugin, status: 200, headers, body, timestamp: 7, ttl: 300, kept_for };
-            cache.0.put([number; 32], kept);
-            format!("{number:02x}").repeat(32)
-        };
-        let (key, of_five) = (keep(1), Uuid::from_u128(5).to_string());
+        let memory = Arc::new(MemoryStore::new(1 << 20));
+        let (five, six) = (shelf(5, memory.clone()), shelf(6, memory));
+        let both = [&five, &six];
+        let status = |method: &str, parameters: &[&str]| asked(&both, method, parameters).expect("memory").0;
+        let (key, of_five) = (keep(&five, 1), Uuid::from_u128(5).to_string());
         let shown = json!({
             "status": 200, "headers": { "X-Upstream": "one", "Set-Cookie": ["a", "b"] }, "body": "{}", "body_len": 2,
             "timestamp": 7, "ttl": 300, "version": 1,
         });
-        assert_eq!(call(&cache, "GET", ENTRY, &[&key]), (200, shown.clone()));
-        assert_eq!(call(&cache, "GET", ENTRY_OF_PLUGIN, &[&of_five, &key]), (200, shown));
-        let other = Uuid::from_u128(6).to_string();
-        assert_eq!(call(&cache, "DELETE", ENTRY_OF_PLUGIN, &[&other, &key]).0, 404);
-        assert_eq!(call(&cache, "GET", ENTRY, &["abc"]), (404, json!({ "message": "Not found" })));
-        assert_eq!(call(&cache, "DELETE", ENTRY, &[&key]).0, 204);
-        assert_eq!(call(&cache, "DELETE", ENTRY, &[&key]).0, 404);
-        let key = keep(2);
-        assert_eq!(call(&cache, "DELETE", ALL, &[]).0, 204);
-        assert_eq!(call(&cache, "GET", ENTRY, &[&key]).0, 404);
+        assert_eq!(asked(&both, "GET", &[&key]), Ok((200, shown.clone())));
+        assert_eq!(asked(&both, "GET", &[&of_five, &key]), Ok((200, shown)));
+        assert_eq!(asked(&both, "GET", &["abc"]), Ok((404, json!({ "message": "Not found" }))));
+        assert_eq!(status("DELETE", &[&Uuid::from_u128(6).to_string(), &key]), 404);
+        assert_eq!((status("DELETE", &[&key]), status("DELETE", &[&key])), (204, 404));
+        // What another plugin keeps, that is not asked, stays.
+        let (key, elsewhere) = (keep(&five, 2), keep(&six, 9));
+        assert_eq!(asked(&[&five], "DELETE", &[]).map(|answer| answer.0), Ok(204));
+        assert_eq!((status("GET", &[&key]), status("GET", &[&elsewhere])), (404, 200));
+    }
+
+    struct Gone;
+
+    impl ResponseStore for Gone {
+        fn get(&self, _: Uuid, _: &ResponseKey) -> Fetching {
+            Fetching::Wait(refuse())
+        }
+        fn put(&self, _: ResponseKey, _: KeptResponse) {}
+        fn remove(&self, _: Uuid, _: &ResponseKey) -> Pending<bool> {
+            refuse()
+        }
+        fn clear(&self, _: Uuid) -> Pending<()> {
+            refuse()
+        }
+    }
+
+    fn refuse<T: Send + 'static>() -> Pending<T> {
+        Box::pin(ready(Err(RedisError::new("connection refused"))))
+    }
+
+    #[test]
+    fn a_server_that_is_gone_is_an_error() {
+        let (gone, key) = (shelf(5, Arc::new(Gone)), "01".repeat(32));
+        for (method, parameters) in [("GET", &[key.as_str()][..]), ("DELETE", &[&key]), ("DELETE", &[])] {
+            assert_eq!(asked(&[&gone], method, parameters), Err(RedisError::new("connection refused")));
+        }
     }
 }

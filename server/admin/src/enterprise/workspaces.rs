@@ -13,7 +13,7 @@ use store::{Error, Filter, Id, Operation, Precondition, Record};
 use uuid::Uuid;
 
 /// Names that no workspace may have, besides the first segments of the Admin API's paths.
-const RESERVED: [&str; 61] = [
+const RESERVED: [&str; 63] = [
     "admins",
     "applications",
     "application_instances",
@@ -72,6 +72,8 @@ const RESERVED: [&str; 61] = [
     "oauth2_tokens",
     "sessions",
     "acme_storage",
+    "quota_counters",
+    "quota_raises",
     "ratelimiting_metrics",
     // Stands for all workspaces in permissions.
     "*",

@@ -1,6 +1,7 @@
-//! Options of `proxy-cache`.
+//! Options of `proxy-cache`, and what `proxy-cache-advanced` has beyond them.
 
-use schema::{Schema, Value};
+use crate::redis::ExtendedRedis;
+use schema::{Field, FieldType, Record, Schema, Value};
 use serde::Deserialize;
 
 /// Options of `proxy-cache`.
@@ -19,6 +20,7 @@ pub struct Config {
     #[field(default = 300, gt = 0)]
     pub cache_ttl: Option<u64>,
     /// Where responses are kept.
+    #[field(one_of("memory"))]
     pub strategy: Strategy,
     /// Whether `Cache-Control` of requests and responses counts (RFC 9111 §5.2).
     #[field(default = false)]
@@ -44,6 +46,8 @@ pub struct Config {
 pub enum Strategy {
     /// On each node.
     Memory,
+    /// On a Redis server, which nodes may share; `proxy-cache-advanced` only.
+    Redis,
 }
 
 /// Options of strategy memory.
@@ -68,6 +72,35 @@ pub struct ResponseHeaders {
     #[serde(rename = "X-Cache-Key")]
     #[field(default = true)]
     pub key: Option<bool>,
+}
+
+/// Options of `proxy-cache-advanced`.
+#[derive(Debug, Deserialize)]
+pub struct AdvancedConfig {
+    /// Those of `proxy-cache`.
+    #[serde(flatten)]
+    pub cache: Config,
+    /// Whether requests pass while Redis cannot be asked; else they are answered with 500.
+    pub bypass_on_err: Option<bool>,
+    /// The Redis server of strategy redis.
+    pub redis: ExtendedRedis,
+}
+
+impl Schema for AdvancedConfig {
+    fn record() -> Record {
+        Config::record()
+            .change("content_type", |types| types.default(["application/json", "text/plain"].as_slice()))
+            .change("strategy", |strategy| {
+                strategy
+                    .one_of(["memory", "redis"])
+                    .help("Where responses are kept: on each node, or on a Redis server.")
+            })
+            .field(Field::boolean("bypass_on_err").default(false).help(
+                "Whether requests pass, with `X-Cache-Status: Bypass`, while Redis cannot be asked; else they are \
+                     answered with 500.",
+            ))
+            .field(ExtendedRedis::field().named("redis").required(true).help("The Redis server of strategy redis."))
+    }
 }
 
 /// The shared memories that Kong has by default.

@@ -1,211 +1,31 @@
-//! `proxy-cache`: answers requests with responses that were kept.
+//! `proxy-cache` and `proxy-cache-advanced`: answer requests with responses that were kept, in memory or on a Redis server
+//! that nodes share. Both do the same; what differs is where responses are kept, and what happens when that is gone.
 
+mod cache;
 mod config;
 mod control;
+mod on_redis;
+mod record;
 
+pub use cache::{key_of_text, key_text};
 pub(crate) use config::DICTIONARIES;
-pub use config::{Config, Memory, ResponseHeaders, Strategy};
+pub use config::{AdvancedConfig, Config, Memory, ResponseHeaders, Strategy};
 
-use crate::form;
-use aws_lc_rs::digest::{Context, SHA256};
-use bytes::BytesMut;
-use control::{Directives, MediaType, lifetime};
+use cache::Cache;
 use entities::{PluginSchema, Scopes};
-use exchange::response::Source;
-use exchange::response_cache::{CacheStatus, KeptResponse, ResponseCache, ResponseKey};
-use exchange::{About, Answer, Chunk, Exchange, Flow, Headers, Phases, Plugin, Services, Step};
+use exchange::{About, Chunk, Exchange, Flow, Phases, Plugin, ResponseStore, Services, Shelf, Step};
+use on_redis::OnRedis;
 use schema::Check;
-use std::fmt::Write;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
-use uuid::Uuid;
 
 /// `proxy-cache`, configured.
-pub struct ProxyCache {
-    config: Config,
-    types: Vec<MediaType>,
-    /// For how long responses are fresh, where their headers do not count.
-    ttl: u64,
-    id: Uuid,
-    cache: Arc<ResponseCache>,
-}
+pub struct ProxyCache(Cache);
 
-/// What an Exchange remembers of the cache.
-#[derive(Debug, PartialEq)]
-enum Progress {
-    /// The request goes by the cache.
-    Bypass,
-    /// No response was kept that could be used; this says why.
-    Absent(ResponseKey, CacheStatus),
-    /// The response is on its way, and will be kept when it is whole.
-    Keeping(Box<Keeping>),
-    /// The response comes from the cache, or from nowhere.
-    Over,
-}
+/// `proxy-cache-advanced`, configured.
+pub struct ProxyCacheAdvanced(Cache);
 
-#[derive(Debug)]
-struct Keeping {
-    key: ResponseKey,
-    response: KeptResponse,
-    body: BytesMut,
-}
-
-impl PartialEq for Keeping {
-    fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
-    }
-}
-
-/// Headers of a kept response that are not sent again: those of a connection (RFC 9110 §7.6.1), the length, which
-/// follows from the body, and what the cache itself said. What remains of a rate limit is of no use later, either.
-fn is_sent_again(name: &[u8]) -> bool {
-    const NOT: [&str; 13] = [
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "trailers",
-        "transfer-encoding",
-        "upgrade",
-        "content-length",
-        "age",
-        "x-cache-status",
-        "x-cache-key",
-    ];
-    let name = name.to_ascii_lowercase();
-    !NOT.iter().any(|not| not.as_bytes() == name) && !name.windows(19).any(|window| window == b"ratelimit-remaining")
-}
-
-fn now(exchange: &Exchange) -> u64 {
-    exchange.timeline.wall().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// A key as clients and the Admin API see it.
-pub fn key_text(key: &ResponseKey) -> String {
-    key.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// A key from its text; `None` where it is none.
-pub fn key_of_text(text: &str) -> Option<ResponseKey> {
-    let mut key = ResponseKey::default();
-    if text.len() != 2 * key.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (at, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
-    }
-    Some(key)
-}
-
-impl ProxyCache {
-    fn is_cacheable(&self, exchange: &Exchange, directives: &Directives) -> bool {
-        let method = exchange.request.method_str();
-        let refused = self.config.cache_control
-            && (directives.has("no-store")
-                || directives.has("no-cache")
-                // RFC 9111 §3.5: what is meant for one client is not for others.
-                || exchange.request.headers.contains("authorization"));
-        self.config.request_method.iter().any(|known| known == method) && !refused
-    }
-
-    /// What a response is kept under: Consumer, Route, method, path, and what the configuration tells apart.
-    fn key(&self, exchange: &Exchange) -> ResponseKey {
-        let mut digest = Context::new(&SHA256);
-        let mut part = |text: &[u8]| {
-            digest.update(&(text.len() as u64).to_be_bytes());
-            digest.update(text);
-        };
-        part(exchange.identity.consumer.as_ref().map_or(&[], |consumer| consumer.id.as_bytes()));
-        part(exchange.route.as_ref().map_or(&[], |route| route.id.as_bytes()));
-        let request = &exchange.request;
-        part(&request.method);
-        let path = request.target.split(|byte| *byte == b'?').next().unwrap_or_default();
-        match self.config.ignore_uri_case {
-            Some(true) => part(&path.to_ascii_lowercase()),
-            _ => part(path),
-        }
-        let mut arguments: Vec<_> = form::pairs(request.query.as_deref().unwrap_or_default()).collect();
-        if let Some(names) = self.config.vary_query_params.as_deref().filter(|names| !names.is_empty()) {
-            arguments.retain(|(name, _)| names.iter().any(|known| known.as_bytes() == name.as_ref()));
-        }
-        arguments.sort();
-        part(&(arguments.len() as u64).to_be_bytes());
-        for (name, value) in &arguments {
-            part(name);
-            part(&[u8::from(value.is_some())]);
-            part(value.as_deref().unwrap_or_default());
-        }
-        for name in self.config.vary_headers.iter().flatten() {
-            part(name.to_ascii_lowercase().as_bytes());
-            for value in request.headers.get_all(name) {
-                part(value);
-            }
-        }
-        let mut key = ResponseKey::default();
-        key.copy_from_slice(digest.finish().as_ref());
-        key
-    }
-
-    /// Why a kept response cannot be used for a request.
-    fn is_stale(&self, kept: &KeptResponse, directives: &Directives, now: u64) -> bool {
-        let age = now.saturating_sub(kept.timestamp);
-        if !self.config.cache_control {
-            return age > self.ttl;
-        }
-        directives.seconds("max-age").is_some_and(|most| age > most)
-            || directives.seconds("max-stale").is_some_and(|most| age > kept.ttl.saturating_add(most))
-            || directives.seconds("min-fresh").is_some_and(|least| kept.ttl.saturating_sub(age) < least)
-    }
-
-    /// A kept response as an answer.
-    fn hit(&self, exchange: &Exchange, key: &ResponseKey, kept: &KeptResponse, now: u64) -> Answer {
-        let mut answer = Answer { source: Source::Service, ..Answer::bytes(kept.status, kept.body.clone()) };
-        for (name, value) in kept.headers.iter().filter(|(name, _)| is_sent_again(name)) {
-            answer = answer.header(String::from_utf8_lossy(name).into_owned(), value);
-        }
-        let told = &self.config.response_headers;
-        if self.tells(exchange, told.age) {
-            answer = answer.header("Age", now.saturating_sub(kept.timestamp).to_string());
-        }
-        if self.tells(exchange, told.status) {
-            answer = answer.header("X-Cache-Status", CacheStatus::Hit.text());
-        }
-        if self.tells(exchange, told.key) {
-            answer = answer.header("X-Cache-Key", key_text(key));
-        }
-        answer
-    }
-
-    fn tells(&self, exchange: &Exchange, option: Option<bool>) -> bool {
-        option == Some(true) || exchange.request.headers.contains("kong-debug")
-    }
-
-    /// For how long a response is fresh; `None` where it is not to be kept.
-    fn freshness(&self, exchange: &Exchange) -> Option<u64> {
-        let response = &exchange.response;
-        let mut types = response.headers.get_all("content-type");
-        let given = types.next().and_then(|line| std::str::from_utf8(line).ok()).and_then(MediaType::parse)?;
-        let kept = types.next().is_none()
-            && response.source == Source::Service
-            && self.config.response_code.contains(&response.status)
-            && self.types.iter().any(|known| known.covers(&given));
-        if !kept {
-            return None;
-        }
-        if !self.config.cache_control {
-            return Some(self.ttl);
-        }
-        let directives = Directives::of(&response.headers);
-        let refused = ["private", "no-store", "no-cache"].iter().any(|name| directives.has(name));
-        let seconds = lifetime(&response.headers, &directives, now(exchange));
-        (!refused && seconds > 0).then_some(seconds)
-    }
+fn shelf(name: &'static str, about: &About, store: Arc<dyn ResponseStore>) -> Shelf {
+    Shelf { name, plugin: about.id, workspace: about.workspace, store }
 }
 
 impl Plugin for ProxyCache {
@@ -223,107 +43,62 @@ impl Plugin for ProxyCache {
     }
 
     fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
-        let types = config.content_type.iter().filter_map(|text| MediaType::parse(text)).collect();
-        let ttl = config.cache_ttl.unwrap_or(300);
-        Ok(Self { types, ttl, id: about.id, cache: services.responses.clone(), config })
+        let shelf = shelf(Self::NAME, about, services.responses.memory().clone());
+        Ok(Self(Cache::new(config, false, shelf, services)))
     }
 
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
-        let directives = match self.config.cache_control {
-            true => Directives::of(&exchange.request.headers),
-            false => Directives::default(),
-        };
-        if !self.is_cacheable(exchange, &directives) {
-            exchange.state.put(Progress::Bypass);
-            return Step::NEXT;
-        }
-        let (key, now) = (self.key(exchange), now(exchange));
-        match self.cache.get(&key) {
-            Some(kept) if !self.is_stale(&kept, &directives, now) => {
-                exchange.state.put(Progress::Over);
-                self.cache.note(CacheStatus::Hit);
-                self.hit(exchange, &key, &kept, now).into()
-            }
-            Some(_) => {
-                exchange.state.put(Progress::Absent(key, CacheStatus::Refresh));
-                Step::NEXT
-            }
-            None if directives.has("only-if-cached") => {
-                exchange.state.put(Progress::Over);
-                self.cache.note(CacheStatus::Miss);
-                Answer::bytes(504, "").into()
-            }
-            None => {
-                exchange.state.put(Progress::Absent(key, CacheStatus::Miss));
-                Step::NEXT
-            }
-        }
+        self.0.access::<Self>(exchange)
     }
 
     fn header_filter(&self, exchange: &mut Exchange) -> Flow {
-        let Some(progress) = exchange.state.take::<Progress>() else { return Flow::Next };
-        let told = &self.config.response_headers;
-        let (status, key) = (self.tells(exchange, told.status), self.tells(exchange, told.key));
-        let tell = |headers: &mut Headers, what: CacheStatus| {
-            self.cache.note(what);
-            if status {
-                headers.set("X-Cache-Status", what.text());
-            }
-        };
-        match progress {
-            Progress::Bypass => tell(&mut exchange.response.headers, CacheStatus::Bypass),
-            Progress::Absent(digest, reason) => {
-                let freshness = self.freshness(exchange);
-                let now = now(exchange);
-                let headers = &mut exchange.response.headers;
-                if key {
-                    headers.set("X-Cache-Key", key_text(&digest));
-                }
-                let Some(ttl) = freshness else {
-                    tell(headers, CacheStatus::Bypass);
-                    return Flow::Next;
-                };
-                tell(headers, reason);
-                // Copied line by line: a clone would keep the whole buffer that the head was read into.
-                let mut kept = Headers::default();
-                for (name, value) in headers.iter() {
-                    kept.append(&String::from_utf8_lossy(name), value);
-                }
-                let kept_for = self.config.storage_ttl.map_or(ttl, |seconds| u64::try_from(seconds).unwrap_or(0));
-                exchange.state.put(Progress::Keeping(Box::new(Keeping {
-                    key: digest,
-                    response: KeptResponse {
-                        plugin: self.id,
-                        status: exchange.response.status,
-                        headers: kept,
-                        timestamp: now,
-                        ttl,
-                        kept_for: Duration::from_secs(kept_for),
-                        ..KeptResponse::default()
-                    },
-                    body: BytesMut::new(),
-                })));
-            }
-            Progress::Keeping(_) | Progress::Over => {}
-        }
+        self.0.header_filter::<Self>(exchange);
         Flow::Next
     }
 
     fn body_filter(&self, exchange: &mut Exchange, chunk: &mut Chunk) {
-        let Some(Progress::Keeping(keeping)) = exchange.state.get_mut::<Progress>() else { return };
-        if keeping.body.len() + chunk.data.len() > self.cache.largest_body() {
-            exchange.state.take::<Progress>();
-            return;
-        }
-        keeping.body.extend_from_slice(&chunk.data);
-        if !chunk.last {
-            return;
-        }
-        if let Some(Progress::Keeping(keeping)) = exchange.state.take::<Progress>() {
-            let Keeping { key, mut response, body } = *keeping;
-            response.body = body.freeze();
-            self.cache.put(key, response);
-        }
+        self.0.body_filter::<Self>(exchange, chunk);
+    }
+}
+
+impl Plugin for ProxyCacheAdvanced {
+    const NAME: &'static str = "proxy-cache-advanced";
+    const PRIORITY: i32 = 100;
+    const PHASES: Phases = Phases::ACCESS.and(Phases::HEADER_FILTER).and(Phases::BODY_FILTER);
+    type Config = AdvancedConfig;
+
+    fn schema() -> PluginSchema {
+        PluginSchema::new::<AdvancedConfig>(Self::NAME)
+            .priority(Self::PRIORITY)
+            .scopes(Scopes::GROUPS)
+            .check(Check::custom(["config"], config::dictionary))
+    }
+
+    fn new(config: AdvancedConfig, about: &About, services: &Services) -> Result<Self, String> {
+        let all = &services.responses;
+        let store: Arc<dyn ResponseStore> = match config.cache.strategy {
+            Strategy::Memory => all.memory().clone(),
+            Strategy::Redis => {
+                let server = services.redis.server(&config.redis.address());
+                let server = server.map_err(|error| format!("config.redis: {error}"))?;
+                Arc::new(OnRedis::new(server, all.clone()))
+            }
+        };
+        let bypass = config.bypass_on_err.unwrap_or(false);
+        Ok(Self(Cache::new(config.cache, bypass, shelf(Self::NAME, about, store), services)))
+    }
+
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
+        self.0.access::<Self>(exchange)
+    }
+
+    fn header_filter(&self, exchange: &mut Exchange) -> Flow {
+        self.0.header_filter::<Self>(exchange);
+        Flow::Next
+    }
+
+    fn body_filter(&self, exchange: &mut Exchange, chunk: &mut Chunk) {
+        self.0.body_filter::<Self>(exchange, chunk);
     }
 }
 

@@ -1,7 +1,9 @@
 use super::*;
-use crate::testing::{Manner, People, access, at, plugin_with, request, services};
+use crate::testing::{Manner, People, Shelf as Servers, access, at, plugin_with, request, services};
 use exchange::Consumer;
+use exchange::response::Source;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// A plugin that keeps JSON, over a cache of its own.
 fn cache(more: Value) -> ProxyCache {
@@ -11,7 +13,7 @@ fn cache(more: Value) -> ProxyCache {
 }
 
 /// A request of the given second; the upstream answers with these headers and a body of its own.
-fn run(plugin: &ProxyCache, mut exchange: Exchange, second: u64, headers: &[(&str, &str)], body: &str) -> String {
+fn run<P: Plugin>(plugin: &P, mut exchange: Exchange, second: u64, headers: &[(&str, &str)], body: &str) -> String {
     exchange.timeline = at(1_700_000_000 + second);
     if access(plugin, &mut exchange).is_none() {
         exchange.response.status = 200;
@@ -121,7 +123,7 @@ fn cache_control_counts_where_it_should() {
     let nothing = get("/other", &[("Cache-Control", "only-if-cached")]);
     assert!(run(&plugin, nothing, 0, fresh, "").starts_with("504"));
     // Hits, misses, refreshes, bypasses.
-    assert_eq!(plugin.cache.noted().map(|(_, count)| count).collect::<Vec<_>>(), [2, 2, 3, 1]);
+    assert_eq!(plugin.0.all().noted().map(|(_, count)| count).collect::<Vec<_>>(), [2, 2, 3, 1]);
 }
 
 #[test]
@@ -147,7 +149,7 @@ fn hits_carry_what_was_kept() {
     assert_eq!(lines, ["Content-Type=application/json", "X-Upstream=one", "Age=5", "X-Cache-Status=Hit"]);
     let digest = key_of_text(&key).expect("a key");
     assert_eq!(key_text(&digest), key);
-    assert!(plugin.cache.get(&digest).is_some());
+    assert!(plugin.0.all().memory().find(&digest).is_some());
     assert!(key_of_text("abc").is_none() && key_of_text(&"é".repeat(32)).is_none());
 }
 
@@ -163,8 +165,89 @@ fn headers_are_told_as_configured() {
 #[test]
 fn large_bodies_are_not_kept() {
     let plugin = cache(json!({}));
-    let large = "x".repeat(plugin.cache.largest_body() + 1);
+    let large = "x".repeat(plugin.0.all().largest_body() + 1);
     for _ in 0..2 {
         assert!(run(&plugin, get("/", &[]), 0, JSON, &large).starts_with("200 Miss"));
     }
+}
+
+fn on_redis(more: Value, services: &Services) -> ProxyCacheAdvanced {
+    let mut config = json!({ "strategy": "redis", "redis": { "host": "r" } });
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    plugin_with(config, &About { id: Uuid::from_u128(8), ..About::default() }, services)
+}
+
+#[test]
+fn nodes_share_what_is_on_a_server() {
+    let servers = Servers::default();
+    let node = || Services { redis: Arc::new(servers.clone()), ..services() };
+    let (one, two) = (node(), node());
+    let (here, there) = (on_redis(json!({}), &one), on_redis(json!({}), &two));
+    assert_eq!(run(&here, get("/", &[]), 0, JSON, "a"), "200 Miss a");
+    assert_eq!(run(&there, get("/", &[]), 1, JSON, "b"), "200 Hit a");
+    assert_eq!(run(&here, get("/", &[]), 1, JSON, "b"), "200 Hit a");
+    let consumer = |id: u128| {
+        let mut exchange = get("/", &[]);
+        exchange.identity.consumer = Some(Arc::new(Consumer { id: Uuid::from_u128(id), ..Consumer::default() }));
+        exchange
+    };
+    assert_eq!(run(&here, consumer(1), 1, JSON, "one's"), "200 Miss one's");
+    assert_eq!(run(&there, consumer(2), 1, JSON, "two's"), "200 Miss two's");
+    assert_eq!(run(&there, consumer(1), 1, JSON, "c"), "200 Hit one's");
+    // Kept for as long as it is fresh, under a name of its own; what is not a record is not there.
+    let mut keys = servers.keys();
+    keys.retain(|(key, seconds)| {
+        key.starts_with("r/proxy-cache-advanced:00000000-0000-0000-0000-000000000008:") && *seconds == 300
+    });
+    assert_eq!(keys.len(), 3);
+    servers.overwrite("something else");
+    assert_eq!(run(&here, get("/", &[]), 2, JSON, "d"), "200 Miss d");
+}
+
+#[test]
+fn what_is_kept_on_a_server_is_removed_there() {
+    let services = Services { redis: Arc::new(Servers::default()), ..services() };
+    let plugin = on_redis(json!({}), &services);
+    let shelves = services.desks.all::<exchange::Shelf>();
+    let [shelf] = shelves.as_slice() else { panic!("one place") };
+    for path in ["/a", "/b"] {
+        assert_eq!(run(&plugin, get(path, &[]), 0, JSON, "a"), "200 Miss a");
+    }
+    crate::testing::settle_now(shelf.store.clear(Uuid::from_u128(9))).expect("an answer");
+    assert_eq!(run(&plugin, get("/a", &[]), 0, JSON, "b"), "200 Hit a");
+    crate::testing::settle_now(shelf.store.clear(shelf.plugin)).expect("an answer");
+    for path in ["/a", "/b"] {
+        assert_eq!(run(&plugin, get(path, &[]), 0, JSON, "c"), "200 Miss c");
+    }
+}
+
+#[test]
+fn without_its_server_requests_pass_or_fail_as_configured() {
+    let gone = json!({ "redis": { "host": "gone" }, "bypass_on_err": true });
+    let services = Services { redis: Arc::new(Servers::default()), ..services() };
+    assert_eq!(run(&on_redis(gone, &services), get("/", &[]), 0, JSON, "a"), "200 Bypass a");
+    let strict = on_redis(json!({ "redis": { "host": "gone" } }), &services);
+    assert!(run(&strict, get("/", &[]), 0, JSON, "a").starts_with("500 none"));
+    // The cache has no business with these.
+    let post = request("POST", "/", &[], People::new(Manner::Knows));
+    assert_eq!(run(&strict, post, 0, JSON, "a"), "200 Bypass a");
+    assert_eq!(services.responses.failures(), 2);
+}
+
+#[test]
+fn both_plugins_may_see_one_request() {
+    let services = services();
+    let about = |id| About { id: Uuid::from_u128(id), ..About::default() };
+    let plain: ProxyCache = plugin_with(json!({ "strategy": "memory" }), &about(1), &services);
+    let advanced: ProxyCacheAdvanced = plugin_with(json!({ "strategy": "memory" }), &about(2), &services);
+    let mut exchange = get("/", &[]);
+    assert!(access(&plain, &mut exchange).is_none() && access(&advanced, &mut exchange).is_none());
+    exchange.response.status = 200;
+    exchange.response.headers = JSON.iter().copied().collect();
+    let mut chunk = Chunk { data: "a".into(), last: true };
+    let _ = (Plugin::header_filter(&plain, &mut exchange), Plugin::header_filter(&advanced, &mut exchange));
+    Plugin::body_filter(&plain, &mut exchange, &mut chunk);
+    Plugin::body_filter(&advanced, &mut exchange, &mut chunk);
+    assert_eq!(run(&plain, get("/", &[]), 0, JSON, "b"), "200 Hit a");
+    assert_eq!(run(&advanced, get("/", &[]), 0, JSON, "b"), "200 Hit a");
 }

@@ -2,20 +2,21 @@
 
 mod config;
 mod headers;
+mod names;
 pub(crate) mod period;
-mod shared;
 
 pub(crate) use config::without_cluster;
 pub use config::{Config, LimitBy, Policy};
 
+use crate::counting::Counting;
 use crate::{auth, number};
 use entities::{PluginSchema, Scopes};
 use exchange::counters::{Key, Taken, Window};
 use exchange::redis::Taking;
 use exchange::{About, Answer, Exchange, Flow, LimitExceeded, Phases, Plugin, Services, Step};
 use headers::{Report, Told};
+use names::Scope;
 use period::Period;
-use shared::{Scope, Shared};
 use smallvec::SmallVec;
 use std::time::UNIX_EPOCH;
 use uuid::Uuid;
@@ -47,8 +48,7 @@ pub struct RateLimiting {
     /// The counters' keys of that, by what a request is counted for: an id, a text, an address.
     scoped: [Key; 3],
     services: Services,
-    /// With the policies redis and cluster: the counters that nodes share.
-    shared: Option<Shared>,
+    counting: Counting,
 }
 
 /// Who a request is counted for. The kinds are kept apart: a header's value cannot use up an address's share.
@@ -122,21 +122,15 @@ impl RateLimiting {
         });
     }
 
-    /// Counts where nodes count together. Where that place cannot be asked, `fault_tolerant` decides.
-    fn take_shared<'a>(
-        &'a self,
-        shared: &'a Shared,
-        exchange: &'a mut Exchange,
-        windows: &[Window],
-        now: u64,
-    ) -> Step<'a> {
+    /// Counts. Where the place of the counters cannot be asked, `fault_tolerant` decides.
+    fn take<'a>(&'a self, exchange: &'a mut Exchange, windows: &[Window], now: u64) -> Step<'a> {
         let [_, route, service] = self.scope;
-        let scope = Scope { limits: &self.limits, route, service, identifier: self.identifier(exchange) };
-        match shared.take(windows, &scope, now) {
+        let scope = Scope { limits: &self.limits, route, service, identifier: self.identifier(exchange), now };
+        match self.counting.take(windows, &scope, now) {
             Taking::Done(taken) => Step::Ready(self.decide(exchange, &taken, now)),
             Taking::Wait(pending) => Step::Wait(Box::pin(async move {
                 let outcome = pending.await;
-                shared.note(&outcome);
+                self.counting.note(&outcome);
                 match outcome {
                     Ok(taken) => self.decide(exchange, &taken, now),
                     Err(_) if self.config.fault_tolerant => Flow::Next,
@@ -170,14 +164,14 @@ impl Plugin for RateLimiting {
     }
 
     fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
-        let shared = match config.policy {
+        let counting = match config.policy {
             Some(Policy::Redis) => {
                 let address = config.redis.address().ok_or("policy redis needs config.redis.host")?;
                 let server = services.redis.server(&address).map_err(|error| format!("config.redis: {error}"))?;
-                Some(Shared::on_server(server, config.sync_rate))
+                Counting::on_server(server, config.sync_rate, Self::NAME)
             }
-            Some(Policy::Cluster) => Some(Shared::in_database(services.meters.clone())),
-            Some(Policy::Local) | None => None,
+            Some(Policy::Cluster) => Counting::in_database(services.meters.clone(), Self::NAME),
+            Some(Policy::Local) | None => Counting::on_node(services.counters.clone(), Self::NAME),
         };
         let limits = Period::ALL.into_iter().filter_map(|period| {
             let limit = config.limit(period)?;
@@ -192,7 +186,7 @@ impl Plugin for RateLimiting {
             scope,
             scoped: ["id", "text", "address"].map(scoped),
             services: services.clone(),
-            shared,
+            counting,
             config,
         })
     }
@@ -210,11 +204,7 @@ impl Plugin for RateLimiting {
                 expires_at: limit.period.end(now),
             })
             .collect();
-        if let Some(shared) = &self.shared {
-            return self.take_shared(shared, exchange, &windows, now);
-        }
-        let taken = self.services.counters.try_take(&windows, now);
-        Step::Ready(self.decide(exchange, &taken, now))
+        self.take(exchange, &windows, now)
     }
 
     fn header_filter(&self, exchange: &mut Exchange) -> Flow {

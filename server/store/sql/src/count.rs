@@ -15,15 +15,38 @@ use store::{Error, Record};
 /// The field that counts.
 const VALUE: &str = "value";
 /// Kinds of records that are counters.
-pub(crate) const COUNTERS: [&str; 1] = ["ratelimiting_metrics"];
+pub(crate) const COUNTERS: [&str; 2] = ["quota_counters", "ratelimiting_metrics"];
 
 /// One counter.
 #[derive(Clone, Debug)]
 pub struct Counter {
-    /// Its record as it is after the first unit.
+    /// Its record as it is where nothing was there: with what is to be added.
     pub first: Record,
     /// How many units it may hold.
     pub limit: u64,
+}
+
+/// What is added to counters, all of it or nothing. Rows are locked in one order by everyone, so that no two who count wait
+/// for each other.
+pub(crate) async fn add(
+    db: &DatabaseConnection,
+    blueprint: &Blueprint,
+    mut counters: Vec<Counter>,
+) -> Result<(), Error> {
+    counters.sort_by(|a, b| a.first.id.cmp(&b.first.id));
+    let transaction = db.begin_with_options(immediate()).await.map_err(unavailable)?;
+    for counter in &counters {
+        let added = transaction.query_one(&addition(blueprint, counter, db)?).await;
+        added.map_err(unavailable)?;
+    }
+    transaction.commit().await.map_err(unavailable)
+}
+
+fn immediate() -> TransactionOptions {
+    TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    }
 }
 
 /// Takes one unit of every counter, or of none. Tells whether it did, and how many units each held before.
@@ -32,22 +55,19 @@ pub(crate) async fn take(
     blueprint: &Blueprint,
     counters: &[Counter],
 ) -> Result<(bool, Vec<u64>), Error> {
-    let statements = counters.iter().map(|counter| add(blueprint, counter, db)).collect::<Result<Vec<_>, Error>>()?;
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    let transaction = db.begin_with_options(options).await.map_err(unavailable)?;
+    let statements =
+        counters.iter().map(|counter| addition(blueprint, counter, db)).collect::<Result<Vec<_>, Error>>()?;
+    let transaction = db.begin_with_options(immediate()).await.map_err(unavailable)?;
     let mut used = vec![0; counters.len()];
     let mut granted = true;
-    // Rows are locked in one order by everyone, so two takers never wait for each other.
     let mut order: Vec<usize> = (0..counters.len()).collect();
     order.sort_by(|a, b| counters[*a].first.id.cmp(&counters[*b].first.id));
     for index in order {
         let row = transaction.query_one(&statements[index]).await.map_err(unavailable)?;
         let row = row.ok_or_else(|| unavailable(DbErr::RecordNotFound("a counter is gone".to_owned())))?;
         let value: i64 = row.try_get_by_index(0).map_err(unavailable)?;
-        used[index] = value.unsigned_abs().saturating_sub(1);
+        // What was given back after its row was swept leaves one below nothing.
+        used[index] = u64::try_from(value - 1).unwrap_or(0);
         granted &= used[index] < counters[index].limit;
     }
     let ended = if granted { transaction.commit().await } else { transaction.rollback().await };
@@ -62,13 +82,13 @@ pub(crate) async fn sweep(db: &DatabaseConnection, entity: &'static str, now: i6
     db.execute(&delete).await.map(drop).map_err(unavailable)
 }
 
-fn add(blueprint: &Blueprint, counter: &Counter, db: &DatabaseConnection) -> Result<InsertStatement, Error> {
+fn addition(blueprint: &Blueprint, counter: &Counter, db: &DatabaseConnection) -> Result<InsertStatement, Error> {
     let (layout, rules) = blueprint.layout(counter.first.entity)?;
     let cells = codec::encode(layout, rules, &counter.first);
     let cells = cells.ok_or_else(|| Error::Unavailable(format!("'{}' is no counter's key", counter.first.id)))?;
     let backend = db.get_database_backend();
     let again = OnConflict::column(layout.table.key.name.clone())
-        .value(VALUE, column(layout, VALUE).add(Expr::val(1_i64)))
+        .value(VALUE, column(layout, VALUE).add(Expr::col(("excluded", VALUE))))
         .to_owned();
     let mut insert = Query::insert().into_table(layout.entity).columns(layout.names().map(str::to_owned)).take();
     insert.values_panic(cells.into_iter().map(|cell| cell.expression(backend)));

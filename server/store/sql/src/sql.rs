@@ -125,6 +125,14 @@ impl Sql {
         })
     }
 
+    /// Adds what the records of these counters have to what is there, all of it or nothing, whatever their limits are. No
+    /// revision comes of it; it is done whether or not somebody waits.
+    pub fn add(&self, counters: Vec<Counter>) -> Pending<'static, ()> {
+        self.background(
+            move |inner| async move { count::add(&inner.link.pools().write, &inner.blueprint, counters).await },
+        )
+    }
+
     /// Ends the tasks and closes the connections in order. Dropping does the same without waiting.
     pub async fn close(mut self) {
         for task in self.tasks.drain(..) {

@@ -1,5 +1,9 @@
 //! The `redis` record of plugins that use a Redis server.
 
+mod extended;
+
+pub use extended::ExtendedRedis;
+
 use exchange::redis::{RedisAddress, RedisTls};
 use schema::{Check, Field, FieldType, Record, Shorthand, typedefs};
 use serde::Deserialize;
@@ -77,6 +81,7 @@ impl Redis {
             database: self.database.unwrap_or(0),
             tls,
             timeout: Duration::from_millis(self.timeout.unwrap_or(2000).into()),
+            connect_timeout: None,
         })
     }
 }
@@ -98,6 +103,7 @@ mod tests {
             database: 0,
             tls: None,
             timeout: Duration::from_secs(2),
+            connect_timeout: None,
         };
         assert_eq!(address(json!({ "host": "r", "ssl_verify": true, "server_name": "unused" })), Some(plain.clone()));
         let options = json!({

@@ -1,85 +1,13 @@
-//! Counters that nodes share: on a Redis server, under the keys that Kong gives them (nodes of both may share a server), or
-//! in the database.
+//! What limits are called where nodes share their counters: on a Redis server as Kong calls them (nodes of both may share a
+//! server), and in the database.
 
 use super::period::Period;
 use super::{Identifier, Limit};
-use exchange::counters::{Taken, Window};
-use exchange::meters::{Meter, Meters};
-use exchange::redis::{RedisError, RedisServer, RemoteCounter, SyncedCounters, Taking};
+use crate::counting::Names;
+use exchange::meters::Meter;
+use exchange::redis::RemoteCounter;
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use uuid::Uuid;
-
-/// Counters that nodes share.
-pub(crate) struct Shared {
-    place: Place,
-    /// Whether it was already said that the place does not answer.
-    complained: AtomicBool,
-}
-
-enum Place {
-    /// Every request asks the server.
-    Server(Arc<dyn RedisServer>),
-    /// With a `sync_rate`: the node counts, and is brought together with the server so often.
-    Synced(Arc<dyn SyncedCounters>),
-    /// Every request asks the database.
-    Database(Arc<dyn Meters>),
-}
-
-impl Shared {
-    /// On a Redis server. `sync_rate` in seconds; below zero every request asks the server.
-    pub(crate) fn on_server(server: Arc<dyn RedisServer>, sync_rate: f64) -> Self {
-        let place = match sync_rate >= 0.0 {
-            // A period that no Duration holds is one that never passes.
-            true => Place::Synced(server.synced(Duration::try_from_secs_f64(sync_rate).unwrap_or(Duration::MAX))),
-            false => Place::Server(server),
-        };
-        Self { place, complained: AtomicBool::new(false) }
-    }
-
-    /// In the database.
-    pub(crate) fn in_database(meters: Arc<dyn Meters>) -> Self {
-        Self { place: Place::Database(meters), complained: AtomicBool::new(false) }
-    }
-
-    /// Takes one unit of every window, or of none; `scope` says what the windows are where they are shared.
-    pub(crate) fn take(&self, windows: &[Window], scope: &Scope<'_>, now: u64) -> Taking {
-        match &self.place {
-            Place::Synced(synced) => synced.take(windows, &|| scope.counters(now), now),
-            Place::Server(server) => Taking::Wait(server.take(scope.counters(now))),
-            Place::Database(meters) => {
-                let taken = meters.take(scope.meters(now));
-                Taking::Wait(Box::pin(async move { taken.await.map_err(RedisError::new) }))
-            }
-        }
-    }
-
-    fn place(&self) -> &'static str {
-        match self.place {
-            Place::Server(_) | Place::Synced(_) => "Redis server",
-            Place::Database(_) => "database",
-        }
-    }
-
-    /// Says once that the server does not answer, and once that it does again.
-    pub(crate) fn note(&self, outcome: &Result<Taken, RedisError>) {
-        match outcome {
-            Ok(_) if self.complained.load(Ordering::Relaxed) => {
-                if self.complained.swap(false, Ordering::Relaxed) {
-                    tracing::info!(plugin = "rate-limiting", "the {} answers again", self.place());
-                }
-            }
-            Ok(_) => {}
-            Err(error) => {
-                if !self.complained.swap(true, Ordering::Relaxed) {
-                    tracing::error!(plugin = "rate-limiting", "failed to get usage: {error}");
-                }
-            }
-        }
-    }
-}
 
 /// Whose windows they are.
 pub(crate) struct Scope<'a> {
@@ -89,32 +17,38 @@ pub(crate) struct Scope<'a> {
     /// The Service, likewise.
     pub(crate) service: Uuid,
     pub(crate) identifier: Identifier<'a>,
+    /// Seconds of the Unix epoch.
+    pub(crate) now: u64,
 }
 
-impl Scope<'_> {
+impl Names for Scope<'_> {
     /// On a server: `ratelimit:<route>:<service>:<identifier>:<start in ms>:<period>`. The server forgets a counter one
     /// nominal period after its first unit.
-    fn counters(&self, now: u64) -> Vec<RemoteCounter> {
+    fn counters(&self) -> Vec<RemoteCounter> {
         let counter = |limit: &Limit| RemoteCounter {
-            name: name(self.route, self.service, &self.identifier, limit.period, now),
+            name: name(self.route, self.service, &self.identifier, limit.period, self.now),
             limit: limit.units(),
             lifetime: limit.period.length(),
         };
         self.limits.iter().map(counter).collect()
     }
 
-    fn meters(&self, now: u64) -> Vec<Meter> {
+    fn meters(&self) -> Vec<Meter> {
+        let now = self.now;
         let identifier = match &self.identifier {
             Identifier::Id(id) => id.to_string(),
             Identifier::Text(text) => String::from_utf8_lossy(text).into_owned(),
             Identifier::Address(address) => address.to_string(),
         };
         let meter = |limit: &Limit| Meter {
-            identifier: identifier.clone(),
-            period: limit.period.name(),
-            start: limit.period.start(now),
-            service: self.service,
-            route: self.route,
+            entity: "ratelimiting_metrics",
+            key: vec![
+                ("identifier", identifier.as_str().into()),
+                ("period", limit.period.name().into()),
+                ("period_date", limit.period.start(now).saturating_mul(1000).into()),
+                ("service_id", self.service.to_string().into()),
+                ("route_id", self.route.to_string().into()),
+            ],
             limit: limit.units(),
             expires: limit.period.end(now),
         };
@@ -194,7 +128,8 @@ mod tests {
     fn counters_are_kept_for_their_nominal_period() {
         let limits = [Period::Second, Period::Month].map(|period| Limit { period, limit: 2.5, text: "2.5".into() });
         let identifier = Identifier::Text(b"t");
-        let counters = Scope { limits: &limits, route: Uuid::nil(), service: Uuid::nil(), identifier }.counters(0);
+        let counters =
+            Scope { limits: &limits, route: Uuid::nil(), service: Uuid::nil(), identifier, now: 0 }.counters();
         let told: Vec<_> = counters.iter().map(|counter| (counter.limit, counter.lifetime)).collect();
         assert_eq!(told, [(3, 1), (3, 2_592_000)]);
     }
