@@ -8,6 +8,7 @@ use crate::http_client::{HttpClient, NoHttp};
 use crate::ldap::{Ldap, NoLdap};
 use crate::meters::{Meters, NoMeters};
 use crate::notices::{NoNotices, Notices};
+use crate::programs::{NoPrograms, Programs};
 use crate::records::{NoRecords, Records};
 use crate::redis::{NoRedis, Redis};
 use crate::response_cache::ResponseCache;
@@ -38,6 +39,8 @@ pub struct Services {
     pub responses: Arc<ResponseCache>,
     /// Scripts of configurations.
     pub scripts: Arc<dyn Scripts>,
+    /// Programs that make one body from another.
+    pub programs: Arc<dyn Programs>,
     /// Who hears what plugins tell beside their answers.
     pub notices: Arc<dyn Notices>,
     /// What requests are traced by default.
@@ -69,6 +72,7 @@ impl Services {
             shipping: Arc::new(NoShipping),
             responses: Arc::new(ResponseCache::new(1 << 20)),
             scripts: Arc::new(NoScripts),
+            programs: Arc::new(NoPrograms),
             notices: Arc::new(NoNotices),
             tracing: TracingDefaults::default(),
             node_id,

@@ -61,6 +61,9 @@ enum Command {
     /// Plugins in folders.
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Run programs of jq that come in by standard input, for the gateway that started this.
+    #[command(hide = true)]
+    Jq,
     /// Tell whether the gateway of a prefix runs.
     Health(SettingsArguments),
     /// Tell the version.
@@ -167,6 +170,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Config(ConfigCommand::DbExport { file, settings }) => configuration::db_export(&file, &settings),
         Command::Config(ConfigCommand::Init { file }) => configuration::init(&file),
         Command::Plugin(PluginCommand::Test { folder, cases }) => plugin_test::test(&folder, cases),
+        Command::Jq => jq::serve().map_err(Failure::from),
         Command::Health(settings) => health::health(&settings),
         Command::Version { all } => version::version(all),
         Command::Quit { settings, timeout, wait } => signal::quit(&settings, timeout, wait),

@@ -23,6 +23,7 @@ mod metrics;
 mod notices;
 mod presence;
 mod priority;
+mod programs;
 mod proxy_cache;
 mod rate_limiter;
 mod redis;
