@@ -4,6 +4,7 @@ mod check;
 mod configuration;
 mod handover;
 mod health;
+mod keyring;
 mod migrations;
 mod plugin_test;
 mod prefix;
@@ -58,6 +59,9 @@ enum Command {
     /// Set a database up, and bring it up to date.
     #[command(subcommand)]
     Migrations(migrations::MigrationsCommand),
+    /// What is encrypted in the database, by keyring_secret.
+    #[command(subcommand)]
+    Keyring(keyring::KeyringCommand),
     /// Plugins in folders.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -162,6 +166,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             Ok(code) => return code,
             Err(failure) => Err(failure),
         },
+        Command::Keyring(command) => keyring::run(&command),
         Command::Start(given) => start::start(&given),
         Command::Check { conf } => return check::check(conf),
         Command::Config(ConfigCommand::Parse { file, settings }) => configuration::parse(file, &settings),

@@ -39,7 +39,7 @@ mod vault;
 pub(crate) use self::core::now;
 pub use self::core::{Core, LoadError, Offer, Storage};
 pub use acme::Certifier;
-pub use database::{Database, Patience, migrations};
+pub use database::{Database, Patience, blueprint, migrations};
 pub(crate) use gate::{audit, exclusion};
 pub use health_checkers::HealthCheckers;
 pub use rate_limiter::RateLimiter;
