@@ -299,3 +299,63 @@ fn no_change_is_without_its_entry_in_the_audit_log() {
     assert_eq!(entry["rbac_user_name"], "plugin", "{entry}");
     assert!(!entry.to_string().contains(&token), "{entry}");
 }
+
+/// Whether any file of a folder has these bytes.
+fn holds(folder: &Path, bytes: &[u8]) -> bool {
+    std::fs::read_dir(folder).expect("readable").any(|entry| {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => holds(&path, bytes),
+            false => std::fs::read(path).is_ok_and(|found| found.windows(bytes.len()).any(|window| window == bytes)),
+        }
+    })
+}
+
+#[test]
+fn secrets_are_encrypted_at_rest() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let prefix = folder.path();
+    let (secret, planted) = ("a secret of the keyring that is long", "planted-in-the-database");
+    let with = |secret: &'static str| [SQLITE, &[("KONG_KEYRING_SECRET", secret)]].concat();
+    let mut gateway = Gateway::start_in(prefix, SQLITE);
+    create(gateway.admin, "/consumers", &json!({ "username": "ann" }));
+    create(gateway.admin, "/consumers/ann/jwt", &json!({ "key": "k", "secret": planted }));
+    gateway.signal("TERM");
+    gateway.wait();
+    assert!(holds(prefix, planted.as_bytes()), "in clear text without a keyring");
+
+    let told = command(prefix, &["keyring", "status"], &with(secret));
+    assert!(printed(&told).contains("jwt_secrets: 0 encrypted, 1 to be rewritten"), "{}", printed(&told));
+    let told = command(prefix, &["keyring", "encrypt"], &with(secret));
+    assert!(printed(&told).contains("jwt_secrets: 0 encrypted, 1 rewritten"), "{}", printed(&told));
+    assert!(!holds(prefix, planted.as_bytes()), "nowhere any more");
+
+    let mut gateway = Gateway::start_in(prefix, &with(secret));
+    let shown = send(gateway.admin, "GET", "/consumers/ann/jwt/k", &json!({})).json();
+    assert_eq!(shown["secret"], planted);
+    let config = json!({ "name": "http-log", "config": { "http_endpoint": format!("http://127.0.0.1:9/{planted}") } });
+    create(gateway.admin, "/plugins", &config);
+    let exported = prefix.join("export.yml");
+    let done = command(prefix, &["config", "db_export", exported.to_str().expect("a path")], &with(secret));
+    assert!(done.status.success(), "{}", printed(&done));
+    assert!(std::fs::read_to_string(&exported).expect("readable").contains(planted), "an export is in clear text");
+    std::fs::remove_file(&exported).expect("removable");
+    gateway.signal("TERM");
+    gateway.wait();
+    assert!(!holds(prefix, planted.as_bytes()) && !holds(prefix, secret.as_bytes()));
+
+    for (settings, sentence) in [
+        (SQLITE.to_vec(), "none of the secrets in keyring_secret makes"),
+        (with("quite another secret than that"), "none of the secrets in keyring_secret makes"),
+        (with("short"), "secret 1 of keyring_secret is shorter than 16 characters"),
+    ] {
+        let refused = command(prefix, &["start"], &settings);
+        assert!(!refused.status.success() && printed(&refused).contains(sentence), "{}", printed(&refused));
+    }
+    let rotated = with("a newer secret of the keyring,a secret of the keyring that is long");
+    assert!(
+        printed(&command(prefix, &["keyring", "encrypt"], &rotated)).contains("jwt_secrets: 0 encrypted, 1 rewritten")
+    );
+    let gateway = Gateway::start_in(prefix, &with("a newer secret of the keyring"));
+    assert_eq!(send(gateway.admin, "GET", "/consumers/ann/jwt/k", &json!({})).json()["secret"], planted);
+}

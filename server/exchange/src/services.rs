@@ -9,6 +9,7 @@ use crate::http_client::{HttpClient, NoHttp};
 use crate::ldap::{Ldap, NoLdap};
 use crate::meters::{Meters, NoMeters};
 use crate::notices::{NoNotices, Notices};
+use crate::programs::{NoPrograms, Programs};
 use crate::records::{NoRecords, Records};
 use crate::redis::{NoRedis, Redis};
 use crate::response_cache::ResponseCache;
@@ -41,6 +42,8 @@ pub struct Services {
     pub desks: Arc<Desks>,
     /// Scripts of configurations.
     pub scripts: Arc<dyn Scripts>,
+    /// Programs that make one body from another.
+    pub programs: Arc<dyn Programs>,
     /// Who hears what plugins tell beside their answers.
     pub notices: Arc<dyn Notices>,
     /// What requests are traced by default.
@@ -73,6 +76,7 @@ impl Services {
             responses: Arc::new(ResponseCache::new(1 << 20)),
             desks: Arc::default(),
             scripts: Arc::new(NoScripts),
+            programs: Arc::new(NoPrograms),
             notices: Arc::new(NoNotices),
             tracing: TracingDefaults::default(),
             node_id,

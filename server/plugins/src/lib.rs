@@ -20,6 +20,7 @@ pub mod grpc_web;
 pub mod hmac_auth;
 pub mod injection_protection;
 pub mod ip_restriction;
+pub mod jq;
 pub mod json_threat_protection;
 pub mod jwt;
 pub mod key_auth;
@@ -55,6 +56,7 @@ mod protobuf;
 #[cfg(test)]
 mod testing;
 
+pub use self::jq::Jq;
 pub use acl::Acl;
 pub use acme::Acme;
 pub use aws_lambda::AwsLambda;
@@ -114,6 +116,7 @@ pub fn registry() -> Registry {
     registry.add(PluginType::of::<InjectionProtection>());
     registry.add(PluginType::of::<IpRestriction>());
     registry.add(PluginType::of::<JsonThreatProtection>());
+    registry.add(PluginType::of::<Jq>());
     registry.add(PluginType::of::<Jwt>());
     registry.add(PluginType::of::<KeyAuth>());
     registry.add(PluginType::of::<LdapAuth>());

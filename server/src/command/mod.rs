@@ -4,6 +4,7 @@ mod check;
 mod configuration;
 mod handover;
 mod health;
+mod keyring;
 mod migrations;
 mod plugin_test;
 mod prefix;
@@ -58,9 +59,15 @@ enum Command {
     /// Set a database up, and bring it up to date.
     #[command(subcommand)]
     Migrations(migrations::MigrationsCommand),
+    /// What is encrypted in the database, by keyring_secret.
+    #[command(subcommand)]
+    Keyring(keyring::KeyringCommand),
     /// Plugins in folders.
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Run programs of jq that come in by standard input, for the gateway that started this.
+    #[command(hide = true)]
+    Jq,
     /// Tell whether the gateway of a prefix runs.
     Health(SettingsArguments),
     /// Tell the version.
@@ -159,6 +166,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             Ok(code) => return code,
             Err(failure) => Err(failure),
         },
+        Command::Keyring(command) => keyring::run(&command),
         Command::Start(given) => start::start(&given),
         Command::Check { conf } => return check::check(conf),
         Command::Config(ConfigCommand::Parse { file, settings }) => configuration::parse(file, &settings),
@@ -167,6 +175,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Config(ConfigCommand::DbExport { file, settings }) => configuration::db_export(&file, &settings),
         Command::Config(ConfigCommand::Init { file }) => configuration::init(&file),
         Command::Plugin(PluginCommand::Test { folder, cases }) => plugin_test::test(&folder, cases),
+        Command::Jq => jq::serve().map_err(Failure::from),
         Command::Health(settings) => health::health(&settings),
         Command::Version { all } => version::version(all),
         Command::Quit { settings, timeout, wait } => signal::quit(&settings, timeout, wait),

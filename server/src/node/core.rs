@@ -251,6 +251,7 @@ impl Core {
             ldap: ldap.clone(),
             scripts: Arc::new(lua::Chunks { node_id }),
             http: outbound.clone(),
+            programs: Arc::new(super::programs::pool()),
             shipping: outbound.depot.clone(),
             tracing: super::tracing::defaults(&settings.tracing),
             ..Services::alone(node_id)

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{Batch, Error, Filter, Id, Operation, Query, Record, Store};
-use store_sql::{Background, Blueprint, Commands, OpenError, Postgres, Sql, Sqlite, Tls};
+use store_sql::{Background, Blueprint, Commands, Keyring, OpenError, Postgres, Sql, Sqlite, Tls};
 
 /// The first pause between two attempts to open a database; doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -58,7 +58,7 @@ impl Database {
             poll: settings.storage.update_frequency,
             ..store_sql::Settings::new(place)
         };
-        let blueprint = Arc::new(Blueprint::of(kinds.catalog().clone(), kinds.definitions()));
+        let blueprint = Arc::new(blueprint(settings, kinds, |keyring| keyring)?);
         let open = || Sql::open(background.handle(), opening.clone(), blueprint.clone());
         let transient = |error: &OpenError| matches!(error, OpenError::Unavailable { .. });
         let store = Arc::new(insist(open, transient, patience.database).await?);
@@ -154,8 +154,23 @@ pub(super) fn attend(core: &Core, cleanup: Duration) {
 pub fn migrations(settings: &Settings, kinds: &Kinds, lock: Duration) -> Result<(Commands, Background), String> {
     let place = place(settings)?;
     let background = start_background()?;
-    let blueprint = Blueprint::of(kinds.catalog().clone(), kinds.definitions());
+    let blueprint = blueprint(settings, kinds, |keyring| keyring)?;
     Ok((Commands::new(background.handle(), place, &blueprint, lock), background))
+}
+
+/// The tables, with the keyring of the settings as `used`.
+pub fn blueprint(
+    settings: &Settings,
+    kinds: &Kinds,
+    used: impl FnOnce(Keyring) -> Keyring,
+) -> Result<Blueprint, String> {
+    let blueprint = Blueprint::of(kinds.catalog().clone(), kinds.definitions());
+    let secrets = &settings.storage.keyring;
+    if secrets.is_empty() {
+        return Ok(blueprint);
+    }
+    let keyring = Keyring::new(secrets.iter().map(config::Secret::reveal)).map_err(|error| error.to_string())?;
+    Ok(blueprint.with_keyring(used(keyring), kinds.definitions().clone()))
 }
 
 fn start_background() -> Result<Background, String> {

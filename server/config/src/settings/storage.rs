@@ -153,6 +153,8 @@ pub struct Storage {
     pub ttl_cleanup_interval: Duration,
     /// The file of SQLite.
     pub sqlite: PathBuf,
+    /// Secrets whose keys encrypt what is secret in the database; the first one encrypts.
+    pub keyring: Vec<Secret>,
     /// What a node without a database is told; empty with one.
     pub declarative: Declarative,
     /// Where the last good configuration is kept.
@@ -188,8 +190,13 @@ impl Storage {
             let text = "both declarative_config and declarative_config_string are set; the file counts";
             c.notices.push(Notice::warning(text));
         }
+        let keyring: Vec<_> = c.owned_list("keyring_secret").into_iter().map(Secret::new).collect();
+        if database == Database::Off && !keyring.is_empty() {
+            c.notices.push(Notice::warning("keyring_secret does nothing without a database"));
+        }
         Self {
             database,
+            keyring,
             postgres_replica: replica,
             postgres,
             ttl_cleanup_interval: c.seconds("_debug_pg_ttl_cleanup_interval"),

@@ -8,6 +8,12 @@ pub(super) const PROPERTIES: &[Property] = &[
         "1",
         "share of requests in the proxy's access log, 0..1; those answered with 4xx or 5xx always",
     ),
+    list(
+        "keyring_secret",
+        "",
+        "secrets whose keys encrypt what is secret in the database: the first one encrypts, all decrypt",
+    )
+    .secret(),
     on_off("log_masking", "on", "mask credentials in access logs and in what the node remembers of requests"),
     list("log_masked_names", "", "headers and query arguments that are secret beside those that always are"),
     text("sqlite_path", "silverback.sqlite", "file of database = sqlite, relative to prefix"),

@@ -1,5 +1,7 @@
 //! Which table and which columns a kind has.
 
+use crate::keyring::Keyring;
+use crate::sealing::Sealing;
 use entities::{Definitions, Flavor, PluginSchemas, VaultSchemas};
 use migration::{Column, EXPIRES, Foreign, Kind, REST, Table, Unique, WORKSPACE};
 use schema::Record;
@@ -16,6 +18,8 @@ pub(crate) struct Layout {
     pub(crate) table: Table,
     /// Whether records belong to workspaces.
     pub(crate) workspaced: bool,
+    /// What encrypts its secrets.
+    pub(crate) sealing: Arc<Sealing>,
 }
 
 impl Layout {
@@ -30,6 +34,14 @@ impl Layout {
             return Some(&self.table.key);
         }
         self.table.columns.iter().find(|column| column.name == field)
+    }
+
+    /// Whether the database compares the values of a field: it is the key, a reference, or in a unique rule.
+    pub(crate) fn compares(&self, field: &str) -> bool {
+        let table = &self.table;
+        field == table.key.name
+            || table.foreign.iter().any(|foreign| foreign.column == field)
+            || table.unique.iter().any(|unique| unique.columns.iter().any(|column| column == field))
     }
 
     /// The names of all columns, in the order in which rows are read and written.
@@ -110,10 +122,18 @@ impl Blueprint {
                     unique: unique.collect(),
                     foreign: foreign.collect(),
                 };
-                Layout { entity: rules.entity, table, workspaced: rules.workspaced }
+                Layout { entity: rules.entity, table, workspaced: rules.workspaced, sealing: Arc::default() }
             })
             .collect();
         Blueprint { catalog, layouts }
+    }
+
+    /// The same tables, with what `definitions` say is secret encrypted by a keyring.
+    #[must_use]
+    pub fn with_keyring(mut self, keyring: Keyring, definitions: Arc<Definitions>) -> Blueprint {
+        let sealing = Arc::new(Sealing::new(keyring, definitions));
+        self.layouts.iter_mut().for_each(|layout| layout.sealing = sealing.clone());
+        self
     }
 
     /// The catalog.

@@ -4,12 +4,13 @@
 //! stays as it is in the column of other fields, which wins when a row is read. So what comes out is what went in.
 
 use crate::blueprint::Layout;
+use crate::sealing::{SEALED, Stored};
 use migration::{Column, Kind};
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{DbBackend, DbErr, QueryResult, Value as Sql};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use store::{Id, Record};
+use store::{Error, Id, Record};
 use uuid::Uuid;
 
 /// Under this key the column of other fields lists fields that are missing from a record, rather than null.
@@ -154,15 +155,22 @@ pub(crate) fn references(layout: &Layout, rules: &store::Rules, column: &Column)
     is_foreign(layout, column) || rules.references.iter().any(|reference| reference.field == column.name)
 }
 
-/// The row of a record, in the order of [`Layout::names`]. `None` when its primary key does not suit the kind.
-pub(crate) fn encode(layout: &Layout, rules: &store::Rules, record: &Record) -> Option<Vec<Cell>> {
+/// The row of a record, in the order of [`Layout::names`].
+///
+/// # Errors
+/// Where its primary key does not suit the kind, or it cannot be encrypted.
+pub(crate) fn encode(layout: &Layout, rules: &store::Rules, record: &Record) -> Result<Vec<Cell>, Error> {
     let table = &layout.table;
+    let stored = layout.sealing.seal(layout, record)?;
+    let fields = stored.as_ref().map_or(&record.value, |stored| &stored.value);
     let mut cells = Vec::with_capacity(table.columns.len() + 4);
     let mut others = Map::new();
     let mut absent = Vec::new();
-    let id = key(table.key.kind, &record.id)?;
+    let id = key(table.key.kind, &record.id).ok_or_else(|| {
+        Error::Unavailable(format!("'{}' cannot be the primary key of a '{}' entity", record.id, record.entity))
+    })?;
     if layout.keyed_by_uuid() {
-        match record.value.get(&table.key.name) {
+        match fields.get(&table.key.name) {
             Some(written) if *written != value(&id, false) => {
                 others.insert(table.key.name.clone(), written.clone());
             }
@@ -173,7 +181,7 @@ pub(crate) fn encode(layout: &Layout, rules: &store::Rules, record: &Record) -> 
     cells.push(id);
     cells.push(workspace(record.ws));
     for column in &table.columns {
-        let Some(written) = record.value.get(&column.name) else {
+        let Some(written) = fields.get(&column.name) else {
             absent.push(column.name.as_str().into());
             cells.push(Cell::Null(column.kind));
             continue;
@@ -190,7 +198,7 @@ pub(crate) fn encode(layout: &Layout, rules: &store::Rules, record: &Record) -> 
         }
         cells.push(cell.unwrap_or(Cell::Null(column.kind)));
     }
-    for (field, value) in &record.value {
+    for (field, value) in fields {
         if layout.column(field).is_none() {
             others.insert(field.clone(), value.clone());
         }
@@ -203,8 +211,11 @@ pub(crate) fn encode(layout: &Layout, rules: &store::Rules, record: &Record) -> 
     if !absent.is_empty() {
         rest.insert(ABSENT.to_owned(), Value::Array(absent));
     }
+    if let Some(Stored { sealed, .. }) = stored {
+        rest.insert(SEALED.to_owned(), sealed);
+    }
     cells.push(if rest.is_empty() { Cell::Null(Kind::Json) } else { Cell::Json(Value::Object(rest).to_string()) });
-    Some(cells)
+    Ok(cells)
 }
 
 /// The record of a row whose columns are those of [`Layout::names`].
@@ -237,8 +248,16 @@ pub(crate) fn decode(layout: &Layout, rules: &store::Rules, row: &QueryResult, j
         if let Some(Value::Object(others)) = rest.get_mut(FIELDS).map(Value::take) {
             fields.extend(others);
         }
+        if let Some(sealed) = rest.get(SEALED) {
+            fields = layout.sealing.open(layout.entity, &id, fields, sealed).map_err(DbErr::Type)?;
+        }
     }
     Ok(Record { entity: layout.entity, id, ws: (!ws.is_nil()).then_some(ws), value: fields, expires })
+}
+
+/// What is encrypted of a row.
+pub(crate) fn sealed(layout: &Layout, row: &QueryResult, json: bool) -> Result<Option<Value>, DbErr> {
+    Ok(read_json(row, layout.table.columns.len() + 3, json)?.get_mut(SEALED).map(Value::take))
 }
 
 /// Reads a column that is not JSON.

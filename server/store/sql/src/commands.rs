@@ -3,6 +3,7 @@
 use crate::blueprint::Blueprint;
 use crate::connect::{Database, connect};
 use crate::failure::{OpenError, sentence};
+use crate::rewriting::{Tally, rewrite};
 use migration::{Error, Migrations};
 use std::future::Future;
 use std::sync::Arc;
@@ -119,6 +120,33 @@ impl Commands {
     /// `migrations status`: one line of JSON.
     pub async fn status(&self) -> Result<Outcome, Refusal> {
         self.run(|migrations, db, _| async move { Ok(Ok(Outcome::line(migrations.state(&db).await?.status()))) }).await
+    }
+
+    /// `keyring status`, and with `write` `keyring encrypt`: how many rows of each kind are as the keyring of a blueprint
+    /// wants them, and how many are not; those are rewritten. A blueprint whose keyring is for reading decrypts.
+    pub async fn keyring(&self, blueprint: Arc<Blueprint>, write: bool) -> Result<Outcome, Refusal> {
+        self.run(move |migrations, db, _| async move {
+            let state = migrations.state(&db).await?;
+            if state.needs_bootstrap {
+                return Ok(Err(Refusal(NEEDS_BOOTSTRAP.to_owned())));
+            }
+            if !state.new.is_empty() || !state.pending.is_empty() {
+                return Ok(Err(Refusal(NEW.to_owned())));
+            }
+            let all = rewrite(&db, &blueprint, write).await?;
+            let told = all.into_iter().filter(|(_, tally)| *tally != Tally::default());
+            let changed = if write { "rewritten" } else { "to be rewritten by 'silverback keyring encrypt'" };
+            let line = |(kind, tally): (String, Tally)| match tally.other {
+                0 => format!("{kind}: {} encrypted", tally.fine),
+                other => format!("{kind}: {} encrypted, {other} {changed}", tally.fine),
+            };
+            let mut lines: Vec<String> = told.map(line).collect();
+            if lines.is_empty() {
+                lines.push("nothing is encrypted, and nothing is to be".to_owned());
+            }
+            Ok(Ok(Outcome { lines, code: 0 }))
+        })
+        .await
     }
 
     /// `migrations reset`, after the user agreed.

@@ -84,8 +84,7 @@ pub(crate) async fn sweep(db: &DatabaseConnection, entity: &'static str, now: i6
 
 fn addition(blueprint: &Blueprint, counter: &Counter, db: &DatabaseConnection) -> Result<InsertStatement, Error> {
     let (layout, rules) = blueprint.layout(counter.first.entity)?;
-    let cells = codec::encode(layout, rules, &counter.first);
-    let cells = cells.ok_or_else(|| Error::Unavailable(format!("'{}' is no counter's key", counter.first.id)))?;
+    let cells = codec::encode(layout, rules, &counter.first)?;
     let backend = db.get_database_backend();
     let again = OnConflict::column(layout.table.key.name.clone())
         .value(VALUE, column(layout, VALUE).add(Expr::col(("excluded", VALUE))))

@@ -22,6 +22,16 @@ pub enum OpenError {
     /// Migrations failed.
     #[error(transparent)]
     Migrations(#[from] migration::Error),
+    /// What is encrypted cannot be read.
+    #[error(
+        "the {database} database cannot be read: {cause}. Give the secret that it was written with, too: keyring_secret = new, old"
+    )]
+    Sealed {
+        /// Which, with its address or path.
+        database: String,
+        /// Which entity, and what is wrong.
+        cause: String,
+    },
     /// The settings cannot be used.
     #[error("{0}")]
     Settings(String),
@@ -69,6 +79,8 @@ pub(crate) fn sentence(error: &DbErr) -> String {
         Some(cause) => cause.to_string(),
         None => match error {
             DbErr::ConnectionAcquire(_) => "no connection to the database could be had in time".to_owned(),
+            // Our own sentences about what a row holds.
+            DbErr::Type(text) => text.clone(),
             other => other.to_string(),
         },
     }

@@ -1,20 +1,23 @@
 //! The change log's table.
 
+use crate::blueprint::{Blueprint, Layout};
 use crate::codec;
 use crate::failure::unavailable;
 use crate::later::Later;
+use crate::sealing::SEALED;
 use migration::{CHANGES, REVISION, WORKSPACE};
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SimpleExpr, UpdateStatement};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use store::{Batch, Catalog, Change, ChangeKind, Error, Id, Record, Revision};
+use store::{Batch, Change, ChangeKind, Error, Id, Record, Revision};
 use uuid::Uuid;
 
 /// Rows per `INSERT`.
 const CHUNK: usize = 500;
-const COLUMNS: [&str; 10] =
+/// In the order in which entries are read.
+pub(crate) const COLUMNS: [&str; 10] =
     ["revision", "position", "at", "author", "request_id", "entity", "record_id", WORKSPACE, "before", "after"];
 
 /// Bumps the revision and so takes the place at the head of the line of writers.
@@ -69,14 +72,18 @@ pub(crate) fn entries(revision: Revision, at: SystemTime, batch: &Batch, done: V
 }
 
 /// Has what a batch did appended. `revision`: `None` where [`bumped`] follows.
+///
+/// # Errors
+/// Where it cannot be encrypted.
 pub(crate) fn append(
     later: &mut Later,
+    blueprint: &Blueprint,
     backend: DbBackend,
     revision: Option<Revision>,
     at: SystemTime,
     batch: &Batch,
     done: &[ChangeKind],
-) {
+) -> Result<(), Error> {
     let at = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |past| past.as_micros() as i64);
     let revision = || match revision {
         Some(revision) => codec::Cell::Integer(revision as i64).expression(backend),
@@ -91,15 +98,18 @@ pub(crate) fn append(
     };
     let text = |text: &str| codec::Cell::Text(codec::escape(text).into_owned());
     let state = |record: &Option<Arc<Record>>, ws: Option<Uuid>| match record {
-        Some(record) => codec::Cell::Json(written(record, ws).to_string()),
-        None => codec::Cell::Null(migration::Kind::Json),
+        Some(record) => {
+            let written = written(blueprint.layout(record.entity)?.0, record, ws)?;
+            Ok::<_, Error>(codec::Cell::Json(written.to_string()))
+        }
+        None => Ok(codec::Cell::Null(migration::Kind::Json)),
     };
     for (chunk, changes) in done.chunks(CHUNK).enumerate() {
         let mut insert = Query::insert().into_table(CHANGES).columns(COLUMNS).take();
         for (index, change) in changes.iter().enumerate() {
             let (entity, id, ws, before, after) = match change {
                 ChangeKind::Record { entity, id, ws, before, after } => {
-                    (text(entity), text(&id.to_string()), *ws, state(before, *ws), state(after, *ws))
+                    (text(entity), text(&id.to_string()), *ws, state(before, *ws)?, state(after, *ws)?)
                 }
                 ChangeKind::Replaced { before, after } => (
                     codec::Cell::Null(migration::Kind::Text),
@@ -126,17 +136,22 @@ pub(crate) fn append(
         }
         later.push(backend.build(&insert));
     }
+    Ok(())
 }
 
-fn written(record: &Record, ws: Option<Uuid>) -> Value {
-    let mut out = json!({"value": record.value});
+/// A record as an entry has it whose workspace is `ws`.
+pub(crate) fn written(layout: &Layout, record: &Record, ws: Option<Uuid>) -> Result<Value, Error> {
+    let mut out = match layout.sealing.seal(layout, record)? {
+        Some(stored) => json!({"value": stored.value, SEALED: stored.sealed}),
+        None => json!({"value": record.value}),
+    };
     if let Some(expires) = record.expires {
         out["expires"] = expires.into();
     }
     if record.ws != ws {
         out["ws"] = record.ws.map_or(Value::Null, |ws| ws.to_string().into());
     }
-    out
+    Ok(out)
 }
 
 /// Drops what exceeds `keep` entries, in whole batches. Now and then only: the log may be a little longer.
@@ -175,7 +190,7 @@ async fn nth<C: ConnectionTrait>(
 /// The entries that a condition holds for, those of kinds that this release knows; by revision in an order, and by position.
 async fn listed<C: ConnectionTrait>(
     db: &C,
-    catalog: &Catalog,
+    blueprint: &Blueprint,
     condition: SimpleExpr,
     order: Order,
 ) -> Result<Vec<Change>, DbErr> {
@@ -188,7 +203,7 @@ async fn listed<C: ConnectionTrait>(
         .order_by("position", Order::Asc)
         .take();
     let rows = db.query_all(&entries).await?;
-    rows.iter().filter_map(|row| read(row, catalog, json).transpose()).collect()
+    rows.iter().filter_map(|row| read(row, blueprint, json).transpose()).collect()
 }
 
 fn place(limit: usize) -> u64 {
@@ -198,14 +213,14 @@ fn place(limit: usize) -> u64 {
 /// Changes after a revision in whole batches, at least one; no further batch once `limit` entries are reached.
 pub(crate) async fn after<C: ConnectionTrait>(
     db: &C,
-    catalog: &Catalog,
+    blueprint: &Blueprint,
     revision: Revision,
     limit: usize,
 ) -> Result<Vec<Change>, Error> {
     let later = Expr::col("revision").gt(i64::try_from(revision).unwrap_or(i64::MAX));
     let last = nth(db, Some(later.clone()), Order::Asc, place(limit)).await.map_err(unavailable)?;
     let wanted = later.and(Expr::col("revision").lte(last.unwrap_or(i64::MAX)));
-    let changes = listed(db, catalog, wanted, Order::Asc).await.map_err(unavailable)?;
+    let changes = listed(db, blueprint, wanted, Order::Asc).await.map_err(unavailable)?;
     // Read after the entries: what left the log meanwhile is noticed here.
     let (newest, forgotten) = self::revision(db).await.map_err(unavailable)?;
     if revision < forgotten || revision > newest {
@@ -219,58 +234,101 @@ pub(crate) async fn after<C: ConnectionTrait>(
 /// reached.
 pub(crate) async fn until<C: ConnectionTrait>(
     db: &C,
-    catalog: &Catalog,
+    blueprint: &Blueprint,
     revision: Revision,
     limit: usize,
 ) -> Result<Vec<Change>, Error> {
     let earlier = Expr::col("revision").lte(i64::try_from(revision).unwrap_or(i64::MAX));
     let first = nth(db, Some(earlier.clone()), Order::Desc, place(limit)).await.map_err(unavailable)?;
     let wanted = earlier.and(Expr::col("revision").gte(first.unwrap_or(0)));
-    listed(db, catalog, wanted, Order::Desc).await.map_err(unavailable)
+    listed(db, blueprint, wanted, Order::Desc).await.map_err(unavailable)
+}
+
+/// Text of an entry.
+fn text(row: &QueryResult, index: usize) -> Result<Option<String>, DbErr> {
+    Ok(row.try_get_by_index::<Option<String>>(index)?.map(codec::unescape))
+}
+
+/// A state of a record in an entry.
+pub(crate) struct State<'b> {
+    /// The column it is in.
+    pub(crate) column: &'static str,
+    pub(crate) layout: &'b Layout,
+    /// The entry's workspace.
+    pub(crate) ws: Option<Uuid>,
+    pub(crate) record: Record,
+    /// What is encrypted of it.
+    pub(crate) sealed: Option<Value>,
+}
+
+/// The states of a record that an entry has; none for a kind that this release does not know.
+pub(crate) fn states<'b>(
+    row: &QueryResult,
+    blueprint: &'b Blueprint,
+    json: bool,
+) -> Result<impl Iterator<Item = State<'b>>, DbErr> {
+    let entity = text(row, 5)?.unwrap_or_default();
+    let mut states = Vec::new();
+    if let Ok((layout, _)) = blueprint.layout(&entity) {
+        let id = Id::parse(&text(row, 6)?.unwrap_or_default());
+        let ws: Uuid = row.try_get_by_index(7)?;
+        let ws = (!ws.is_nil()).then_some(ws);
+        for (index, column) in [(8, "before"), (9, "after")] {
+            if let Some((record, sealed)) = recorded(layout, &id, ws, codec::read_json(row, index, json)?)? {
+                states.push(State { column, layout, ws, record, sealed });
+            }
+        }
+    }
+    Ok(states.into_iter())
 }
 
 /// `None` for a kind that this release does not know.
-fn read(row: &QueryResult, catalog: &Catalog, json: bool) -> Result<Option<Change>, DbErr> {
-    let text = |index: usize| row.try_get_by_index::<Option<String>>(index).map(|text| text.map(codec::unescape));
-    let (before, after) = (codec::read_json(row, 8, json)?, codec::read_json(row, 9, json)?);
-    let kind = match text(5)? {
+fn read(row: &QueryResult, blueprint: &Blueprint, json: bool) -> Result<Option<Change>, DbErr> {
+    let kind = match text(row, 5)? {
         None => {
-            let count = |value: Value| value.as_u64().unwrap_or_default() as usize;
-            ChangeKind::Replaced { before: count(before), after: count(after) }
+            let count = |index: usize| {
+                codec::read_json(row, index, json).map(|value| value.as_u64().unwrap_or_default() as usize)
+            };
+            ChangeKind::Replaced { before: count(8)?, after: count(9)? }
         }
         Some(entity) => {
-            let Some(rules) = catalog.get(&entity) else { return Ok(None) };
-            let id = Id::parse(&text(6)?.unwrap_or_default());
+            let Ok((_, rules)) = blueprint.layout(&entity) else { return Ok(None) };
+            let id = Id::parse(&text(row, 6)?.unwrap_or_default());
             let ws: Uuid = row.try_get_by_index(7)?;
-            let ws = (!ws.is_nil()).then_some(ws);
-            let record = |state: Value| recorded(rules.entity, &id, ws, state).map(Arc::new);
-            ChangeKind::Record {
-                entity: rules.entity,
-                ws,
-                before: record(before),
-                after: record(after),
-                id: id.clone(),
+            let (mut before, mut after) = (None, None);
+            for state in states(row, blueprint, json)? {
+                let there = if state.column == "before" { &mut before } else { &mut after };
+                *there = Some(Arc::new(state.record));
             }
+            ChangeKind::Record { entity: rules.entity, ws: (!ws.is_nil()).then_some(ws), before, after, id }
         }
     };
     let (revision, at): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(2)?);
     Ok(Some(Change {
         revision: revision.unsigned_abs(),
         at: SystemTime::UNIX_EPOCH + Duration::from_micros(at.unsigned_abs()),
-        author: text(3)?.unwrap_or_default().into(),
-        request_id: text(4)?.unwrap_or_default().into(),
+        author: text(row, 3)?.unwrap_or_default().into(),
+        request_id: text(row, 4)?.unwrap_or_default().into(),
         kind,
     }))
 }
 
-fn recorded(entity: &'static str, id: &Id, ws: Option<Uuid>, mut state: Value) -> Option<Record> {
-    let value: Map<String, Value> = match state.get_mut("value")?.take() {
-        Value::Object(value) => value,
-        _ => return None,
-    };
+/// The record of a state, and what is encrypted of it.
+fn recorded(
+    layout: &Layout,
+    id: &Id,
+    ws: Option<Uuid>,
+    mut state: Value,
+) -> Result<Option<(Record, Option<Value>)>, DbErr> {
+    let sealed = state.get_mut(SEALED).map(Value::take);
+    let Some(Value::Object(mut value)) = state.get_mut("value").map(Value::take) else { return Ok(None) };
+    if let Some(sealed) = &sealed {
+        value = layout.sealing.open(layout.entity, id, value, sealed).map_err(DbErr::Type)?;
+    }
     let ws = match state.get("ws") {
         None => ws,
         Some(other) => other.as_str().and_then(|text| Uuid::try_parse(text).ok()),
     };
-    Some(Record { entity, id: id.clone(), ws, value, expires: state.get("expires").and_then(Value::as_i64) })
+    let expires = state.get("expires").and_then(Value::as_i64);
+    Ok(Some((Record { entity: layout.entity, id: id.clone(), ws, value, expires }, sealed)))
 }

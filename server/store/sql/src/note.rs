@@ -23,12 +23,7 @@ pub(crate) async fn insert(db: &DatabaseConnection, blueprint: &Blueprint, recor
         for chunk in same.chunks((BOUND / width).clamp(1, 500)) {
             let mut insert = into(layout);
             for record in chunk {
-                let cells = codec::encode(layout, rules, record).ok_or_else(|| {
-                    Error::Unavailable(format!(
-                        "'{}' cannot be the primary key of a '{}' entity",
-                        record.id, record.entity
-                    ))
-                })?;
+                let cells = codec::encode(layout, rules, record)?;
                 insert.values_panic(cells.into_iter().map(|cell| cell.expression(backend)));
             }
             let key = layout.table.key.name.as_str();

@@ -1,10 +1,15 @@
 //! Opening a store: connect, look at the database's state, set it up if it is empty.
 
 use crate::blueprint::Blueprint;
+use crate::codec::{self, Cell};
 use crate::connect::{Database, Pools, connect};
 use crate::failure::{OpenError, sentence};
 use crate::log;
-use migration::Migrations;
+use crate::sealing::{KEY, SEALED, unknown};
+use migration::{Migrations, REST};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SimpleExpr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr};
+use serde_json::Value;
 use sqlx::ConnectOptions;
 use std::time::Duration;
 use store::Revision;
@@ -57,10 +62,40 @@ pub(crate) async fn prepare(settings: &Settings, blueprint: &Blueprint) -> Resul
     if !state.new.is_empty() {
         return Err(OpenError::NewMigrations);
     }
-    let (revision, _) = log::revision(&pools.write)
-        .await
-        .map_err(|error| OpenError::Unavailable { database: database.shown(), cause: sentence(&error) })?;
+    let unavailable = |error| OpenError::Unavailable { database: database.shown(), cause: sentence(&error) };
+    let (revision, _) = log::revision(&pools.write).await.map_err(unavailable)?;
+    if let Some(cause) = unreadable(&pools.write, blueprint).await.map_err(unavailable)? {
+        return Err(OpenError::Sealed { database: database.shown(), cause });
+    }
     Ok((pools, revision))
+}
+
+/// Which entity cannot be read with the keys there are, and why.
+async fn unreadable(db: &DatabaseConnection, blueprint: &Blueprint) -> Result<Option<String>, DbErr> {
+    let postgres = db.get_database_backend() == DbBackend::Postgres;
+    for layout in blueprint.layouts() {
+        let text = || {
+            let rest = Expr::col((layout.entity, REST));
+            if postgres { SimpleExpr::from(rest.cast_as("text")) } else { rest.into() }
+        };
+        // As it is written: the key stands first.
+        let marked = |id: &str| format!("%\"{SEALED}\":{{\"{KEY}\":\"{id}%");
+        let mut select = Query::select().column((layout.entity, layout.table.key.name.clone())).take();
+        select.column((layout.entity, REST)).from(layout.entity).and_where(text().like(marked(""))).limit(1);
+        for id in layout.sealing.ids() {
+            select.and_where(text().not_like(marked(id)));
+        }
+        let Some(row) = db.query_one(&select).await? else { continue };
+        let id = match codec::read(&row, 0, layout.table.key.kind)? {
+            Cell::Uuid(uuid) => uuid.to_string(),
+            Cell::Text(text) => codec::unescape(text),
+            _ => String::new(),
+        };
+        let rest = codec::read_json(&row, 1, postgres)?;
+        let key = rest.pointer(&format!("/{SEALED}/{KEY}")).and_then(Value::as_str).unwrap_or_default();
+        return Ok(Some(format!("the '{}' entity {id} {}", layout.entity, unknown(key))));
+    }
+    Ok(None)
 }
 
 /// Sets up an empty database once, whoever else starts at the same moment.

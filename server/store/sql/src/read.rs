@@ -75,7 +75,11 @@ pub(crate) async fn by_unique<C: ConnectionTrait>(
         if let Some(cell) = codec::cell(found, codec::references(layout, rules, found), value) {
             let equal = equals(layout, db.get_database_backend(), found, cell, nulls);
             let statement = select().and_where(equal).limit(1).take();
-            return Ok(records(db, layout, rules, &statement).await.map_err(unavailable)?.pop());
+            let found = records(db, layout, rules, &statement).await.map_err(unavailable)?.pop();
+            // What is encrypted is not found by its value.
+            if found.is_some() || layout.compares(field) || layout.sealing.ids().next().is_none() {
+                return Ok(found);
+            }
         }
     }
     // A field without an index is searched for.

@@ -186,7 +186,7 @@ impl Inner {
         if let Some(changes) = self.recent.after(after, limit, newest) {
             return Ok(changes);
         }
-        log::after(&self.link.pools().read, self.blueprint.catalog(), after, limit).await
+        log::after(&self.link.pools().read, &self.blueprint, after, limit).await
     }
 
     /// The newest view: the one in use brought forward by the change log where that is enough, or else read anew.
@@ -202,7 +202,7 @@ impl Inner {
             if revision == view.revision() {
                 return Ok(view);
             }
-            match log::after(db, catalog, view.revision(), CATCH_UP).await {
+            match log::after(db, &self.blueprint, view.revision(), CATCH_UP).await {
                 Ok(changes) if changes.len() < CATCH_UP => {
                     let last = changes.last().map_or(revision, |change| Ord::max(change.revision, revision));
                     newer = view.followed(&changes, last);
@@ -283,7 +283,7 @@ impl Store for Sql {
 
     fn history(&self, until: Revision, limit: usize) -> Pending<'_, Vec<Change>> {
         self.background(move |inner| async move {
-            log::until(&inner.link.pools().read, inner.blueprint.catalog(), until, limit).await
+            log::until(&inner.link.pools().read, &inner.blueprint, until, limit).await
         })
     }
 

@@ -1,7 +1,7 @@
 //! Applying a batch: one transaction.
 
 use crate::blueprint::{Blueprint, Layout};
-use crate::codec::{self, Cell};
+use crate::codec;
 use crate::failure::{sentence, unavailable, values, violation};
 use crate::later::Later;
 use crate::probe::{Probe, probe};
@@ -123,7 +123,7 @@ impl Writer<'_> {
         for operation in std::mem::take(&mut batch.operations) {
             self.operate(operation).await?;
         }
-        log::append(&mut self.later, self.backend, taken, at, batch, &self.done);
+        log::append(&mut self.later, self.blueprint, self.backend, taken, at, batch, &self.done)?;
         let revision = match taken {
             Some(revision) => {
                 self.later.run(self.db).await?;
@@ -246,7 +246,7 @@ impl Writer<'_> {
         record: Arc<Record>,
         before: Option<Arc<Record>>,
     ) -> Result<(), Failure> {
-        let cells = cells(layout, rules, &record)?;
+        let cells = codec::encode(layout, rules, &record)?;
         if before.is_some() {
             let mut update = Query::update().table(layout.entity).take();
             if let Some(key) = cells.first() {
@@ -380,7 +380,7 @@ impl Writer<'_> {
                 let mut insert = into(layout);
                 let mut tags = Vec::new();
                 for record in chunk {
-                    let cells = cells(layout, rules, record)?;
+                    let cells = codec::encode(layout, rules, record)?;
                     insert.values_panic(cells.into_iter().map(|cell| cell.expression(self.backend)));
                     let distinct: BTreeSet<&str> = record.tags().collect();
                     if let (true, Some(id)) = (layout.keyed_by_uuid(), record.id.uuid()) {
@@ -410,10 +410,4 @@ enum Before {
 
 pub(crate) fn into(layout: &Layout) -> InsertStatement {
     Query::insert().into_table(layout.entity).columns(layout.names().map(str::to_owned)).take()
-}
-
-fn cells(layout: &Layout, rules: &Rules, record: &Record) -> Result<Vec<Cell>, Failure> {
-    codec::encode(layout, rules, record).ok_or_else(|| {
-        Error::Unavailable(format!("'{}' cannot be the primary key of a '{}' entity", record.id, record.entity)).into()
-    })
 }

@@ -5,6 +5,7 @@ mod definitions;
 mod durability;
 mod equivalence;
 mod failures;
+mod keyring;
 mod limits;
 mod many;
 mod nodes;
