@@ -1,16 +1,8 @@
 // Upstreams: how requests are spread over Targets, how their health is checked, and what is said about it.
-import { readFileSync } from 'node:fs';
-import { clear, expect, fact, submit, test, title, unfold } from './support.mjs';
+import { accessible, clear, expect, fact, narrow, pem, post, ready, refused, submit, test, title } from './support.mjs';
 
-const pem = (name) => readFileSync(new URL(`../beyond/mtls-auth/${name}`, import.meta.url), 'utf8');
-const post = async (request, path, data) => (await request.post(`api/${path}`, { data })).json();
-const refused = (page) => page.getByRole('alert').filter({ hasText: 'Not saved' });
-const ready = async (page) => {
-  await expect(page.getByRole('button', { name: /^(Create|Save)$/ })).toBeVisible();
-  await unfold(page);
-};
 
-test.afterEach(({ request }) => clear(request, 'upstreams', 'certificates'));
+test.afterEach(({ request }) => clear(request, 'routes', 'services', 'upstreams', 'certificates'));
 
 // What requests are told apart by, and the field that says which.
 const BY = [
@@ -118,4 +110,33 @@ test('only Targets that are checked can be called healthy or not', async ({ page
     }).toPass();
     await expect(health.getByRole('button', { name: /^Mark / })).toHaveCount(kinds.length ? 1 : 0);
   }
+});
+
+test('the circuits of Targets are shown beside their limits', async ({ page, request }) => {
+  const limits = { max_requests: 200, max_pending: 20, failure_percent: 50, min_requests: 1, open_for: 600 };
+  const { id } = await post(request, 'upstreams', { name: 'broken', circuit_breaker: limits });
+  await post(request, `upstreams/${id}/targets`, { target: '127.0.0.1:9' });
+  await post(request, 'services', { name: 'broken', host: 'broken', retries: 0 });
+  await post(request, 'services/broken/routes', { name: 'broken', paths: ['/broken'] });
+  await page.goto(`upstreams/${id}`);
+  const health = page.getByRole('region', { name: 'Health of the Targets' });
+  const told = async (text) =>
+    expect(async () => {
+      await page.getByRole('button', { name: 'Refresh' }).click();
+      await expect(health.getByRole('cell').filter({ hasText: text })).toBeVisible({ timeout: 1000 });
+    }).toPass();
+  await told(/^Closed Requests: 0 \/ 200 · Pending: 0 \/ 20$/);
+  await expect(health.getByRole('columnheader', { name: 'Circuit breaker' })).toBeVisible();
+  await accessible(page);
+  await narrow(page);
+  if (process.env.PROXY_URL) {
+    await expect.poll(async () => (await fetch(`${process.env.PROXY_URL}/broken`)).status, { timeout: 30_000 }).toBe(503);
+    await told(/^Open Requests: 0 \/ 200 · Pending: 0 \/ 20 · tried again in \d+ s$/);
+    await accessible(page);
+  }
+  // One without circuits has no column for them.
+  await request.patch(`api/upstreams/${id}`, { data: { circuit_breaker: null } });
+  await page.reload();
+  await expect(health.getByRole('columnheader', { name: 'Health', exact: true })).toBeVisible();
+  await expect(health.getByRole('columnheader', { name: 'Circuit breaker' })).toHaveCount(0);
 });

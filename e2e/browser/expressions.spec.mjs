@@ -1,7 +1,6 @@
 // Routes by expressions, at a gateway whose router takes them.
-import { clear, expect, fact, submit, test, title, unfold } from './support.mjs';
+import { clear, expect, fact, refused, submit, test, title, unfold } from './support.mjs';
 
-const refused = (page) => page.getByRole('alert').filter({ hasText: 'Not saved' });
 
 test.afterEach(({ request }) => clear(request, 'routes'));
 

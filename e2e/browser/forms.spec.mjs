@@ -1,8 +1,6 @@
 // Every kind by the same steps: the empty list, a form that is left, refused, sent, changed, and the entity deleted again.
-import { readFileSync } from 'node:fs';
-import { clear, expect, fact, fill, remove, submit, test, title, unfold } from './support.mjs';
+import { clear, expect, fact, fill, pem, post, ready, refused, remove, showing, submit, test, title } from './support.mjs';
 
-const pem = (name) => readFileSync(new URL(`../beyond/mtls-auth/${name}`, import.meta.url), 'utf8');
 const [CERT, KEY, CA] = ['client.pem', 'client.key', 'ca.pem'].map(pem);
 const JWK = '{"kty":"oct","k":"c2VjcmV0","kid":"k1"}';
 const NOBODY = '00000000-0000-4000-8000-000000000000';
@@ -115,19 +113,59 @@ const KINDS = [
   },
 ];
 
-const showing = async (page, members) => {
-  for (const [name, text] of Object.entries(members)) {
-    if (text === null) await expect(fact(page, name)).toHaveCount(0);
-    else await expect(fact(page, name)).toHaveText(text);
+
+test('what was unfolded stays so, and what is wrong inside unfolds it', async ({ page, request }) => {
+  await page.goto('services/create');
+  const more = page.locator('details').filter({ hasText: 'More settings' });
+  const summary = more.getByText('More settings');
+  try {
+    // Shut, while what is refused stands above it.
+    await submit(page, 'Create', { Name: 'folding', Path: 'x' });
+    await expect(refused(page)).toContainText('Path: must start with /');
+    await expect(more).not.toHaveAttribute('open');
+    await summary.click();
+    await submit(page, 'Create', { Host: 'two words', Path: '/x' });
+    await expect(refused(page)).toContainText('Host: ');
+    await expect(more).toHaveAttribute('open');
+    // Shut by hand, it opens for what is wrong in there, each time.
+    for (const timeout of ['0', '-1']) {
+      await fill(page, { Host: 'h', 'Connect timeout': timeout });
+      await summary.click();
+      await expect(more).not.toHaveAttribute('open');
+      await page.getByRole('button', { name: 'Create', exact: true }).click();
+      await expect(refused(page)).toContainText('Connect timeout: must be between 1 and');
+      await expect(more).toHaveAttribute('open');
+    }
+    await submit(page, 'Create', { 'Connect timeout': '1' });
+    await title(page, 'folding');
+  } finally {
+    await clear(request, 'services');
   }
-};
+});
+
+test('a Key set is found by a part of its id', async ({ page, request }) => {
+  const [first] = [await post(request, 'key-sets', { name: 'found-first' }), await post(request, 'key-sets', { name: 'found-second' })];
+  try {
+    await page.goto('keys/create');
+    const proposed = page.locator('#field-set-options option');
+    await expect(proposed).toHaveCount(2);
+    await expect(proposed.filter({ hasText: first.id.slice(9, 23) })).toHaveAttribute('value', 'found-first');
+    await fill(page, { Name: 'finder', 'Key ID': 'k1', JWK, Set: first.id.slice(9, 23).toUpperCase() });
+    await page.getByLabel('Name', { exact: true }).focus();
+    await expect(page.getByLabel('Set', { exact: true })).toHaveValue('found-first');
+    await page.getByRole('button', { name: 'Create', exact: true }).click();
+    await title(page, 'finder');
+    expect((await (await request.get('api/keys/finder')).json()).set).toEqual({ id: first.id });
+  } finally {
+    await clear(request, 'keys', 'key-sets');
+  }
+});
 
 for (const kind of KINDS) {
   test(`the form of a ${kind.one} is left, refused, sent and changed`, async ({ page, request }) => {
     const [needed, data] = kind.needs ?? [];
-    const other = needed && (await (await request.post(`api/${needed}`, { data })).json());
+    const other = needed && (await post(request, needed, data));
     const meant = (fields) => Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, typeof value === 'function' ? value(other) : value]));
-    const alert = page.getByRole('alert').filter({ hasText: 'Not saved' });
     try {
       await page.goto(kind.path);
       await title(page, kind.many);
@@ -138,11 +176,10 @@ for (const kind of KINDS) {
       await title(page, kind.many);
 
       await page.getByRole('link', { name: `New ${kind.one}`, exact: true }).click();
-      await expect(page.getByRole('button', { name: 'Create', exact: true })).toBeVisible();
-      await unfold(page);
+      await ready(page);
       for (const [fields, said] of kind.refused) {
         await submit(page, 'Create', meant(fields));
-        await expect(alert).toContainText(said);
+        await expect(refused(page)).toContainText(said);
       }
       await kind.before?.(page);
       await submit(page, 'Create', meant(kind.made));
@@ -155,7 +192,7 @@ for (const kind of KINDS) {
       if (kind.taken) {
         await page.goto(`${kind.path}/create`);
         await submit(page, 'Create', kind.taken);
-        await expect(alert).toContainText('Name: is already taken');
+        await expect(refused(page)).toContainText('Name: is already taken');
         await page.goto(`${kind.path}?name=${named}`);
         await page.getByRole('rowheader').getByRole('link', { name: named, exact: true }).click();
         await title(page, named);
@@ -176,7 +213,7 @@ for (const kind of KINDS) {
         await title(page, `Edit ${named}`);
         if (kind.required && change === kind.changes[0]) {
           await submit(page, 'Save', { [kind.required[0]]: '' });
-          await expect(alert).toContainText(kind.required[1]);
+          await expect(refused(page)).toContainText(kind.required[1]);
           await page.reload();
         }
         await submit(page, 'Save', change.fields);

@@ -140,6 +140,8 @@ test('texts to take away, and a duplicate', async ({ page, request }) => {
   await expect(text).toContainText('_format_version: "3.0"');
   await page.getByRole('button', { name: 'curl', exact: true }).click();
   await expect(text).toContainText('curl -X PUT');
+  await page.getByRole('button', { name: 'Terraform', exact: true }).click();
+  await expect(text).toContainText('resource "kong-gateway_service" "my_text" {');
   await accessible(page);
   await page.getByRole('link', { name: 'Duplicate' }).click();
   await expect(page.getByLabel('Name', { exact: true })).toHaveValue('text-copy');

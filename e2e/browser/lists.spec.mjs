@@ -1,9 +1,7 @@
 // Long lists, the palette, the file of everything, Consumer groups, and the way from nothing to a protected API.
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { accessible, clear, expect, goTo, narrow, submit, test, title } from './support.mjs';
+import { accessible, clear, expect, goTo, narrow, pem, post, submit, test, title } from './support.mjs';
 
-const pem = (name) => readFileSync(new URL(`../beyond/mtls-auth/${name}`, import.meta.url), 'utf8');
 const rows = (page) => page.getByRole('rowheader');
 
 test('lists are sorted, narrowed and laid out, and the address holds it', async ({ page, request }) => {
@@ -67,6 +65,48 @@ test('several are changed at once', async ({ page, request }) => {
   await request.delete('api/services/two');
 });
 
+test('the id alone is copied', async ({ page, context, request }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  const copied = async () => {
+    await expect(page.getByText('Copied.').first()).toBeVisible();
+    await page.getByRole('button', { name: 'Close message' }).first().click();
+    return page.evaluate(() => navigator.clipboard.readText());
+  };
+  const kinds = [['services', { host: 'h' }], ['routes', { paths: ['/c'] }], ['upstreams', {}]];
+  try {
+    for (const [path, data] of kinds) {
+      const { id } = await post(request, path, { name: 'of-copies', ...data });
+      const lists = [[path, 'Copy ID of of-copies'], [`${path}/${id}`, 'Copy ID']];
+      if (path === 'services') await post(request, 'routes', { name: 'of-copies', paths: ['/d'], service: { id } });
+      for (const [address, name] of lists) {
+        await page.goto(address);
+        await page.getByRole('button', { name, exact: true }).click();
+        expect(await copied()).toBe(id);
+      }
+      if (path === 'services') {
+        const [route] = (await (await request.get('api/services/of-copies/routes')).json()).data;
+        await page.getByRole('button', { name: 'Copy ID of of-copies', exact: true }).click();
+        expect(await copied()).toBe(route.id);
+        await request.delete(`api/routes/${route.id}`);
+      }
+    }
+    // Pages that did not come over TLS have no such clipboard: it is copied all the same.
+    await page.addInitScript(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
+    await page.goto('services/of-copies');
+    const button = page.getByRole('button', { name: 'Copy ID', exact: true });
+    await button.click();
+    await expect(page.getByText('Copied.')).toBeVisible();
+    await expect(button).toBeFocused();
+    const { id } = await (await request.get('api/services/of-copies')).json();
+    await page.goto('services');
+    await page.getByLabel('Name or ID').focus();
+    await page.keyboard.press('Control+V');
+    await expect(page.getByLabel('Name or ID')).toHaveValue(id);
+  } finally {
+    await clear(request, 'routes', 'services', 'upstreams');
+  }
+});
+
 test('ten thousand Consumers are found, sorted and paged', async ({ page }) => {
   // As many as the gateway would take minutes to make: its answers, made here.
   const all = Array.from({ length: 10_000 }, (_, at) => {
@@ -93,8 +133,7 @@ test('ten thousand Consumers are found, sorted and paged', async ({ page }) => {
 });
 
 test('every sort of list is narrowed by a part of the name', async ({ page, request }) => {
-  const post = async (path, data) => (await request.post(`api/${path}`, { data })).json();
-  const { id } = await post('certificates', { cert: pem('client.pem'), key: pem('client.key') });
+  const { id } = await post(request, 'certificates', { cert: pem('client.pem'), key: pem('client.key') });
   const lists = [
     ['services', 'Services', (name) => ({ name, host: 'h' })],
     ['upstreams', 'Upstreams', (name) => ({ name })],
@@ -103,7 +142,7 @@ test('every sort of list is narrowed by a part of the name', async ({ page, requ
   ];
   try {
     for (const [path, many, entity] of lists) {
-      for (const name of ['first.narrow', 'second.narrow', 'third.narrow', 'fourth.narrow']) await post(path, entity(name));
+      for (const name of ['first.narrow', 'second.narrow', 'third.narrow', 'fourth.narrow']) await post(request, path, entity(name));
       await page.goto(`${path}?sort=name`);
       await expect(rows(page)).toHaveCount(4);
       await submit(page, 'Filter', { 'Name or ID': 'D.Narrow' });

@@ -1,12 +1,11 @@
 // Plugins: on what they act, how that is changed, and what all of them have.
-import { clear, expect, fact, fill, remove, submit, test, title } from './support.mjs';
+import { clear, expect, fact, fill, post, remove, submit, test, title } from './support.mjs';
 
 const PARENTS = [
   ['Service', 'services', { name: 'scoped', host: 'h' }],
   ['Route', 'routes', { name: 'scoped', paths: ['/scoped'] }],
   ['Consumer', 'consumers', { username: 'scoped' }],
 ];
-const post = async (request, path, data) => (await request.post(`api/${path}`, { data })).json();
 
 test.afterEach(({ request }) => clear(request, 'plugins', 'routes', 'services', 'consumers'));
 

@@ -1,20 +1,6 @@
 // What Services speak, and which requests Routes take: every combination of protocols and rules that forms are made for.
-import { readFileSync } from 'node:fs';
-import { clear, expect, fact, fill, remove, submit, test, title, unfold } from './support.mjs';
+import { clear, expect, fact, fill, pem, post, ready, refused, remove, showing, submit, test, title } from './support.mjs';
 
-const pem = (name) => readFileSync(new URL(`../beyond/mtls-auth/${name}`, import.meta.url), 'utf8');
-const post = async (request, path, data) => (await request.post(`api/${path}`, { data })).json();
-const refused = (page) => page.getByRole('alert').filter({ hasText: 'Not saved' });
-const ready = async (page) => {
-  await expect(page.getByRole('button', { name: /^(Create|Save)$/ })).toBeVisible();
-  await unfold(page);
-};
-const showing = async (page, members) => {
-  for (const [name, text] of Object.entries(members)) {
-    if (text === null) await expect(fact(page, name)).toHaveCount(0);
-    else await expect(fact(page, name)).toHaveText(text);
-  }
-};
 
 test.afterEach(({ request }) => clear(request, 'routes', 'services', 'certificates', 'ca_certificates'));
 
@@ -122,6 +108,31 @@ test('a Route is moved between protocols and Services', async ({ page, request }
   await submit(page, 'Create', { Protocols: new Set(['http']), Paths: '/decided' });
   await title(page, 'undecided');
   await showing(page, { Protocols: 'http', Paths: '/decided' });
+});
+
+test('a Route gives up what it had, and keys are shown as they are', async ({ page, request }) => {
+  const all = { paths: ['/a', '/b'], hosts: ['h.example'], methods: ['GET'], headers: { 'x-api_key': ['1'], 'X-B': ['2', '3'] }, snis: ['s.example'] };
+  const { id } = await post(request, 'routes', { name: 'giving', protocols: ['https'], ...all });
+  await page.goto(`routes/${id}`);
+  await showing(page, { 'x-api_key': '1', 'X-B': '2, 3' });
+  await page.getByRole('link', { name: 'Edit', exact: true }).click();
+  await title(page, 'Edit giving');
+  await ready(page);
+  // What is wrong with a header is said of it by its own name, and the entry stays while its value is taken away.
+  const headers = page.getByRole('group', { name: 'Headers', exact: true });
+  await headers.getByLabel('New name in Headers').fill('x-new');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect(refused(page)).toContainText('Headers › x-new: is required');
+  await headers.getByRole('button', { name: 'Remove x-new' }).click();
+  for (const value of ['/a', '/b', 'h.example', 'GET']) await page.getByRole('button', { name: `Remove ${value}`, exact: true }).click();
+  await headers.getByRole('button', { name: 'Remove 1', exact: true }).click();
+  await expect(headers.getByLabel('x-api_key', { exact: true })).toBeVisible();
+  for (const name of ['x-api_key', 'X-B']) await headers.getByRole('button', { name: `Remove ${name}`, exact: true }).click();
+  // Streams have no paths, not even none of them.
+  await submit(page, 'Save', { Protocols: new Set(['tls']) });
+  await title(page, 'giving');
+  const { paths, hosts, methods, headers: left, snis } = await (await request.get(`api/routes/${id}`)).json();
+  expect([paths, hosts, methods, left, snis]).toEqual([null, null, null, null, ['s.example']]);
 });
 
 test('the Routes of a Service are made, changed and deleted from its page', async ({ page, request }) => {

@@ -1,5 +1,5 @@
 // What the manager does when things are not as they should be.
-import { accessible, expect, goTo, test, title } from './support.mjs';
+import { accessible, expect, goTo, post, ready, submit, test, title } from './support.mjs';
 
 test('an Admin API that is gone is announced, and what was typed stays', async ({ page }) => {
   await page.goto('services/create');
@@ -111,4 +111,52 @@ test('what is not there is said inside the manager, on every sort of page', asyn
   await page.goto('plugins/create/no-such-plugin');
   await expect(page.getByRole('alert').filter({ hasText: 'This does not exist' })).toBeVisible();
   await expect(page.getByRole('navigation', { name: 'Pages' })).toBeVisible();
+});
+
+test('who saves second sees what the first one saved', async ({ page, request }) => {
+  const fields = { name: 'shared', host: 'first.example', path: '/first', retries: 3 };
+  const { id } = await post(request, 'services', fields);
+  const now = async () => (await request.get(`api/services/${id}`)).json();
+  const theirs = (data) => request.patch(`api/services/${id}`, { data });
+  const clash = page.getByRole('alert').filter({ hasText: 'Somebody else changed this meanwhile' });
+  try {
+    const edit = async () => {
+      await page.goto(`services/${id}/edit`);
+      await ready(page);
+    };
+    // What does not meet is kept, of both.
+    await edit();
+    await theirs({ path: '/theirs' });
+    await submit(page, 'Save', { Retries: '7' });
+    await title(page, 'shared');
+    expect(await now()).toMatchObject({ path: '/theirs', retries: 7 });
+
+    for (const [button, host, mine = host] of [['Keep mine', 'mine.example'], ['Take theirs', 'theirs.example', 'other.example']]) {
+      await edit();
+      await theirs({ host: 'theirs.example', path: '/both' });
+      await submit(page, 'Save', { Host: mine, Retries: '9' });
+      await expect(clash).toContainText(`Host: theirs: theirs.example; yours: ${mine}`);
+      await expect(clash).not.toContainText('Retries');
+      await expect(clash).toBeFocused();
+      await accessible(page);
+      await expect(page.getByLabel('Host', { exact: true })).toHaveValue(mine);
+      expect(await now()).toMatchObject({ host: 'theirs.example' });
+      await clash.getByRole('button', { name: button }).click();
+      await expect(page.getByLabel('Host', { exact: true })).toHaveValue(host);
+      await expect(page.getByLabel('Path', { exact: true })).toHaveValue('/both');
+      await expect(page.getByLabel('Retries', { exact: true })).toHaveValue('9');
+      await page.getByRole('button', { name: 'Save', exact: true }).click();
+      await title(page, 'shared');
+      expect(await now()).toMatchObject({ host, path: '/both', retries: 9 });
+      await theirs({ retries: 3 });
+    }
+    // Gone is said, and what was typed stays.
+    await edit();
+    await request.delete(`api/services/${id}`);
+    await submit(page, 'Save', { Host: 'late.example' });
+    await expect(page.getByRole('alert').filter({ hasText: 'This does not exist (any more).' })).toBeVisible();
+    await expect(page.getByLabel('Host', { exact: true })).toHaveValue('late.example');
+  } finally {
+    await request.delete(`api/services/${id}`);
+  }
 });

@@ -1,4 +1,5 @@
 // What every test shares: a page that fails the test on console errors and refusals of the content security policy.
+import { readFileSync } from 'node:fs';
 import AxeBuilder from '@axe-core/playwright';
 import { test as base, expect } from '@playwright/test';
 
@@ -63,9 +64,32 @@ export const submit = async (page, button, fields) => {
 export const unfold = (page) =>
   page.evaluate(() => document.querySelectorAll('main details').forEach((details) => (details.open = true)));
 
+/** Waits for a form, and opens all of it. */
+export const ready = async (page) => {
+  await expect(page.getByRole('button', { name: /^(Create|Save)$/ })).toBeVisible();
+  await unfold(page);
+};
+
+/** What a form says that was not taken. */
+export const refused = (page) => page.getByRole('alert').filter({ hasText: 'Not saved' });
+
+/** A file with a certificate or a key. */
+export const pem = (name) => readFileSync(new URL(`../beyond/mtls-auth/${name}`, import.meta.url), 'utf8');
+
+/** Makes an entity, and returns it. */
+export const post = async (request, path, data) => (await request.post(`api/${path}`, { data })).json();
+
 /** A member that the page of an entity shows. */
 export const fact = (page, name) =>
   page.locator('.facts > div').filter({ has: page.locator('dt', { hasText: new RegExp(`^${name}$`) }) }).locator('dd');
+
+/** What the page of an entity shows of these members; null where it shows none. */
+export const showing = async (page, members) => {
+  for (const [name, text] of Object.entries(members)) {
+    if (text === null) await expect(fact(page, name)).toHaveCount(0);
+    else await expect(fact(page, name)).toHaveText(text);
+  }
+};
 
 /** Deletes the entity one is looking at, after the question. */
 export const remove = async (page, one) => {

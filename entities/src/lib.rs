@@ -61,6 +61,7 @@ mod token;
 mod upstreams;
 mod vaults;
 mod workspaces;
+pub mod x509;
 
 pub use acls::Acl;
 pub use acme_storage::AcmeStorage;

@@ -92,3 +92,60 @@ fn keys_are_loaded() {
     assert_eq!(outcome("jwt_secrets", secret(&public)), "");
     assert!(outcome("jwt_secrets", secret("x")).contains("rsa_public_key: invalid key"));
 }
+
+#[test]
+fn certificates_say_what_stands_in_them() {
+    use entities::x509::CertificateFacts;
+    use rcgen::{
+        DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyUsagePurpose, SanType, SerialNumber, date_time_ymd,
+    };
+
+    for (algorithm, key_type, key_size) in [
+        (&PKCS_RSA_SHA256, "RSA", 2048),
+        (&PKCS_ECDSA_P256_SHA256, "EC", 256),
+        (&rcgen::PKCS_ECDSA_P384_SHA384, "EC", 384),
+        (&PKCS_ED25519, "Ed25519", 256),
+    ] {
+        let (cert, ..) = pair(algorithm, false);
+        let facts = CertificateFacts::of(&cert).unwrap();
+        assert_eq!((facts.key_type.as_str(), facts.key_size), (key_type, Some(key_size)));
+        assert_eq!((facts.ca, facts.chain_length, facts.san_names), (false, 1, vec!["a.example".to_owned()]));
+    }
+
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::OrganizationName, "a, b=<script>\r\n");
+    params.distinguished_name.push(DnType::CommonName, " \u{202e}ann#");
+    params.serial_number = Some(SerialNumber::from(1234_u64));
+    params.not_before = date_time_ymd(2026, 1, 1);
+    params.not_after = date_time_ymd(2049, 12, 31);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::Other(vec![1, 2, 3])];
+    params.subject_alt_names = vec![
+        SanType::IpAddress("::1".parse().unwrap()),
+        SanType::Rfc822Name("a@b.example".try_into().unwrap()),
+        SanType::URI("https://a.example/".try_into().unwrap()),
+        SanType::DnsName("line\nbreak".try_into().unwrap()),
+    ];
+    let cert = params.self_signed(&key).unwrap();
+    let facts = CertificateFacts::of(&(cert.pem() + &cert.pem())).unwrap();
+    let digest = entities::crypto::sha256_hex(cert.der());
+    // The last part first; what could be taken for something else is marked, what no header can carry left out.
+    let name = "CN=\\ \u{202e}ann#,O=a\\, b=\\<script\\>";
+    assert_eq!(
+        json!(facts),
+        json!({
+            "subject": name, "issuer": name, "serial_number": "04:d2", "not_before": 1_767_225_600, "expiry": 2_524_521_600_i64,
+            "san_names": ["::1", "a@b.example", "https://a.example/"], "key_type": "EC", "key_size": 256,
+            "key_usages": ["digitalSignature", "keyCertSign", "cRLSign", "clientAuth", "1.2.3"], "ca": true,
+            "sha256_fingerprint": digest, "chain_length": 2,
+        })
+    );
+
+    for text in ["", "x", "{vault://env/cert}", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"] {
+        assert_eq!(CertificateFacts::of(text), None, "{text}");
+    }
+}

@@ -15,10 +15,12 @@ pub enum Format {
     /// For decK and `POST /config`.
     Declarative,
     Curl,
+    /// For the provider `kong/kong-gateway`.
+    Terraform,
 }
 
 impl Format {
-    pub const ALL: [Self; 4] = [Self::Json, Self::Yaml, Self::Declarative, Self::Curl];
+    pub const ALL: [Self; 5] = [Self::Json, Self::Yaml, Self::Declarative, Self::Curl, Self::Terraform];
 
     /// What people call it.
     pub fn label(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Format {
             Self::Yaml => "YAML",
             Self::Declarative => t!("Declarative file"),
             Self::Curl => "curl",
+            Self::Terraform => "Terraform",
         }
     }
 
@@ -41,6 +44,7 @@ impl Format {
                 file.insert(kind.key.into(), Value::Array(vec![written(entity)]));
                 yaml(&Value::Object(file))
             }
+            Self::Terraform => terraform(kind, entity),
             Self::Curl => {
                 let path = kind.write_path(entity, entity["id"].as_str()).unwrap_or_default();
                 let body = written(entity).to_string().replace('\'', r"'\''");
@@ -48,6 +52,84 @@ impl Format {
             }
         }
     }
+}
+
+/// An entity as a resource of the provider `kong/kong-gateway`, which gives ids itself.
+fn terraform(kind: &EntityKind, entity: &Value) -> String {
+    let sort = match kind.key {
+        "plugins" => format!("plugin_{}", entity["name"].as_str().unwrap_or_default()),
+        "basicauth_credentials" => "basic_auth".to_owned(),
+        "hmacauth_credentials" => "hmac_auth".to_owned(),
+        "keyauth_credentials" => "key_auth".to_owned(),
+        "jwt_secrets" => "jwt".to_owned(),
+        key => key.strip_suffix('s').unwrap_or(key).to_owned(),
+    };
+    // Letters, digits and underscores, a letter first.
+    let word =
+        |text: &str| -> String { text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect() };
+    let mut out = format!("resource \"kong-gateway_{}\" \"my_{}\" {{\n", word(&sort), word(&kind.name_of(entity)));
+    let mut members = written(entity);
+    if let Value::Object(members) = &mut members {
+        members.shift_remove("id");
+        // The resource says which plugin it is.
+        if kind.key == "plugins" {
+            members.shift_remove("name");
+        }
+    }
+    attributes(&members, 1, &mut out);
+    out.push_str("}\n");
+    out
+}
+
+fn attributes(members: &Value, depth: usize, out: &mut String) {
+    for (name, value) in members.as_object().into_iter().flatten() {
+        let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let name = if plain { name.clone() } else { quoted(name) };
+        out.push_str(&format!("{}{name} = ", "  ".repeat(depth)));
+        expression(value, depth, out);
+        out.push('\n');
+    }
+}
+
+fn expression(value: &Value, depth: usize, out: &mut String) {
+    match value {
+        Value::Object(_) => {
+            out.push_str("{\n");
+            attributes(value, depth + 1, out);
+            out.push_str(&"  ".repeat(depth));
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                out.push_str(if at == 0 { "" } else { ", " });
+                expression(item, depth, out);
+            }
+            out.push(']');
+        }
+        Value::String(text) => out.push_str(&quoted(text)),
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+/// A text of HCL, in which `${` and `%{` begin templates.
+fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '$' | '%' if rest.peek() == Some(&'{') => out.extend([c, c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Without what is not set, and without what only the server writes.
@@ -181,5 +263,37 @@ mod tests {
         assert!(command.starts_with("curl -X PUT 'http://a/api/services/i'"), "{command}");
         assert!(command.contains(r#"-d '{"id":"i","name":"it'\''s","tags":["a"]}'"#), "{command}");
         assert!(Format::Json.of(kind, &entity, "").contains("\"created_at\": 1"));
+    }
+
+    #[test]
+    fn resources_of_terraform() {
+        let entity = json!({
+            "id": "i", "name": "rate-limiting", "service": {"id": "s"}, "consumer": null, "created_at": 1, "enabled": true,
+            "config": {"minute": 5, "limits": {"x-a": [1.5, "b"]}, "text": "\"${a} %{b} $5\n\\\u{1}ü", "none": null, "list": []},
+        });
+        assert_eq!(
+            Format::Terraform.of(by_key("plugins").expect("a kind"), &entity, ""),
+            concat!(
+                "resource \"kong-gateway_plugin_rate_limiting\" \"my_rate_limiting\" {\n",
+                "  service = {\n    id = \"s\"\n  }\n  enabled = true\n  config = {\n    minute = 5\n",
+                "    limits = {\n      \"x-a\" = [1.5, \"b\"]\n    }\n",
+                "    text = \"\\\"$${a} %%{b} $5\\n\\\\\\u0001ü\"\n    list = []\n  }\n}\n",
+            )
+        );
+        for (kind, entity, head) in [
+            (
+                "services",
+                json!({"name": "a b"}),
+                "resource \"kong-gateway_service\" \"my_a_b\" {\n  name = \"a b\"\n}\n",
+            ),
+            ("ca_certificates", json!({"id": "1-2"}), "resource \"kong-gateway_ca_certificate\" \"my_1_2\" {\n}\n"),
+            (
+                "keyauth_credentials",
+                json!({"id": "k", "key": "s"}),
+                "resource \"kong-gateway_key_auth\" \"my_k\" {\n  key = \"s\"\n}\n",
+            ),
+        ] {
+            assert_eq!(Format::Terraform.of(by_key(kind).expect("a kind"), &entity, ""), head);
+        }
     }
 }

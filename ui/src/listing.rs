@@ -5,7 +5,17 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use crate::entities::EntityKind;
-use crate::form::plain;
+use crate::form::{label, plain};
+
+/// A member of an entity by the name of a column; `a.b` is one inside another.
+pub fn member<'e>(entity: &'e Value, column: &str) -> &'e Value {
+    column.split('.').fold(entity, |value, name| &value[name])
+}
+
+/// What people call a column.
+pub fn title(column: &str) -> String {
+    label(column.rsplit('.').next().unwrap_or(column))
+}
 
 /// What the address says of a list.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,7 +53,7 @@ impl Wanted {
                 .iter()
                 .chain(kind.names)
                 .any(|name| entity[*name].as_str().is_some_and(|text| has(text, &self.name)));
-        named && (self.value.is_empty() || has(&plain(&entity[&self.field]), &self.value))
+        named && (self.value.is_empty() || has(&plain(member(entity, &self.field)), &self.value))
     }
 
     /// Sorts; what is equal keeps its order, and what has no value comes last.
@@ -54,7 +64,7 @@ impl Wanted {
         // Of the name column, whatever names the entity.
         let key = |entity: &Value| match self.sort.as_str() {
             "name" => Value::String(kind.name_of(entity).to_lowercase()),
-            field => entity[field].clone(),
+            field => member(entity, field).clone(),
         };
         rows.sort_by_cached_key(|entity| Key { value: key(entity), descending: self.descending });
     }
@@ -111,6 +121,22 @@ mod tests {
             let names: String = rows.iter().map(|row| plain(&row["name"])).collect();
             assert_eq!(names, expected, "{sort} {descending}");
         }
+    }
+
+    #[test]
+    fn columns_may_stand_inside_others() {
+        let kind = by_key("certificates").expect("a kind");
+        let mut rows = vec![
+            json!({"metadata": {"expiry": 9, "subject": "CN=b"}}),
+            json!({"metadata": null}),
+            json!({"metadata": {"expiry": 5, "subject": "CN=a"}}),
+        ];
+        Wanted { sort: "metadata.expiry".into(), ..Wanted::default() }.sort(kind, &mut rows);
+        let subjects: Vec<String> = rows.iter().map(|row| plain(member(row, "metadata.subject"))).collect();
+        assert_eq!(subjects, ["CN=a", "CN=b", ""]);
+        let wanted = Wanted { field: "metadata.subject".into(), value: "cn=B".into(), ..Wanted::default() };
+        assert_eq!(rows.iter().map(|row| wanted.accepts(kind, row)).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!((title("metadata.san_names"), title("port")), ("SAN names".to_owned(), "Port".to_owned()));
     }
 
     #[test]

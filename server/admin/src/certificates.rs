@@ -1,9 +1,10 @@
-//! The names of a Certificate: they are entities of their own, and a list within the Certificate.
+//! The names of a Certificate, which are entities of their own and a list within it, and what certificates say of themselves.
 
 use crate::errors;
 use crate::resource::Key;
 use crate::respond::Answer;
 use crate::scope::{Scope, now};
+use entities::x509::CertificateFacts;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +13,29 @@ use store::{Id, Operation, Record};
 /// The list's name.
 const SNIS: &str = "snis";
 
+/// The kinds that hold certificates, the members that do, and the members that say what stands in them.
+const DESCRIBED: [(&str, &str, &str); 3] = [
+    ("certificates", "cert", "metadata"),
+    ("certificates", "cert_alt", "metadata_alt"),
+    ("ca_certificates", "cert", "metadata"),
+];
+
+/// The members that a kind has with `beyond_kong=1`.
+pub(crate) fn described(entity: &str) -> impl Iterator<Item = &'static str> {
+    DESCRIBED.iter().filter(move |(of, ..)| *of == entity).map(|(_, _, name)| *name)
+}
+
 impl Scope<'_> {
+    /// Adds what the certificates of an entity say of themselves: null where that is not to be read, as of a reference to a
+    /// vault.
+    pub(crate) fn describe_certificates(&self, shown: &mut Map<String, Value>, entity: &str) {
+        for (_, member, name) in DESCRIBED.iter().filter(|(of, ..)| *of == entity) {
+            if let Some(pem) = shown.get(*member).and_then(Value::as_str) {
+                shown.insert((*name).to_owned(), serde_json::json!(CertificateFacts::of(pem)));
+            }
+        }
+    }
+
     /// The Certificate that a name belongs to.
     pub(crate) async fn certificate_by_sni(&self, kind: usize, name: &str) -> Result<Option<Arc<Record>>, Answer> {
         let Some(snis) = self.kinds.position(SNIS) else { return Ok(None) };

@@ -175,6 +175,7 @@ impl Streaming {
             request_id: &request_id,
             pass: &pass,
             prefix: "",
+            beyond: false,
         };
         scope.name_consumers(&mut answer, &mut self.consumers).await.ok()?;
         let data = json!({

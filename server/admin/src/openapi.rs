@@ -1,5 +1,6 @@
 //! `GET /openapi.json`: the Admin API as OpenAPI 3.1, made from the same paths and definitions that serve it.
 
+use crate::certificates::described;
 use crate::paths::{Endpoint, Listed};
 use crate::respond::Answer;
 use crate::state::Shared;
@@ -47,6 +48,12 @@ impl Shared {
                 shown["properties"]["ttl"] = ttl.clone();
                 sent["properties"]["ttl"] = ttl;
             }
+            for name in described(kind.name) {
+                shown["properties"][name] = json!({
+                    "description": "What the certificate says of itself; only with `beyond_kong=1`, null where it cannot be read.",
+                    "oneOf": [{"$ref": reference("certificate_metadata")}, {"type": "null"}],
+                });
+            }
             if kind.name == "plugins" && !configs.is_empty() {
                 shown["properties"]["config"]["anyOf"] = configs.clone().into();
             }
@@ -63,6 +70,7 @@ impl Shared {
             schemas.insert(format!("{}.sent", kind.name), sent);
             schemas.insert(format!("{}.list", kind.name), list);
         }
+        schemas.insert("certificate_metadata".to_owned(), metadata_schema());
         schemas.insert("error".to_owned(), error_schema());
         schemas.into()
     }
@@ -109,12 +117,20 @@ impl Shared {
         }
         let error = json!({"description": "Why not.", "content": {"application/json": {"schema": {"$ref": reference("error")}}}});
         let mut operation = json!({"responses": {status: answer, "default": error}});
+        let mut parameters = Vec::new();
         if list {
-            operation["parameters"] = json!([
-                {"name": "size", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}},
-                {"name": "offset", "in": "query", "schema": {"type": "string"}},
-                {"name": "tags", "in": "query", "schema": {"type": "string"}},
+            parameters.extend([
+                json!({"name": "size", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}}),
+                json!({"name": "offset", "in": "query", "schema": {"type": "string"}}),
+                json!({"name": "tags", "in": "query", "schema": {"type": "string"}}),
             ]);
+        }
+        if method == "GET" && kind.is_some_and(|kind| described(name(kind)).next().is_some()) {
+            let schema = json!({"type": "boolean", "default": false});
+            parameters.push(json!({"name": "beyond_kong", "in": "query", "schema": schema}));
+        }
+        if !parameters.is_empty() {
+            operation["parameters"] = parameters.into();
         }
         if let (Some(kind), "POST" | "PUT" | "PATCH") = (kind, method) {
             // A part of an entity is no entity: what is required of one is not required of the other.
@@ -138,6 +154,30 @@ impl Shared {
 
 fn reference(name: &str) -> String {
     format!("#/components/schemas/{name}")
+}
+
+fn metadata_schema() -> Value {
+    let (text, number) = (json!({"type": "string"}), json!({"type": "integer"}));
+    let texts = json!({"type": "array", "items": text});
+    let members = [
+        ("subject", text.clone()),
+        ("issuer", text.clone()),
+        ("serial_number", text.clone()),
+        ("not_before", number.clone()),
+        ("expiry", number.clone()),
+        ("san_names", texts.clone()),
+        ("key_type", text.clone()),
+        ("key_size", json!({"type": ["integer", "null"]})),
+        ("key_usages", texts),
+        ("ca", json!({"type": "boolean"})),
+        ("sha256_fingerprint", text),
+        ("chain_length", number),
+    ];
+    json!({
+        "type": "object",
+        "required": members.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+        "properties": members.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect::<Map<_, _>>(),
+    })
 }
 
 fn error_schema() -> Value {

@@ -32,12 +32,13 @@ pub(crate) struct Paging {
     pub(crate) size: usize,
     pub(crate) after: Option<Id>,
     size_text: Option<String>,
+    beyond: bool,
 }
 
 impl Paging {
     /// Reads `size` and `offset`.
     pub(crate) fn read(query: &[Argument]) -> Result<Paging, Answer> {
-        let mut paging = Paging { size: DEFAULT, after: None, size_text: None };
+        let mut paging = Paging { size: DEFAULT, after: None, size_text: None, beyond: flag(query, "beyond_kong") };
         if let Some(value) = first(query, "size") {
             let number = value.as_str().and_then(|text| text.trim().parse::<f64>().ok()).filter(|size| !size.is_nan());
             let Some(size) = number else { return Err(errors::invalid_size("size must be a number")) };
@@ -68,6 +69,9 @@ impl Paging {
             if let Some(size) = &self.size_text {
                 next.push_str("&size=");
                 next.push_str(size);
+            }
+            if self.beyond {
+                next.push_str("&beyond_kong=1");
             }
         }
         (offset, next)

@@ -5,6 +5,7 @@ use crate::enterprise::Pass;
 use crate::errors;
 use crate::form::{self, Argument};
 use crate::paths::{Endpoint, Match, Methods, Paths};
+use crate::query;
 use crate::respond::Answer;
 use crate::scope::Scope;
 use crate::state::Shared;
@@ -105,6 +106,7 @@ impl<'r> Asked<'r> {
             request_id: &self.request_id,
             pass: &self.pass,
             prefix: &self.target.prefix,
+            beyond: self.method == "GET" && query::flag(&self.query, "beyond_kong"),
         }
     }
 

@@ -126,6 +126,9 @@ impl Scope<'_> {
         if record.entity == "certificates" {
             shown.insert("snis".into(), self.names_of(record).await?.into());
         }
+        if self.beyond {
+            self.describe_certificates(&mut shown, record.entity);
+        }
         Ok(shown)
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Scope<'s> {
     pub(crate) pass: &'s Pass,
     /// The workspace as the path begins with it, with a slash before it; empty where it does not.
     pub(crate) prefix: &'s str,
+    /// Whether answers may hold what Kong's do not (`?beyond_kong=1`).
+    pub(crate) beyond: bool,
 }
 
 impl Deref for Scope<'_> {

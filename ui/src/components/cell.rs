@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 use serde_json::Value;
 
-use super::badge;
+use super::{badge, time};
 use crate::entities::by_key;
-use crate::form::{plain, when};
+use crate::form::plain;
 use crate::page::Page;
 use crate::state::gateway;
 
@@ -33,10 +33,8 @@ pub fn cell(column: &str, value: &Value) -> AnyView {
             }
         }
         ("status", Value::Number(_)) => super::invitation::standing(value),
-        (_, Value::Number(seconds)) if column.ends_with("_at") => {
-            let time = when(&seconds.to_string()).unwrap_or_default();
-            view! { <time>{time}</time> }.into_any()
-        }
+        (_, Value::Number(seconds)) if column.ends_with("_at") => time(&seconds.to_string()),
+        ("metadata.expiry", seconds) => super::certificate::expiry(seconds),
         ("tags", Value::Array(tags)) => {
             let tags: Vec<AnyView> = tags.iter().map(|tag| badge("", plain(tag))).collect();
             view! { <span class="badges">{tags}</span> }.into_any()

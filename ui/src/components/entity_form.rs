@@ -6,11 +6,11 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_json::{Map, Value};
 
-use super::failure;
 use super::summary::summary;
+use super::{Clash, clash, failure};
 use crate::api::Failure;
 use crate::entities::EntityKind;
-use crate::fields::{Form, control, members};
+use crate::fields::{Form, control, members, unfolds};
 use crate::form::{Draft, Errors, Field, Kind, Path, find, place, problems};
 use crate::page::Page;
 use crate::state::{gateway, location, toasts};
@@ -45,6 +45,7 @@ pub fn EntityForm(
     let errors = RwSignal::new(Errors::default());
     let busy = RwSignal::new(false);
     let failed = RwSignal::new(None::<Failure>);
+    let clashing = RwSignal::new(None::<Clash>);
     let locked = Signal::derive(move || busy.get() || gateway.is_read_only());
     let form = Form::new(draft, errors, locked, gateway);
 
@@ -59,6 +60,7 @@ pub fn EntityForm(
         }
         form.take_all();
         failed.set(None);
+        clashing.set(None);
         errors.set(Errors::default());
         let found = draft.with_untracked(|draft| problems(draft, &known));
         if !found.is_empty() {
@@ -79,8 +81,29 @@ pub fn EntityForm(
             body.extend(also.clone());
         }
         let known = known.clone();
+        let address = changes.then(|| kind.address_of(&whole));
         busy.set(true);
         spawn_local(async move {
+            // What somebody else saved meanwhile is not overwritten unseen.
+            if let Some(address) = address {
+                let found = gateway
+                    .entity(kind, &address)
+                    .await
+                    .map(|now| draft.try_with_untracked(|draft| Clash::found(draft, &body, now, &known)).flatten());
+                match found {
+                    Ok(None) => {}
+                    Ok(found) => {
+                        clashing.try_set(found);
+                        busy.try_set(false);
+                        return;
+                    }
+                    Err(failure) => {
+                        failed.try_set(Some(failure));
+                        busy.try_set(false);
+                        return;
+                    }
+                }
+            }
             let answer = gateway.send(method, &path, Some(&Value::Object(body))).await;
             busy.try_set(false);
             match answer {
@@ -113,7 +136,8 @@ pub fn EntityForm(
     let verb = if id.is_some() { t!("Save") } else { t!("Create") };
     view! {
         <form class="entity" novalidate on:submit=save aria-busy=move || busy.get().to_string()>
-            {summary(errors)}
+            {summary(errors, fields.clone())}
+            {clash(clashing, draft, fields.clone())}
             {move || failed.get().map(|failed| failure(&failed))}
             {sections(form, kind, &fields)}
             <details class="group">
@@ -161,9 +185,8 @@ fn sections(form: Form, kind: &'static EntityKind, fields: &[Field]) -> AnyView 
         first.into_iter().map(|field| control(form, Arc::new(field.clone()), root.key(&field.name))).collect_view();
     let names: Vec<Path> = rest.iter().map(|field| root.key(&field.name)).collect();
     let more = (!rest.is_empty()).then(|| {
-        let open = move || form.errors.with(|errors| names.iter().any(|path| errors.within(path)));
         view! {
-            <details class="card" prop:open=open>
+            <details class="card" node_ref=unfolds(form, names)>
                 <summary><h2>{t!("More settings")}</h2></summary>
                 {members(form, &rest, &root)}
             </details>

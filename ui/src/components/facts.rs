@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use super::entity_link;
-use crate::form::{Row, when};
+use super::{entity_link, time};
+use crate::form::Row;
 
 /// As a list of terms; secrets are covered until one asks.
 pub fn facts(rows: Vec<Row>) -> AnyView {
@@ -19,10 +19,8 @@ pub fn facts(rows: Vec<Row>) -> AnyView {
             None if row.secret => {
                 (move || if covered.get() { "••••••••".to_owned() } else { text.clone() }).into_any()
             }
-            None => match row.time.then(|| when(&text)).flatten() {
-                Some(time) => view! { <time datetime=time.clone()>{time.clone()}</time> }.into_any(),
-                None => text.into_any(),
-            },
+            None if row.time => time(&text),
+            None => text.into_any(),
         };
         view! { <div class=class><dt>{row.label}</dt><dd>{value}</dd></div> }.into_any()
     };

@@ -4,7 +4,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::entities::EntityKind;
-use crate::form::label;
+use crate::listing::title;
 use crate::page::Page;
 use crate::pages::changed;
 use crate::state::location;
@@ -30,7 +30,7 @@ pub fn FilterBar(kind: &'static EntityKind) -> impl IntoView {
     let fields: Vec<&'static str> = kind.columns.iter().copied().filter(|column| *column != "tags").collect();
     let by_field = (!fields.is_empty()).then(|| {
         let option = |name: &'static str| {
-            view! { <option value=name selected=move || place.value("field") == name>{label(name)}</option> }
+            view! { <option value=name selected=move || place.value("field") == name>{title(name)}</option> }
         };
         view! {
             <div>

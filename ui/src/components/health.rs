@@ -12,8 +12,9 @@ use crate::page::{Page, encode};
 use crate::permissions::Action;
 use crate::state::{gateway, toasts};
 
-/// A section: what the balancer thinks of each Target, and a way to tell it better.
-pub fn health(upstream: &str) -> AnyView {
+/// A section: what the balancer thinks of each Target, and a way to tell it better. `limits`: the Upstream's circuit breaker,
+/// or null.
+pub fn health(upstream: &str, limits: &Value) -> AnyView {
     let gateway = gateway();
     let again = RwSignal::new(0_u32);
     let id = upstream.to_owned();
@@ -23,14 +24,17 @@ pub fn health(upstream: &str) -> AnyView {
         let path = format!("upstreams/{}/health?size=1000", encode(&id));
         async move { gateway.get(&path).await }
     });
-    let id = upstream.to_owned();
+    let (id, limits) = (upstream.to_owned(), limits.clone());
     let show = move |page: Value| {
         let rows = page["data"].as_array().cloned().unwrap_or_default();
         if rows.is_empty() {
             return empty(t!("Without Targets the Upstream's name is looked up in DNS.").to_owned(), ().into_any());
         }
-        let rows = rows.iter().map(|target| line(&id, target)).collect();
-        let head = [t!("Target"), t!("Health"), t!("Addresses"), t!("Tell the balancer")].map(column).into();
+        let rows = rows.iter().map(|target| line(&id, target, &limits)).collect();
+        let circuits = limits.is_object().then(|| t!("Circuit breaker"));
+        let head =
+            [Some(t!("Target")), Some(t!("Health")), Some(t!("Addresses")), circuits, Some(t!("Tell the balancer"))];
+        let head = head.into_iter().flatten().map(column).collect();
         grid(t!("Health of the Targets").to_owned(), t!("Health of the Targets").to_owned(), head, rows)
     };
     view! {
@@ -56,11 +60,38 @@ fn words(health: &str) -> (&'static str, String) {
     }
 }
 
-fn line(upstream: &str, target: &Value) -> AnyView {
+/// The circuits of a Target's addresses, with what is under way beside its limit.
+fn circuits(addresses: &[Value], limits: &Value) -> AnyView {
+    let one = |address: &Value| {
+        let told = &address["circuit_breaker"];
+        let (sort, state) = match told["state"].as_str() {
+            Some("closed") => ("good", t!("Closed")),
+            Some("open") => ("bad", t!("Open")),
+            Some("half_open") => ("off", t!("Half open")),
+            _ => return ().into_any(),
+        };
+        // Without a limit there is nothing to be beside.
+        let beside = |count: &Value, limit: &Value| match limit.as_u64() {
+            Some(0) | None => plain(count),
+            Some(limit) => format!("{count} / {limit}"),
+        };
+        let mut words = vec![
+            t!("Requests: {count}", count = beside(&told["requests"], &limits["max_requests"])),
+            t!("Pending: {count}", count = beside(&told["pending"], &limits["max_pending"])),
+        ];
+        words.extend(told["retry_after"].as_u64().map(|seconds| t!("tried again in {seconds} s", seconds)));
+        let place = (addresses.len() > 1).then(|| format!("{}:{} ", plain(&address["ip"]), plain(&address["port"])));
+        view! { <p class="value">{place}{badge(sort, state)} " " {words.join(" · ")}</p> }.into_any()
+    };
+    addresses.iter().map(one).collect::<Vec<AnyView>>().into_any()
+}
+
+fn line(upstream: &str, target: &Value, limits: &Value) -> AnyView {
     let name = plain(&target["target"]);
     let health = target["health"].as_str().unwrap_or_default().to_owned();
     let (sort, text) = words(&health);
     let addresses = target["data"]["addresses"].as_array().cloned().unwrap_or_default();
+    let circuit = limits.is_object().then(|| circuits(&addresses, limits));
     let addresses = addresses.iter().map(|address| {
         let place = format!("{}:{}", plain(&address["ip"]), plain(&address["port"]));
         let (_, text) = words(address["health"].as_str().unwrap_or_default());
@@ -76,7 +107,10 @@ fn line(upstream: &str, target: &Value) -> AnyView {
     });
     let about = view! { <a href=link>{name}</a> }.into_any();
     let addresses: Vec<AnyView> = addresses.collect();
-    row(about, vec![badge(sort, text), addresses.into_any(), tell.into_any()])
+    let mut cells = vec![badge(sort, text), addresses.into_any()];
+    cells.extend(circuit);
+    cells.push(tell.into_any());
+    row(about, cells)
 }
 
 /// Tells the balancer.

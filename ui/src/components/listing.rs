@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use leptos::prelude::*;
 use serde_json::Value;
 
-use super::{cell, check, choose, grid};
+use super::{cell, check, choose, copy_id, grid};
 use crate::entities::EntityKind;
-use crate::form::label;
-use crate::listing::Wanted;
+use crate::listing::{Wanted, member, title};
 use crate::page::Page;
 use crate::pages::changed;
 use crate::state::location;
@@ -56,7 +55,7 @@ pub fn columns(kind: &'static EntityKind) -> AnyView {
             let names = if names.is_empty() { "none" } else { &names };
             place.go(&Page::List(kind).with(&changed(&query, &[("columns", names)])));
         };
-        check(label(name), Signal::derive(shown), choose)
+        check(title(name), Signal::derive(shown), choose)
     });
     let boxes: Vec<AnyView> = boxes.collect();
     view! {
@@ -94,7 +93,8 @@ pub fn listing(
     };
     let first = sortable("name", if kind.names.is_empty() { "ID".to_owned() } else { t!("Name").to_owned() });
     let mut head = vec![first];
-    head.extend(columns.iter().map(|name| sortable(name, label(name))));
+    head.extend(columns.iter().map(|name| sortable(name, title(name))));
+    head.push(view! { <td></td> }.into_any());
     let all: Vec<(String, Value)> = rows.iter().map(|row| (kind.address_of(row), row.clone())).collect();
     let count = all.len();
     let every = move || selection.with(|selected| selected.len() == count);
@@ -105,6 +105,7 @@ pub fn listing(
     let row = |entity: &Value| {
         let address = kind.address_of(entity);
         let name = kind.name_of(entity);
+        let copy = copy_id(entity, t!("Copy ID of {name}", name));
         let (own, subject) = (address.clone(), entity.clone());
         let chosen = {
             let own = own.clone();
@@ -117,12 +118,13 @@ pub fn listing(
             });
         };
         let cells: Vec<AnyView> =
-            columns.iter().map(|column| view! { <td>{cell(column, &entity[*column])}</td> }.into_any()).collect();
+            columns.iter().map(|column| view! { <td>{cell(column, member(entity, column))}</td> }.into_any()).collect();
         view! {
             <tr>
                 <td class="choose">{choose(t!("Choose {name}", name), chosen, change)}</td>
                 <th scope="row"><a href=Page::Detail(kind, address).href()>{name}</a></th>
                 {cells}
+                <td>{copy}</td>
             </tr>
         }
         .into_any()

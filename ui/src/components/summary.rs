@@ -1,17 +1,22 @@
 //! All that is wrong with a form, with the way there.
 
+use std::sync::Arc;
+
 use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-use crate::form::{Errors, Path, Step, label};
+use crate::form::{Errors, Field, Path, way};
 
 /// Takes the focus when it appears.
-pub fn summary(errors: RwSignal<Errors>) -> AnyView {
+pub fn summary(errors: RwSignal<Errors>, fields: Arc<Vec<Field>>) -> AnyView {
     let node = NodeRef::<html::Div>::new();
     let there = Memo::new(move |_| errors.with(|errors| !errors.is_empty()));
-    let list = move || errors.with(Errors::all).into_iter().map(|(path, message)| entry(path, &message)).collect_view();
+    let list = move || {
+        let entries = errors.with(Errors::all).into_iter().map(|(path, message)| entry(path, &message, &fields));
+        entries.collect::<Vec<AnyView>>()
+    };
     Effect::new(move |_| {
         if there.get()
             && let Some(panel) = node.get()
@@ -20,6 +25,7 @@ pub fn summary(errors: RwSignal<Errors>) -> AnyView {
         }
     });
     (move || {
+        let list = list.clone();
         there.get().then(|| {
             view! {
                 <div class="panel bad" role="alert" tabindex="-1" node_ref=node>
@@ -32,16 +38,8 @@ pub fn summary(errors: RwSignal<Errors>) -> AnyView {
     .into_any()
 }
 
-fn entry(path: Option<Path>, message: &str) -> AnyView {
+fn entry(path: Option<Path>, message: &str, fields: &[Field]) -> AnyView {
     let Some(path) = path else { return view! { <li>{message.to_owned()}</li> }.into_any() };
-    let name: Vec<String> = path
-        .steps()
-        .iter()
-        .map(|step| match step {
-            Step::Key(key) => label(key),
-            Step::Index(index) => (index + 1).to_string(),
-        })
-        .collect();
     let id = path.id();
     let go = move |_| {
         let target = document().get_element_by_id(&id).and_then(|target| target.dyn_into::<HtmlElement>().ok());
@@ -49,6 +47,6 @@ fn entry(path: Option<Path>, message: &str) -> AnyView {
             let _ = target.focus();
         }
     };
-    let text = format!("{}: {message}", name.join(" › "));
+    let text = format!("{}: {message}", way(&path, fields));
     view! { <li><button type="button" class="link" on:click=go>{text}</button></li> }.into_any()
 }

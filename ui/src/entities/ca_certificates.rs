@@ -7,7 +7,7 @@ pub const CA_CERTIFICATES: EntityKind = EntityKind {
     many: text!("CA certificates"),
     about: text!("A CA certificate decides which certificates of others are trusted."),
     names: &[],
-    columns: &["cert_digest", "tags"],
+    columns: &["metadata.subject", "metadata.issuer", "metadata.expiry", "tags"],
     first: &["cert", "tags"],
     related: &[],
     cascades: None,

@@ -7,7 +7,7 @@ pub const CERTIFICATES: EntityKind = EntityKind {
     many: text!("Certificates"),
     about: text!("A Certificate with its key, for TLS with clients or upstreams."),
     names: &[],
-    columns: &["tags"],
+    columns: &["metadata.subject", "metadata.san_names", "metadata.expiry", "tags"],
     first: &["cert", "key", "tags"],
     related: &[Related { kind: "snis", path: "snis", field: "certificate", together: None }],
     cascades: Some(text!("Its SNIs are deleted with it.")),

@@ -37,13 +37,13 @@ pub fn choice(form: Form, field: Arc<Field>, path: Path) -> AnyView {
             view! { <option value=value selected=move || current.get() == chosen>{text}</option> }
         })
         .collect_view();
-    let target = path.clone();
+    let (target, known) = (path.clone(), field.clone());
     let choose = move |event| {
         let text = event_target_value(&event);
         let value = options.iter().find(|option| plain(option) == text).cloned();
         form.change(&target, |draft| match value {
             Some(value) => draft.set(&target, value),
-            None => draft.unset(&target),
+            None => draft.clear(&target, &known),
         });
     };
     let control = view! {

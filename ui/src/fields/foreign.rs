@@ -45,6 +45,9 @@ pub fn foreign(form: Form, field: Arc<Field>, path: Path) -> AnyView {
     let settle = move |_| {
         let typed = form.draft.with_untracked(|draft| draft.typed(&here).map(str::to_owned));
         let Some(text) = typed else { return };
+        if let Some(id) = names.id_with(&of, &text) {
+            return form.change(&here, |draft| draft.set(&here, json!({ "id": id })));
+        }
         let (here, of) = (here.clone(), of.clone());
         spawn_local(async move {
             let found = form.gateway.get(&format!("{}/{}", crate::state::path(&of), encode(&text))).await;
@@ -68,7 +71,12 @@ pub fn foreign(form: Form, field: Arc<Field>, path: Path) -> AnyView {
     let list = format!("{}-options", path.id());
     let options = {
         let kind = kind.clone();
-        move || names.all(&kind).into_iter().map(|name| view! { <option value=name></option> }).collect_view()
+        move || {
+            let options = names.options(&kind).into_iter();
+            options
+                .map(|(value, about)| view! { <option value=value>{about}</option> }.into_any())
+                .collect::<Vec<AnyView>>()
+        }
     };
     let control = view! {
         <input

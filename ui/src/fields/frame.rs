@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::Form;
-use crate::form::{Field, Path, label, plain};
+use crate::form::{Field, Path, plain};
 
 /// Ids of the texts that describe a control.
 pub fn described_by(path: &Path) -> String {
@@ -22,7 +22,7 @@ pub fn single(form: Form, field: &Field, path: &Path, control: AnyView) -> AnyVi
     view! {
         <div class="field">
             <div class="field-head">
-                <label for=path.id() title=field.name.clone()>{label(&field.name)}</label>
+                <label for=path.id() title=field.name.clone()>{field.label()}</label>
                 {mark(field)}
                 {reset(form, field, path)}
             </div>
@@ -37,7 +37,7 @@ pub fn single(form: Form, field: &Field, path: &Path, control: AnyView) -> AnyVi
 pub fn group(form: Form, field: &Field, path: &Path, controls: AnyView) -> AnyView {
     view! {
         <fieldset class="field" aria-describedby=described_by(path) id=path.id() tabindex="-1">
-            <legend title=field.name.clone()>{label(&field.name)} {mark(field)}</legend>
+            <legend title=field.name.clone()>{field.label()} {mark(field)}</legend>
             {reset(form, field, path)}
             {controls}
             {notes(form, field, path)}
@@ -90,7 +90,7 @@ pub fn placeholder(field: &Field) -> String {
 
 fn reset(form: Form, field: &Field, path: &Path) -> AnyView {
     let Some(default) = field.default.clone() else { return ().into_any() };
-    let (here, name) = (path.clone(), label(&field.name));
+    let (here, name) = (path.clone(), field.label());
     let changed =
         Memo::new(move |_| form.draft.with(|draft| draft.is_set(&here) && draft.value(&here) != Some(&default)));
     let path = path.clone();

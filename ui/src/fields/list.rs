@@ -7,12 +7,12 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use super::{Form, blank, control, frame, members};
-use crate::form::{Field, Kind, Path, label};
+use crate::form::{Field, Kind, Path};
 
 pub fn list(form: Form, field: Arc<Field>, path: Path) -> AnyView {
     let Kind::List(element) = &field.kind else { return ().into_any() };
     let element = Arc::new(Field { name: String::from("value"), ..(**element).clone() });
-    let name = label(&field.name);
+    let name = field.label();
     let add = NodeRef::<html::Button>::new();
     let (known, here) = (field.clone(), path.clone());
     let count = Memo::new(move |_| form.draft.with(|draft| draft.len(&here, &known)));

@@ -8,31 +8,19 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use super::{Form, blank, control, frame, members};
-use crate::form::{Field, Kind, Path, label};
+use crate::form::{Field, Kind, Path};
 
 pub fn map(form: Form, field: Arc<Field>, path: Path) -> AnyView {
     let Kind::Map(element) = &field.kind else { return ().into_any() };
     let element = Arc::new((**element).clone());
-    let name = label(&field.name);
+    let name = field.label();
     let node = NodeRef::<html::Input>::new();
     let (known, here) = (field.clone(), path.clone());
     let keys = Memo::new(move |_| match form.effective(&here, &known) {
         Some(Value::Object(entries)) => entries.keys().cloned().collect::<Vec<_>>(),
         _ => Vec::new(),
     });
-    // Before a part of the default is changed, all of it is taken over.
-    let own = {
-        let (known, here) = (field.clone(), path.clone());
-        move || {
-            if !form.draft.with_untracked(|draft| draft.value(&here).is_some_and(Value::is_object))
-                && let Some(default) = known.default.clone()
-            {
-                form.change(&here, |draft| draft.set(&here, default));
-            }
-        }
-    };
-
-    let (here, inner, own_first) = (path.clone(), element.clone(), own.clone());
+    let (known, here, inner) = (field.clone(), path.clone(), element.clone());
     let entries = move || {
         let entry = |key: String| {
             let at = here.key(key.clone());
@@ -42,12 +30,11 @@ pub fn map(form: Form, field: Arc<Field>, path: Path) -> AnyView {
                     let inside = members(form, fields, &at);
                     view! { <fieldset class="card"><legend>{key.clone()}</legend>{inside}</fieldset> }.into_any()
                 }
-                _ => control(form, field, at.clone()),
+                _ => control(form, field, at),
             };
-            let own = own_first.clone();
+            let (map, place, name) = (known.clone(), here.clone(), key.clone());
             let remove = move |_| {
-                own();
-                form.change(&at, |draft| draft.unset(&at));
+                form.change(&place, |draft| draft.remove_entry(&place, &map, &name));
                 if let Some(input) = node.get_untracked() {
                     let _ = input.focus();
                 }
@@ -64,14 +51,12 @@ pub fn map(form: Form, field: Arc<Field>, path: Path) -> AnyView {
         keys.get().into_iter().map(entry).collect_view()
     };
 
-    let here = path.clone();
+    let (known, here) = (field.clone(), path.clone());
     let take = move || {
         let Some(input) = node.get_untracked() else { return };
         let key = input.value().trim().to_owned();
         if !key.is_empty() && !keys.with_untracked(|keys| keys.contains(&key)) {
-            own();
-            let at = here.key(key);
-            form.change(&here, |draft| draft.set(&at, blank(&element)));
+            form.change(&here, |draft| draft.put_entry(&here, &known, &key, blank(&element)));
         }
         input.set_value("");
     };

@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::form::{Draft, Errors, Field, Kind, Path};
 use crate::state::Gateway;
 
-pub use record::members;
+pub use record::{members, unfolds};
 
 /// What all controls of a form share.
 #[derive(Clone, Copy)]

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use leptos::html;
 use leptos::prelude::*;
 
 use super::{Form, control, frame};
-use crate::form::{Field, Kind, Path, label};
+use crate::form::{Field, Kind, Path};
 
 /// Records that few people change.
 const CLOSED: [&str; 7] = ["redis", "queue", "session", "cluster", "sentinel", "healthchecks", "circuit_breaker"];
@@ -30,18 +31,25 @@ pub fn members(form: Form, fields: &[Field], path: &Path) -> AnyView {
         .into_any()
 }
 
+/// Opens what folds these fields up whenever something in there is wrong; otherwise it stays as whoever reads it left it.
+pub fn unfolds(form: Form, paths: Vec<Path>) -> NodeRef<html::Details> {
+    let node = NodeRef::new();
+    Effect::new(move |_| {
+        let wrong = form.errors.with(|errors| paths.iter().any(|path| errors.within(path)));
+        if let Some(details) = node.get().filter(|_| wrong) {
+            let details: web_sys::HtmlDetailsElement = details;
+            details.set_open(true);
+        }
+    });
+    node
+}
+
 /// A record as a group that opens.
 pub fn group(form: Form, field: Arc<Field>, path: Path) -> AnyView {
-    let closed = CLOSED.contains(&field.name.as_str());
-    let here = path.clone();
-    // It opens when something inside is wrong.
-    let open = Memo::new(move |was: Option<&bool>| {
-        let wrong = form.errors.with(|errors| errors.within(&here));
-        wrong || was.copied().unwrap_or(!closed)
-    });
+    let open = !CLOSED.contains(&field.name.as_str());
     view! {
-        <details class="group" id=path.id() prop:open=move || open.get()>
-            <summary title=field.name.clone()>{label(&field.name)}</summary>
+        <details class="group" id=path.id() open=open node_ref=unfolds(form, vec![path.clone()])>
+            <summary title=field.name.clone()>{field.label()}</summary>
             {frame::notes(form, &field, &path)}
             {members(form, field.members(), &path)}
         </details>

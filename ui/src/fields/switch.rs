@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use super::{Form, frame};
-use crate::form::{Field, Path, label};
+use crate::form::{Field, Path};
 
 pub fn switch(form: Form, field: Arc<Field>, path: Path) -> AnyView {
     let (known, here, target) = (field.clone(), path.clone(), path.clone());
@@ -27,7 +27,7 @@ pub fn switch(form: Form, field: Arc<Field>, path: Path) -> AnyView {
                     prop:checked=move || on.get()
                     on:change=set
                 />
-                <span>{label(&field.name)}</span>
+                <span>{field.label()}</span>
             </label>
             {frame::notes(form, &field, &path)}
         </div>

@@ -78,7 +78,7 @@ fn line(form: Form, field: &Arc<Field>, path: &Path) -> AnyView {
         _ => "text",
     };
     let reveal = field.secret.then(|| {
-        let name = crate::form::label(&field.name);
+        let name = field.label();
         view! {
             <button type="button" on:click=move |_| covered.update(|covered| *covered = !*covered)>
                 {move || if covered.get() { t!("Show") } else { t!("Hide") }}

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use super::{Form, frame};
-use crate::form::{Field, Path, Token, label, plain};
+use crate::form::{Field, Path, Token, plain};
 
 pub fn tokens(form: Form, token: Token, field: Arc<Field>, path: Path) -> AnyView {
     let node = NodeRef::<html::Input>::new();
@@ -42,7 +42,7 @@ pub fn tokens(form: Form, token: Token, field: Arc<Field>, path: Path) -> AnyVie
     };
     form.on_take(take.clone());
 
-    let name = label(&field.name);
+    let name = field.label();
     let (known, here) = (field.clone(), path.clone());
     let chips = move || {
         let chip = |(index, value): (usize, Value)| {

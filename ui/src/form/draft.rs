@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::changes::changes;
-use super::field::{Field, Kind, Token};
+use super::clash::merge;
+use super::field::{Field, Kind, Token, Within};
 use super::path::{Path, Step};
 
 /// The value as it was, as it is now, and texts that are no value yet. Each member is unset (absent: the server
@@ -33,6 +34,13 @@ impl Draft {
         Self { start: entity.clone(), current: entity.clone(), original: entity, typed: BTreeMap::new() }
     }
 
+    /// Changes of one's own to what the server has by now.
+    pub fn rebased(now: Value, mine: &Map<String, Value>, fields: &[Field]) -> Self {
+        let mut draft = Self::edit(now);
+        merge(&mut draft.current, mine, fields);
+        draft
+    }
+
     /// The whole value.
     pub fn current(&self) -> &Value {
         &self.current
@@ -46,6 +54,11 @@ impl Draft {
     /// What has to be sent.
     pub fn changes(&self, fields: &[Field]) -> Map<String, Value> {
         changes(&self.original, &self.current, fields)
+    }
+
+    /// What others changed since: `now` is what the server has.
+    pub fn changed_by(&self, now: &Value, fields: &[Field]) -> Map<String, Value> {
+        changes(&self.original, now, fields)
     }
 
     /// The value at a path; none when unset.
@@ -94,7 +107,7 @@ impl Draft {
     /// Takes what was typed into a text control. Nothing at all means unset.
     pub fn enter(&mut self, path: &Path, field: &Field, text: &str) {
         if text.is_empty() {
-            return self.unset(path);
+            return self.clear(path, field);
         }
         let value = match &field.kind {
             Kind::Number { integer } => number(text, *integer),
@@ -115,6 +128,14 @@ impl Draft {
     pub fn set(&mut self, path: &Path, value: Value) {
         self.forget(path);
         path.put(&mut self.current, value);
+    }
+
+    /// Takes the value away. The entry of a map stays, as null: somebody is typing another value.
+    pub fn clear(&mut self, path: &Path, field: &Field) {
+        match field.within {
+            Within::Map => self.set(path, Value::Null),
+            Within::Record | Within::List => self.unset(path),
+        }
     }
 
     /// Back to unset; an element of a list stays, as null. Records that were made on the way go with it.
@@ -168,11 +189,27 @@ impl Draft {
     pub fn remove(&mut self, path: &Path, field: &Field, index: usize) {
         self.own(path, field);
         path.index(index).take(&mut self.current);
+        self.settle(path, field);
         self.renumber(path, |at| match at.cmp(&index) {
             std::cmp::Ordering::Less => Some(at),
             std::cmp::Ordering::Equal => None,
             std::cmp::Ordering::Greater => Some(at - 1),
         });
+    }
+
+    /// Adds an entry to a map; one that is unset begins with its default.
+    pub fn put_entry(&mut self, path: &Path, field: &Field, key: &str, value: Value) {
+        self.own(path, field);
+        self.set(&path.key(key), value);
+    }
+
+    /// Takes an entry away.
+    pub fn remove_entry(&mut self, path: &Path, field: &Field, key: &str) {
+        self.own(path, field);
+        let entry = path.key(key);
+        self.forget(&entry);
+        entry.take(&mut self.current);
+        self.settle(path, field);
     }
 
     /// Exchanges an element with the one before it.
@@ -212,13 +249,31 @@ impl Draft {
             }
         }
         self.set(path, Value::Array(elements));
+        self.settle(path, field);
     }
 
     /// Makes a default the draft's own, to change a part of it.
     fn own(&mut self, path: &Path, field: &Field) {
-        if !self.value(path).is_some_and(Value::is_array) {
-            let list = self.effective(path, field).filter(|value| value.is_array()).cloned();
-            path.put(&mut self.current, list.unwrap_or_else(|| Value::Array(Vec::new())));
+        let map = matches!(field.kind, Kind::Map(_));
+        let fits = |value: &Value| if map { value.is_object() } else { value.is_array() };
+        if !self.value(path).is_some_and(fits) {
+            let value = self.effective(path, field).filter(|value| fits(value)).cloned();
+            let none = if map { Value::Object(Map::new()) } else { Value::Array(Vec::new()) };
+            path.put(&mut self.current, value.unwrap_or(none));
+        }
+    }
+
+    /// What lost its last element or entry is unset, where it can be. The Admin API takes `[]` wherever it takes null but for
+    /// members that others rule out: a Route of `tcp` must not have `paths`, nor an empty list of them.
+    fn settle(&mut self, path: &Path, field: &Field) {
+        let empty = match self.value(path) {
+            Some(Value::Array(elements)) => elements.is_empty(),
+            Some(Value::Object(entries)) => entries.is_empty(),
+            _ => false,
+        };
+        // What began empty is no change when it is so again.
+        if empty && !field.is_kept() && path.get(&self.start) != self.value(path) {
+            self.unset(path);
         }
     }
 
@@ -303,6 +358,60 @@ mod tests {
         assert_eq!(draft.value(&path), Some(&json!([])), "empty is not unset");
         draft.unset(&path);
         assert!(!draft.is_dirty());
+    }
+
+    #[test]
+    fn what_loses_its_last_element_is_unset_where_it_can_be() {
+        let list = json!({"type": "array", "elements": {"type": "string"}});
+        let map = json!({"type": "map", "keys": {"type": "string"}, "values": list});
+        let with = |of: &Value, name: &str, value: Value| {
+            let mut of = of.clone();
+            of[name] = value;
+            of
+        };
+        // What the server has, and what is sent once all of it is taken away.
+        let cases = [
+            (list.clone(), json!(["a", "b"]), json!({"x": null})),
+            (list.clone(), json!([]), json!({})),
+            (with(&list, "required", json!(true)), json!(["a"]), json!({"x": []})),
+            (with(&list, "default", json!(["d"])), json!(["a"]), json!({"x": []})),
+            (with(&list, "default", json!([])), json!(["a"]), json!({"x": []})),
+            (map.clone(), json!({"X-A": ["1"], "b": null}), json!({"x": null})),
+            (with(&map, "default", json!({"d": []})), json!({"a": []}), json!({"x": {}})),
+        ];
+        for (of, value, expected) in cases {
+            let (path, field) = (Path::default().key("x"), field(of));
+            let mut draft = Draft::edit(json!({ "x": value }));
+            if value == json!([]) {
+                draft.push_token(&path, &field, Token::Text, "new");
+            }
+            match draft.value(&path).cloned() {
+                Some(Value::Array(elements)) => (0..elements.len()).for_each(|_| draft.remove(&path, &field, 0)),
+                Some(Value::Object(entries)) => entries.keys().for_each(|key| draft.remove_entry(&path, &field, key)),
+                _ => {}
+            }
+            assert_eq!(Value::Object(draft.changes(&[field])), expected, "{value}");
+        }
+        // The values of an entry go one by one, and the entry stays.
+        let (path, field) = (Path::default().key("x"), field(map));
+        let Kind::Map(entry) = &field.kind else { panic!("{:?}", field.kind) };
+        let mut draft = Draft::create(Map::new());
+        draft.put_entry(&path, &field, "X-A", json!(null));
+        draft.push_token(&path.key("X-A"), entry, Token::Text, "1");
+        draft.remove(&path.key("X-A"), entry, 0);
+        assert_eq!(draft.current(), &json!({"x": {"X-A": []}}));
+        draft.remove_entry(&path, &field, "X-A");
+        assert!(!draft.is_dirty());
+        // So does one whose text is taken away, to type another.
+        let (words, number) =
+            (json!({"type": "map", "values": {"type": "integer"}}), Path::default().key("x").key("a"));
+        let words = Field::read("x", &words);
+        let Kind::Map(entry) = &words.kind else { panic!("{:?}", words.kind) };
+        let mut draft = Draft::edit(json!({"x": {"a": 1}}));
+        draft.enter(&number, entry, "");
+        assert_eq!(draft.current(), &json!({"x": {"a": null}}));
+        draft.enter(&number, entry, "2");
+        assert_eq!(draft.current(), &json!({"x": {"a": 2}}));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub struct Field {
     /// As the Admin API calls it; of an element: the name of its list.
     pub name: String,
     pub kind: Kind,
+    pub within: Within,
     pub required: bool,
     /// What the server takes when nothing is sent; never null.
     pub default: Option<Value>,
@@ -28,6 +29,15 @@ pub struct Field {
     /// Least and greatest length of a text or list.
     pub length: (Option<u64>, Option<u64>),
     pub starts_with: Option<String>,
+}
+
+/// What a field stands in. Members of records may be unset; what lists and maps hold is there or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    Record,
+    List,
+    /// Its name is a key, and none of the Admin API's.
+    Map,
 }
 
 /// What a field holds, and so which control it gets.
@@ -137,6 +147,7 @@ impl Field {
         Self {
             name: name.to_owned(),
             kind: Kind::read(name, of),
+            within: Within::Record,
             required: is("required"),
             default: of.get("default").filter(|value| !value.is_null()).cloned(),
             help: text("description").filter(|words| !words.trim().is_empty()),
@@ -151,6 +162,24 @@ impl Field {
             length: (exact.or(count("len_min")), exact.or(count("len_max"))),
             starts_with: text("starts_with"),
         }
+    }
+
+    /// The same as what a list or a map holds.
+    fn held(self, within: Within) -> Self {
+        Self { within, ..self }
+    }
+
+    /// What people call it.
+    pub fn label(&self) -> String {
+        match self.within {
+            Within::Map => self.name.clone(),
+            Within::Record | Within::List => super::label(&self.name),
+        }
+    }
+
+    /// Whether it can be empty only by being there: unset would mean its default, or is not possible.
+    pub fn is_kept(&self) -> bool {
+        self.required || self.default.is_some() || self.within != Within::Record
     }
 
     /// The fields of a record; empty for every other kind.
@@ -176,7 +205,9 @@ impl Kind {
             ("boolean", _) => Self::Boolean,
             ("array", _) => Self::list(name, of, false),
             ("set", _) => Self::list(name, of, true),
-            ("map", _) => of.get("values").map_or(Self::Json, |values| Self::Map(Box::new(Field::read(name, values)))),
+            ("map", _) => of
+                .get("values")
+                .map_or(Self::Json, |values| Self::Map(Box::new(Field::read(name, values).held(Within::Map)))),
             // Without a list of fields anything may stand in it.
             ("record", _) => of.get("fields").map_or(Self::Json, |list| Self::Record(fields(list))),
             ("foreign", _) => Self::Foreign(of.get("reference").and_then(Value::as_str).unwrap_or_default().to_owned()),
@@ -186,7 +217,7 @@ impl Kind {
 
     fn list(name: &str, of: &Value, set: bool) -> Self {
         let Some(elements) = of.get("elements") else { return Self::Json };
-        let element = Field::read(name, elements);
+        let element = Field::read(name, elements).held(Within::List);
         match element.kind {
             Self::Choice(options) if set => Self::Choices(options),
             Self::Text { long: false } if !element.referenceable => Self::Tokens(Token::Text),
@@ -226,7 +257,7 @@ mod tests {
             (json!({"type": "set", "elements": {"type": "integer"}}), Kind::Tokens(Token::Integer)),
             (json!({"type": "array", "elements": {"type": "number"}}), Kind::Tokens(Token::Number)),
             (json!({"type": "map", "keys": {"type": "string"}, "values": {"type": "string"}}), {
-                Kind::Map(Box::new(text.clone()))
+                Kind::Map(Box::new(text.clone().held(Within::Map)))
             }),
             (json!({"type": "record", "fields": [{"x": {"type": "string"}}]}), Kind::Record(vec![text])),
             (json!({"type": "record", "abstract": true}), Kind::Json),

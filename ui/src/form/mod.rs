@@ -3,6 +3,7 @@
 
 mod changes;
 mod check;
+mod clash;
 mod draft;
 mod errors;
 mod field;
@@ -15,10 +16,11 @@ mod words;
 mod suite;
 
 pub use check::problems;
+pub use clash::clashes;
 pub use draft::Draft;
 pub use errors::{Errors, place};
 pub use field::{Field, Kind, Token, fields, find};
 pub use path::{Path, Step};
 pub use plugin::plugin_fields;
 pub use rows::{Row, rows};
-pub use words::{label, plain, when};
+pub use words::{distance, label, plain, way, when};

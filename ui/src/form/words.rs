@@ -2,8 +2,11 @@
 
 use serde_json::Value;
 
+use super::field::{Field, Kind, find};
+use super::path::{Path, Step};
+
 /// Words that are not written like others.
-const NAMES: [(&str, &str); 37] = [
+const NAMES: [(&str, &str); 39] = [
     ("acl", "ACL"),
     ("ai", "AI"),
     ("api", "API"),
@@ -28,6 +31,8 @@ const NAMES: [(&str, &str); 37] = [
     ("llm", "LLM"),
     ("oauth2", "OAuth 2.0"),
     ("rbac", "RBAC"),
+    ("san", "SAN"),
+    ("sha256", "SHA-256"),
     ("sni", "SNI"),
     ("snis", "SNIs"),
     ("ssl", "SSL"),
@@ -63,6 +68,26 @@ pub fn label(name: &str) -> String {
     }
 }
 
+/// The way to a field, by the names its controls have; keys of maps as they are.
+pub fn way(path: &Path, fields: &[Field]) -> String {
+    let (mut members, mut inner) = (fields, None::<&Field>);
+    let mut names = Vec::new();
+    for step in path.steps() {
+        let (name, field) = match (step, inner) {
+            (Step::Index(index), _) => ((index + 1).to_string(), inner),
+            (Step::Key(key), Some(_)) => (key.clone(), inner),
+            (Step::Key(key), None) => (label(key), find(members, key)),
+        };
+        names.push(name);
+        (members, inner) = match field.map(|field| &field.kind) {
+            Some(Kind::Record(fields)) => (fields.as_slice(), None),
+            Some(Kind::List(of) | Kind::Map(of)) => (&[][..], Some(&**of)),
+            _ => (&[][..], None),
+        };
+    }
+    names.join(" › ")
+}
+
 /// A value as one reads it: text without quotes, lists with commas, nothing for null.
 pub fn plain(value: &Value) -> String {
     match value {
@@ -90,6 +115,15 @@ pub fn when(seconds: &str) -> Option<String> {
     Some(format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC"))
 }
 
+/// A span of seconds as people say it: how many of the greatest unit that is in it, negative for the past.
+pub fn distance(seconds: f64) -> (f64, &'static str) {
+    const UNITS: [(f64, &str); 5] =
+        [(31_556_952.0, "year"), (2_629_746.0, "month"), (86_400.0, "day"), (3_600.0, "hour"), (60.0, "minute")];
+    let greatest = UNITS.into_iter().find(|(length, _)| seconds.abs() >= *length);
+    let (length, unit) = greatest.unwrap_or((1.0, "second"));
+    ((seconds / length).trunc(), unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +139,43 @@ mod tests {
             assert_eq!(when(seconds).as_deref(), Some(expected));
         }
         assert_eq!(when("soon"), None);
+    }
+
+    #[test]
+    fn ways_keep_the_keys_of_maps() {
+        let fields = crate::form::fields(&serde_json::json!({"fields": [
+            {"headers": {"type": "map", "keys": {"type": "string"}, "values": {"type": "array", "elements": {"type": "string"}}}},
+            {"config": {"type": "record", "fields": [
+                {"limits": {"type": "map", "keys": {"type": "string"}, "values": {"type": "record", "fields": [{"read_ahead": {"type": "integer"}}]}}},
+                {"ca_list": {"type": "array", "elements": {"type": "record", "fields": [{"key_ops": {"type": "string"}}]}}},
+            ]}},
+        ]}));
+        let root = Path::default();
+        for (path, expected) in [
+            (root.key("headers"), "Headers"),
+            (root.key("headers").key("x-key_ops"), "Headers › x-key_ops"),
+            (root.key("headers").key("x-a").index(1), "Headers › x-a › 2"),
+            (root.key("config").key("limits").key("a-b").key("read_ahead"), "Config › Limits › a-b › Read ahead"),
+            (root.key("config").key("ca_list").index(0).key("key_ops"), "Config › CA list › 1 › Key ops"),
+            (root.key("not_described").key("key_ops"), "Not described › Key ops"),
+        ] {
+            assert_eq!(way(&path, &fields), expected);
+        }
+    }
+
+    #[test]
+    fn distances_have_the_greatest_unit() {
+        for (seconds, expected) in [
+            (0.4, (0.0, "second")),
+            (-59.0, (-59.0, "second")),
+            (119.0, (1.0, "minute")),
+            (-7_200.0, (-2.0, "hour")),
+            (2_600_000.0, (30.0, "day")),
+            (-2_700_000.0, (-1.0, "month")),
+            (63_200_000.0, (2.0, "year")),
+        ] {
+            assert_eq!(distance(seconds), expected);
+        }
     }
 
     #[test]

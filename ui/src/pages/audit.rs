@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::api::load;
 use crate::components::{badge, column, difference, empty, filter_form, folded, grid, heading, loaded, row};
 use crate::entities::by_key;
-use crate::form::{plain, when};
+use crate::form::plain;
 use crate::formats::yaml;
 use crate::page::{Log, Page, write_query};
 use crate::pages::changed;
@@ -97,8 +97,7 @@ pub fn audit(log: Log) -> AnyView {
 }
 
 fn time(entry: &Value) -> AnyView {
-    let time = when(&plain(&entry["request_timestamp"])).unwrap_or_default();
-    view! { <time>{time}</time> }.into_any()
+    crate::components::time(&plain(&entry["request_timestamp"]))
 }
 
 fn who(entry: &Value) -> String {

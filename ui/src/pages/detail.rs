@@ -6,12 +6,12 @@ use serde_json::Value;
 use super::schema::describe;
 use crate::api::load;
 use crate::components::{
-    ConfirmDelete, consumers_of_group, facts, formats, groups_of_consumer, heading, health, invitation, loaded,
-    next_steps, related, rights, roles_of, roles_of_group, together, way,
+    ConfirmDelete, certificates, consumers_of_group, copy_id, facts, formats, groups_of_consumer, heading, health,
+    invitation, loaded, next_steps, related, rights, roles_of, roles_of_group, together, way,
 };
 use crate::entities::{EntityKind, Group};
 use crate::form::{Field, rows};
-use crate::page::{DEFAULT, Page};
+use crate::page::{DEFAULT, Page, write_query};
 use crate::permissions::Action;
 use crate::state::{front, gateway};
 
@@ -21,7 +21,7 @@ pub fn detail(kind: &'static EntityKind, id: String) -> AnyView {
     let state = load(move || {
         let wanted = wanted.clone();
         async move {
-            let entity = gateway.entity(kind, &wanted).await?;
+            let entity = gateway.entity_with(kind, &wanted, &write_query(&[kind.more()])).await?;
             let plugin = entity["name"].as_str().filter(|_| kind.key == "plugins");
             // Without its description the entity can still be shown.
             let fields = describe(gateway, kind, plugin).await.unwrap_or_default();
@@ -31,7 +31,8 @@ pub fn detail(kind: &'static EntityKind, id: String) -> AnyView {
     loaded(state, move |(entity, fields)| show(kind, entity, &fields))
 }
 
-fn show(kind: &'static EntityKind, entity: Value, fields: &[Field]) -> AnyView {
+fn show(kind: &'static EntityKind, mut entity: Value, fields: &[Field]) -> AnyView {
+    let certificates = certificates(kind, &mut entity);
     let gateway = gateway();
     let id = entity["id"].as_str().unwrap_or_default().to_owned();
     let name = kind.name_of(&entity);
@@ -51,13 +52,17 @@ fn show(kind: &'static EntityKind, entity: Value, fields: &[Field]) -> AnyView {
     let alone = kind.related.iter().filter(|of| of.together.is_none());
     let parts = alone.map(|of| related(kind, &id, of)).collect_view();
     let groups = together(kind, &id);
-    let health = (kind.key == "upstreams").then(|| health(&id));
+    let health = (kind.key == "upstreams").then(|| health(&id, &entity["circuit_breaker"]));
     let next = (kind.key == "plugins").then(|| next_steps(&entity));
     let own = own(kind, &entity);
     view! {
         {heading(name, crumbs, kind.about(), actions.into_any())}
+        {certificates}
         <section class="card" aria-labelledby="detail-configuration">
-            <h2 id="detail-configuration">{t!("Configuration")}</h2>
+            <div class="heading">
+                <h2 id="detail-configuration">{t!("Configuration")}</h2>
+                {copy_id(&entity, t!("Copy ID").to_owned())}
+            </div>
             {facts(rows(&told(kind, &entity), fields))}
             {formats(kind, &entity)}
         </section>

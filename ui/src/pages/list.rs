@@ -138,7 +138,7 @@ pub fn changed<'q>(query: &'q [(String, String)], with: &[(&'q str, &'q str)]) -
 /// A page of the server's.
 async fn page(gateway: Gateway, kind: &'static EntityKind, wanted: &Wanted, offset: &str) -> Result<Rows, Failure> {
     let size = SIZE.to_string();
-    let query = write_query(&[("size", &size), ("tags", &wanted.tags), ("offset", offset)]);
+    let query = write_query(&[("size", &size), ("tags", &wanted.tags), ("offset", offset), kind.more()]);
     let mut page = gateway.get(&format!("{}?{query}", kind.path)).await?;
     let next = page["offset"].as_str().map(str::to_owned);
     let rows = match page["data"].take() {
@@ -190,7 +190,7 @@ async fn every(
 ) -> Result<(Vec<Value>, bool), Failure> {
     let (mut all, mut offset) = (Vec::new(), String::new());
     for _ in 0..ROUNDS {
-        let query = write_query(&[("size", WIDE), ("tags", tags), ("offset", &offset)]);
+        let query = write_query(&[("size", WIDE), ("tags", tags), ("offset", &offset), kind.more()]);
         let mut page = gateway.get(&format!("{}?{query}", kind.path)).await?;
         if let Value::Array(rows) = page["data"].take() {
             all.extend(rows);

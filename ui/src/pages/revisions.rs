@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::api::load;
 use crate::components::{
     Crumb, button, changes, changes_of, column, counts, empty, facts_list, failure, grid, heading, link_button, loaded,
-    row,
+    row, time,
 };
 use crate::form::{plain, when};
 use crate::page::{Page, encode, write_query};
@@ -38,11 +38,8 @@ pub fn revisions() -> AnyView {
                 true => t!("The whole configuration was replaced.").to_owned(),
                 false => counts(&revision["counts"]),
             };
-            let cells = vec![
-                when(&plain(&revision["created_at"])).unwrap_or_default().into_any(),
-                plain(&revision["author"]).into_any(),
-                what.into_any(),
-            ];
+            let cells =
+                vec![time(&plain(&revision["created_at"])), plain(&revision["author"]).into_any(), what.into_any()];
             row(view! { <a href=to>{number}</a> }.into_any(), cells)
         };
         let head = [t!("Revision"), t!("Time"), t!("User"), t!("What")].map(column).into();

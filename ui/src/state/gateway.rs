@@ -112,7 +112,14 @@ impl Gateway {
 
     /// Reads an entity of a kind.
     pub async fn entity(self, kind: &'static EntityKind, address: &str) -> Result<Value, Failure> {
-        self.get(&kind.read_path(address)).await.map(|answer| kind.taken_from(answer))
+        self.entity_with(kind, address, "").await
+    }
+
+    /// The same with a query.
+    pub async fn entity_with(self, kind: &'static EntityKind, address: &str, query: &str) -> Result<Value, Failure> {
+        let path = kind.read_path(address);
+        let path = if query.is_empty() { path } else { format!("{path}?{query}") };
+        self.get(&path).await.map(|answer| kind.taken_from(answer))
     }
 
     /// A path of the Admin API, within the Workspace one is in.

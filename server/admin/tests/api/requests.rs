@@ -319,3 +319,54 @@ async fn schemas_are_kongs_unless_more_is_asked_for() {
         assert_eq!((status, has("hash_on"), has("circuit_breaker")), (200, true, expected), "{query}");
     }
 }
+
+#[actix_web::test]
+async fn certificates_are_kongs_unless_more_is_asked_for() {
+    let pem = include_str!("../../../../e2e/beyond/mtls-auth/client.pem");
+    let key = include_str!("../../../../e2e/beyond/mtls-auth/client.key");
+    let authority = include_str!("../../../../e2e/beyond/mtls-auth/ca.pem");
+    let (state, _) = node();
+    let app = app!(state);
+    let of = |number: u8| format!("5c0f0a8e-0b1e-4c1e-9b39-3f1f2d1d00c{number}");
+    let file = json!({"_format_version": "3.0",
+        "certificates": [
+            {"id": of(1), "cert": pem, "key": key, "snis": [{"name": "a.example"}]},
+            {"id": of(2), "cert": "{vault://env/cert}", "key": "{vault://env/key}"},
+        ],
+        "ca_certificates": [{"id": of(3), "cert": authority}]});
+    assert_eq!(call(&app, "POST", "/config", JSON, file.to_string().as_bytes()).await.0, 201);
+    let get = async |path: &str| -> Value {
+        let (status, body, _) = call(&app, "GET", path, None, b"").await;
+        assert_eq!(status, 200, "{path}");
+        serde_json::from_slice(&body).unwrap()
+    };
+    let paths = |number| [format!("/certificates/{}", of(number)), format!("/ca_certificates/{}", of(number))];
+    for path in ["/certificates/a.example", &paths(1)[0], &paths(2)[0], &paths(3)[1]] {
+        let (plain, mut asked) = (get(path).await, get(&format!("{path}?beyond_kong=1")).await);
+        assert_eq!(get(&format!("{path}?beyond_kong=0")).await, plain, "{path}");
+        let metadata = asked.as_object_mut().unwrap().shift_remove("metadata").expect("metadata");
+        assert_eq!(asked, plain, "{path}");
+        let readable = plain["cert"].as_str().is_some_and(|cert| cert.starts_with("--"));
+        assert_eq!(metadata["subject"].is_string(), readable, "{path}");
+        if let Some(digest) = plain["cert_digest"].as_str() {
+            assert_eq!((&metadata["sha256_fingerprint"], &metadata["ca"]), (&json!(digest), &json!(true)));
+        }
+    }
+    assert!(get("/certificates").await["data"].as_array().unwrap().iter().all(|one| one.get("metadata").is_none()));
+    let page = get("/certificates?size=1&beyond_kong=1").await;
+    let next = get(page["next"].as_str().expect("a second page")).await;
+    for page in [page, next] {
+        assert!(page["data"][0].get("metadata").is_some(), "{page}");
+    }
+    // Only told: nobody sets it.
+    let (status, body, _) = call(
+        &app,
+        "POST",
+        "/schemas/ca_certificates/validate?beyond_kong=1",
+        JSON,
+        json!({"cert": authority, "metadata": {}}).to_string().as_bytes(),
+    )
+    .await;
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((status, &body["fields"]), (400, &json!({"metadata": "unknown field"})));
+}

@@ -1,12 +1,10 @@
 //! Clients' certificates: who vouches for one, and which names it has.
 
+use entities::x509::{alternative_names, distinguished_name, is_plain};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
-use std::net::IpAddr;
 use std::sync::Arc;
 use uuid::Uuid;
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::X509Certificate;
 
 /// A CA certificate: its primary key, and its DER.
 pub(super) type Authority = (Uuid, Arc<[u8]>);
@@ -81,62 +79,8 @@ fn read(der: &[u8]) -> Result<Holder, String> {
         names,
         alternative: alternative.unwrap_or_default(),
         common_name,
-        subject: subject(&certificate),
+        subject: distinguished_name(certificate.subject()),
         authorities: Vec::new(),
         until: certificate.validity().not_after.timestamp(),
     })
-}
-
-/// `None` where the certificate has no such extension.
-fn alternative_names(certificate: &X509Certificate<'_>) -> Result<Option<Vec<String>>, String> {
-    let Some(extension) = certificate.subject_alternative_name().map_err(|error| error.to_string())? else {
-        return Ok(None);
-    };
-    let name = |name: &GeneralName<'_>| match name {
-        GeneralName::DNSName(text) | GeneralName::RFC822Name(text) | GeneralName::URI(text) => Some((*text).to_owned()),
-        GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
-        _ => None,
-    };
-    Ok(Some(extension.value.general_names.iter().filter_map(name).filter(|name| is_plain(name)).collect()))
-}
-
-/// Whether a name can stand in a header.
-fn is_plain(name: &str) -> bool {
-    !name.chars().any(char::is_control)
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    match bytes.len() {
-        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
-        16 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
-        _ => None,
-    }
-}
-
-/// `CN=ann,O=house`: what the certificate has last comes first.
-fn subject(certificate: &X509Certificate<'_>) -> String {
-    let registry = x509_parser::objects::oid_registry();
-    let attribute = |attribute: &x509_parser::x509::AttributeTypeAndValue<'_>| {
-        let kind = x509_parser::objects::oid2abbrev(attribute.attr_type(), registry)
-            .map_or_else(|_| attribute.attr_type().to_id_string(), str::to_owned);
-        let value = attribute.as_str().unwrap_or_default();
-        format!("{kind}={}", escaped(value))
-    };
-    let parts = certificate.subject().iter_rdn().map(|part| part.iter().map(attribute).collect::<Vec<_>>().join("+"));
-    let mut parts: Vec<String> = parts.collect();
-    parts.reverse();
-    parts.join(",")
-}
-
-/// A value as RFC 4514 §2.4 writes it. What no header can carry is left out.
-fn escaped(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for (index, letter) in value.char_indices().filter(|(_, letter)| !letter.is_control()) {
-        let at_rim = (index == 0 && matches!(letter, ' ' | '#')) || (index + 1 == value.len() && letter == ' ');
-        if at_rim || matches!(letter, ',' | '+' | '"' | '\\' | '<' | '>' | ';') {
-            out.push('\\');
-        }
-        out.push(letter);
-    }
-    out
 }
