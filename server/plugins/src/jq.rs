@@ -297,7 +297,7 @@ mod tests {
             assert_eq!(access(&jq, &mut exchange), None);
             assert!(exchange.buffer_response && !exchange.request.headers.contains("accept-encoding"));
             exchange.response.status = status;
-            headers.iter().for_each(|(name, value)| exchange.response.headers.append(name, *value));
+            headers.iter().for_each(|(name, value)| assert!(exchange.response.headers.append(name, *value)));
             exchange.response.body = Bytes::from_static(body.as_bytes());
             assert!(matches!(settle(Plugin::response(&jq, &mut exchange)), Flow::Next));
             assert_eq!(&exchange.response.body[..], expected.as_bytes(), "{config} {status} {headers:?} {body}");

@@ -76,7 +76,7 @@ async fn unreadable(db: &DatabaseConnection, blueprint: &Blueprint) -> Result<Op
     for layout in blueprint.layouts() {
         let text = || {
             let rest = Expr::col((layout.entity, REST));
-            if postgres { SimpleExpr::from(rest.cast_as("text")) } else { rest.into() }
+            if postgres { SimpleExpr::from(rest.cast_as("text")) } else { rest }
         };
         // As it is written: the key stands first.
         let marked = |id: &str| format!("%\"{SEALED}\":{{\"{KEY}\":\"{id}%");
