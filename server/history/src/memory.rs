@@ -168,6 +168,8 @@ impl Memory {
         self.now = now;
         if now - now % 60 > self.minute_from {
             self.close_minute(now - now % 60);
+            // Room for series that are no more goes.
+            self.second = Collected::default();
         }
         self.seconds.trim(now);
         self.total_seconds.trim(now);
@@ -188,7 +190,6 @@ impl Memory {
         self.minute_from = next;
         self.minutes.trim(next);
         self.total_minutes.trim(next);
-        self.second = Collected::default();
         // A number is given to another when nothing in the slabs means the one before.
         for known in self.series.iter_mut().filter(|known| !known.free) {
             if known.seen + WEEK + 2 * HOUR < next {

@@ -152,8 +152,8 @@ proptest! {
                 Event::Pass(node, fates) => _ = nodes[node].pass(&mut server, fates.into_iter()),
             }
         }
-        // Two: a batch that was kept may leave newer amounts for the next.
-        for _ in 0..2 {
+        // A batch that was kept may leave newer amounts for the next pass, and what others read is as old as theirs.
+        for _ in 0..3 {
             for node in &mut nodes {
                 prop_assert!(node.pass(&mut server, std::iter::empty()));
             }
