@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::entities::EntityKind;
 use crate::form::{label, plain};
+use crate::order::sort_by;
 
 /// A member of an entity by the name of a column; `a.b` is one inside another.
 pub fn member<'e>(entity: &'e Value, column: &str) -> &'e Value {
@@ -57,7 +58,7 @@ impl Wanted {
     }
 
     /// Sorts; what is equal keeps its order, and what has no value comes last.
-    pub fn sort(&self, kind: &EntityKind, rows: &mut [Value]) {
+    pub fn sort(&self, kind: &EntityKind, rows: &mut Vec<Value>) {
         if self.sort.is_empty() {
             return;
         }
@@ -66,7 +67,10 @@ impl Wanted {
             "name" => Value::String(kind.name_of(entity).to_lowercase()),
             field => member(entity, field).clone(),
         };
-        rows.sort_by_cached_key(|entity| Key { value: key(entity), descending: self.descending });
+        let mut keyed: Vec<(Key, Value)> =
+            rows.drain(..).map(|entity| (Key { value: key(&entity), descending: self.descending }, entity)).collect();
+        sort_by(&mut keyed, |a, b| a.0.cmp(&b.0));
+        rows.extend(keyed.into_iter().map(|(_, entity)| entity));
     }
 }
 

@@ -14,6 +14,7 @@ mod form;
 mod formats;
 mod listing;
 mod openapi;
+mod order;
 mod page;
 mod pages;
 mod permissions;

@@ -1,5 +1,7 @@
 //! Finding something by a few letters. Pure.
 
+use crate::order::sort_by_key;
+
 /// Something that can be found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
@@ -25,7 +27,7 @@ pub fn found<'e>(entries: &'e [Entry], sought: &str, most: usize) -> Vec<&'e Ent
             Some((ranks.iter().sum(), at, entry))
         })
         .collect();
-    list.sort_by_key(|(rank, at, entry)| (*rank, if words.is_empty() { 0 } else { entry.title.len() }, *at));
+    sort_by_key(&mut list, |(rank, at, entry)| (*rank, if words.is_empty() { 0 } else { entry.title.len() }, *at));
     list.into_iter().take(most).map(|(_, _, entry)| entry).collect()
 }
 

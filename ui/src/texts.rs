@@ -3,6 +3,8 @@
 //! found by a number made from the English one. So none of them is part of the program.
 
 use std::cell::RefCell;
+
+use crate::order::sort_by_key;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -69,7 +71,7 @@ pub fn learn(file: &Value) {
     let members = |name: &str| file[name].as_object().into_iter().flatten();
     let mut texts: Vec<(u32, &str)> =
         members("texts").filter_map(|(number, text)| Some((number.parse().ok()?, keep(text)))).collect();
-    texts.sort_unstable_by_key(|(number, _)| *number);
+    sort_by_key(&mut texts, |(number, _)| *number);
     let members = members("members").map(|(name, text)| (name.clone(), keep(text))).collect();
     TEXTS.set(Texts { texts, members });
 }

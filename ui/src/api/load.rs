@@ -1,6 +1,7 @@
 //! Something that is being asked for.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -33,6 +34,14 @@ where
     T: Send + Sync + 'static,
     F: Future<Output = Result<T, Failure>> + 'static,
 {
+    load_by(Box::new(move || Box::pin(ask())))
+}
+
+/// One that waits for an answer.
+type Question<T> = Pin<Box<dyn Future<Output = Result<T, Failure>>>>;
+
+/// Compiled once per sort of answer, not for each question.
+fn load_by<T: Send + Sync + 'static>(ask: Box<dyn Fn() -> Question<T>>) -> RwSignal<Load<T>> {
     let state = RwSignal::new(Load::Waiting);
     let latest = StoredValue::new(0_u32);
     let retries = use_context::<Gateway>().map(|gateway| gateway.retries);

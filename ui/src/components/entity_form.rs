@@ -12,6 +12,7 @@ use crate::api::Failure;
 use crate::entities::EntityKind;
 use crate::fields::{Form, control, members, unfolds};
 use crate::form::{Draft, Errors, Field, Kind, Path, find, place, problems};
+use crate::order::sort_by_key;
 use crate::page::Page;
 use crate::state::{gateway, location, toasts};
 
@@ -159,7 +160,7 @@ fn sections(form: Form, kind: &'static EntityKind, fields: &[Field]) -> AnyView 
     let is_first =
         |field: &&Field| kind.first.contains(&field.name.as_str()) || field.name == "consumer_group" || needed(field);
     let mut first: Vec<&Field> = fields.iter().filter(is_first).collect();
-    first.sort_by_key(|field| kind.first.iter().position(|name| *name == field.name).unwrap_or(usize::MAX));
+    sort_by_key(&mut first, |field| kind.first.iter().position(|name| *name == field.name).unwrap_or(usize::MAX));
     // An expression takes the place of hosts, paths and methods.
     if let Some(expression) = find(fields, "expression") {
         first.insert(first.len().min(2), expression);

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use crate::api::load;
+use crate::order::sort_by;
 use crate::page::{DEFAULT, Page};
 use crate::state::{front, gateway, location};
 
@@ -28,7 +29,7 @@ pub fn Switcher() -> impl IntoView {
                 .flatten()
                 .filter_map(|one| one["name"].as_str().map(str::to_owned))
                 .collect();
-            names.sort();
+            sort_by(&mut names, Ord::cmp);
             Ok(names)
         }
     });

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use super::{Form, control, frame};
 use crate::form::{Field, Kind, Path};
+use crate::order::sort_by_key;
 
 /// Records that few people change.
 const CLOSED: [&str; 7] = ["redis", "queue", "session", "cluster", "sentinel", "healthchecks", "circuit_breaker"];
@@ -20,7 +21,7 @@ pub fn members(form: Form, fields: &[Field], path: &Path) -> AnyView {
             field.deprecated.is_none() || used()
         })
         .collect();
-    list.sort_by_key(|field| match field.kind {
+    sort_by_key(&mut list, |field| match field.kind {
         Kind::Record(_) => 2,
         _ if field.required && field.default.is_none() => 0,
         _ => 1,

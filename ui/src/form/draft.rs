@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::order::sort_by_key;
+
 use serde_json::{Map, Value};
 
 use super::changes::changes;
@@ -245,7 +247,7 @@ impl Draft {
             let same = start.filter(|s| s.len() == elements.len() && s.iter().all(|e| elements.contains(e)));
             match same {
                 Some(start) => elements = start.clone(),
-                None => elements.sort_by_key(|e| options.iter().position(|o| o == e).unwrap_or(usize::MAX)),
+                None => sort_by_key(&mut elements, |e| options.iter().position(|o| o == e).unwrap_or(usize::MAX)),
             }
         }
         self.set(path, Value::Array(elements));

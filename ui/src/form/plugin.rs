@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::order::sort_by_key;
+
 use super::field::{Field, fields};
 
 /// Order of the fields that every plugin has; `config` comes first.
@@ -24,7 +26,7 @@ pub fn plugin_fields(all: &Value, own: &Value) -> Vec<Field> {
         }
         list.push(field);
     }
-    list.sort_by_key(|field| ORDER.iter().position(|name| *name == field.name).unwrap_or(ORDER.len()));
+    sort_by_key(&mut list, |field| ORDER.iter().position(|name| *name == field.name).unwrap_or(ORDER.len()));
     list
 }
 

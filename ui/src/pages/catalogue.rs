@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::api::load;
 use crate::components::{Crumb, empty, heading, loaded};
 use crate::entities::by_key;
+use crate::order::sort_by;
 use crate::page::Page;
 use crate::state::{gateway, location};
 use crate::texts::Text;
@@ -115,7 +116,7 @@ pub fn catalogue() -> AnyView {
     let show = move |node: Value| {
         let mut names: Vec<String> =
             node["plugins"]["available_on_server"].as_object().into_iter().flatten().map(|(n, _)| n.clone()).collect();
-        names.sort();
+        sort_by(&mut names, Ord::cmp);
         let cards = move || {
             let text = sought.get().to_lowercase();
             let query = place.query.get();

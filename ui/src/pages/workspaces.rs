@@ -7,6 +7,7 @@ use crate::api::load;
 use crate::components::{badge, column, grid, heading, link_button, loaded, row};
 use crate::entities::{EntityKind, by_key};
 use crate::form::plain;
+use crate::order::sort_by_key;
 use crate::page::{DEFAULT, Page};
 use crate::permissions::Action;
 use crate::state::{front, gateway};
@@ -27,7 +28,7 @@ pub fn workspaces(kind: &'static EntityKind) -> AnyView {
     };
     let show = move |page: Value| {
         let mut rows = page["data"].as_array().cloned().unwrap_or_default();
-        rows.sort_by_key(|row| (row["name"] != DEFAULT, plain(&row["name"])));
+        sort_by_key(&mut rows, |row| (row["name"] != DEFAULT, plain(&row["name"])));
         let kinds: Vec<&EntityKind> = COUNTED.iter().filter_map(|key| by_key(key)).collect();
         let here = gateway.workspace();
         let row_of = |entity: Value| {

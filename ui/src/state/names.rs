@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::gateway::Gateway;
 use crate::entities::{by_key, short};
 use crate::form::plain;
+use crate::order::sort_by;
 use crate::page::write_query;
 
 /// By kind: what up to a thousand are called. More are found when asked for by name.
@@ -99,7 +100,7 @@ impl Names {
             let Some(known) = all.get(kind) else { return Vec::new() };
             let mut list: Vec<(&str, &str, &str)> =
                 known.iter().map(|(id, known)| (known.name.as_str(), id.as_str(), known.also.as_str())).collect();
-            list.sort_unstable();
+            sort_by(&mut list, Ord::cmp);
             let named = |at: Option<usize>, name: &str| at.and_then(|at| list.get(at)).is_some_and(|one| one.0 == name);
             let option = |(at, &(name, id, also)): (usize, &(&str, &str, &str))| {
                 let alone = name != short(id) && !named(at.checked_sub(1), name) && !named(Some(at + 1), name);
@@ -115,7 +116,7 @@ impl Names {
         let mut names: Vec<String> = self.0.with(|all| {
             all.get(kind).map(|names| names.values().map(|known| known.name.clone()).collect()).unwrap_or_default()
         });
-        names.sort();
+        sort_by(&mut names, Ord::cmp);
         names.dedup();
         names
     }

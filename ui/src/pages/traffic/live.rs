@@ -10,6 +10,7 @@ use crate::api::load;
 use crate::chart::{Series, ceiling, duration, figure, percent, spark, svg};
 use crate::components::{button, heading, loaded};
 use crate::form::when;
+use crate::order::sort_by;
 use crate::page::{Page, encode, write_query};
 use crate::pages::changed;
 use crate::state::location;
@@ -235,7 +236,7 @@ fn rows(query: &[(String, String)], now: &Value) -> AnyView {
     let Some((_, kind, title)) = KINDS.iter().find(|(key, ..)| *key == by) else { return ().into_any() };
     let mut list: Vec<Value> = now["series"].as_array().cloned().unwrap_or_default();
     let sort = or(value(query, "sort"), "rate");
-    list.sort_by(|a, b| key(b, sort).total_cmp(&key(a, sort)));
+    sort_by(&mut list, |a, b| key(b, sort).total_cmp(&key(a, sort)));
     let mut head = vec![view! { <th scope="col">{title.get()}</th> }.into_any()];
     for (name, text) in COLUMNS {
         let sorted = (name == sort).then_some("descending");

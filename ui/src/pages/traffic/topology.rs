@@ -10,6 +10,7 @@ use crate::api::{Failure, load};
 use crate::chart::{figure, percent};
 use crate::components::{badge, button, empty, heading, loaded};
 use crate::entities::{by_key, short};
+use crate::order::sort_by;
 use crate::page::{Page, encode};
 use crate::permissions::Action;
 use crate::state::Gateway;
@@ -105,7 +106,7 @@ impl Map {
     /// Busiest first, and no more than fit.
     fn trim(&mut self) {
         for column in &mut self.columns {
-            column.sort_by(|a, b| b.1.rate.total_cmp(&a.1.rate));
+            sort_by(column, |a, b| b.1.rate.total_cmp(&a.1.rate));
             self.left_out += column.len().saturating_sub(SHOWN);
             column.truncate(SHOWN);
         }
