@@ -252,7 +252,7 @@ test('from nothing to a protected API in one go', async ({ page, request }) => {
   await page.getByRole('button', { name: 'Set it up' }).click();
   await expect(page.getByRole('heading', { name: 'It is there. Try it' })).toBeVisible();
   await accessible(page);
-  const command = await page.getByLabel('Command').textContent();
+  const command = await page.getByLabel('Command', { exact: true }).textContent();
   if (process.env.PROXY_URL) {
     const apikey = /apikey: (\w+)/.exec(command)[1];
     const status = async (headers) => (await fetch(`${process.env.PROXY_URL}/my-api`, { headers })).status;

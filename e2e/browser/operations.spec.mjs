@@ -88,3 +88,34 @@ test('the overview says what is left to do', async ({ page }) => {
   await expect(page.getByRole('heading', { name: 'First steps' })).toBeVisible();
   await accessible(page);
 });
+
+test('tags say what has them, and lead to it', async ({ page, request }) => {
+  const bold = 'env:<b>live';
+  for (const [path, data] of [
+    ['services', { name: 'tagged', host: 'tagged.example', tags: ['of-tags', bold] }],
+    ['routes', { name: 'tagged-one', paths: ['/tagged-one'], tags: ['of-tags'] }],
+    ['routes', { name: 'tagged-two', paths: ['/tagged-two'], tags: ['of-tags'] }],
+  ])
+    expect((await request.post(`api/${path}`, { data })).status()).toBe(201);
+  await page.goto('');
+  await goTo(page, 'Tags');
+  await title(page, 'Tags');
+  await expect(page.getByRole('row', { name: bold })).toContainText('1 Service');
+  const row = page.getByRole('row', { name: /^of-tags/ });
+  await expect(row).toContainText('2 Routes');
+  await accessible(page);
+  await narrow(page);
+  await page.getByLabel('Tag', { exact: true }).fill('of-t');
+  await page.getByRole('button', { name: 'Filter' }).click();
+  await expect(page).toHaveURL(/\?name=of-t$/);
+  await expect(page.getByRole('row', { name: bold })).toHaveCount(0);
+  await page.getByLabel('Tag', { exact: true }).fill('no such tag');
+  await page.getByRole('button', { name: 'Filter' }).click();
+  await expect(page.getByText('No tag contains this.')).toBeVisible();
+  await page.goBack();
+  await row.getByRole('link', { name: '2 Routes' }).click();
+  await title(page, 'Routes');
+  await expect(page.getByRole('link', { name: 'tagged-one' })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'tagged-two' })).toBeVisible();
+  for (const path of ['routes/tagged-one', 'routes/tagged-two', 'services/tagged']) await request.delete(`api/${path}`);
+});

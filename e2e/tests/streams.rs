@@ -222,7 +222,7 @@ fn lua_plugins_in_folders_meet_sessions() {
     );
     assert_eq!(ask(local(led), b"abc"), format!("{GREETING}3 bytes, first abc"));
     assert_eq!(ask(local(refused), b""), "nobody comes in");
-    assert_eq!(ask(local(failing), b""), "");
+    assert_eq!(ask(local(failing), b""), "An unexpected error occurred");
     eventually("what the plugin logs is there", || {
         let log = std::fs::read_to_string(&log).unwrap_or_default();
         let met = |status: u16| log.contains(&format!("the doorman met 127.0.0.1 and the session ended with {status}"));

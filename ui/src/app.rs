@@ -49,6 +49,7 @@ fn App() -> impl IntoView {
             Page::Audit(log) => pages::audit(log),
             Page::Configuration => pages::configuration(),
             Page::Wizard => pages::wizard(),
+            Page::Tags => pages::tags(),
             Page::Revisions => pages::revisions(),
             Page::Revision(number) => pages::revision(number),
             Page::Traffic => pages::live(),

@@ -29,6 +29,8 @@ pub enum Page {
     /// Changes of the configuration, and one of them.
     Revisions,
     Revision(String),
+    /// Tags, and what has them.
+    Tags,
     /// From nothing to a protected API.
     Wizard,
     /// An invitation; its token stands in the query.
@@ -83,6 +85,7 @@ impl Page {
             ("config", []) => return Self::Configuration,
             ("register", []) => return Self::Register,
             ("first-api", []) => return Self::Wizard,
+            ("tags", []) => return Self::Tags,
             ("revisions", []) => return Self::Revisions,
             ("revisions", [number]) => return Self::Revision((*number).to_owned()),
             ("telemetry", []) => return Self::Traffic,
@@ -106,7 +109,8 @@ impl Page {
 
     /// Whether the path of a page begins with this segment.
     fn begins(segment: &str) -> bool {
-        ["userinfo", "audit", "config", "register", "first-api", "telemetry", "debug", "revisions"].contains(&segment)
+        ["userinfo", "audit", "config", "register", "first-api", "telemetry", "debug", "revisions", "tags"]
+            .contains(&segment)
             || KINDS.iter().any(|kind| kind.path.split('/').next() == Some(segment))
     }
 
@@ -126,6 +130,7 @@ impl Page {
             Self::Configuration => "config".to_owned(),
             Self::Register => "register".to_owned(),
             Self::Wizard => "first-api".to_owned(),
+            Self::Tags => "tags".to_owned(),
             Self::Revisions => "revisions".to_owned(),
             Self::Revision(number) => format!("revisions/{}", encode(number)),
             Self::Traffic => "telemetry".to_owned(),
@@ -217,6 +222,7 @@ mod tests {
             Page::Configuration,
             Page::Register,
             Page::Wizard,
+            Page::Tags,
             Page::Revisions,
             Page::Revision("7".to_owned()),
             Page::Traffic,

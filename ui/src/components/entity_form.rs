@@ -141,14 +141,15 @@ pub fn EntityForm(
             {clash(clashing, draft, fields.clone())}
             {move || failed.get().map(|failed| failure(&failed))}
             {sections(form, kind, &fields)}
-            <details class="group">
-                <summary>{t!("What will be sent")}</summary>
-                <pre tabindex="0" aria-label=t!("Request body")><code>{preview}</code></pre>
-            </details>
             <div class="actions">
                 <button type="submit" class="main" disabled=move || locked.get()>{verb}</button>
                 <a class="button quiet" href=back>{t!("Cancel")}</a>
             </div>
+            // Below the buttons: it grows while one leaves a field by pressing them.
+            <details class="group">
+                <summary>{t!("What will be sent")}</summary>
+                <pre tabindex="0" aria-label=t!("Request body")><code>{preview}</code></pre>
+            </details>
         </form>
     }
 }

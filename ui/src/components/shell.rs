@@ -36,6 +36,7 @@ pub fn Shell(children: Children) -> impl IntoView {
             (Page::Audit(Log::Requests), t!("Requests"), "audit/requests", gateway.has_database()),
             (Page::Audit(Log::Objects), t!("Changes"), "audit/objects", gateway.has_database()),
             (Page::Configuration, t!("Configuration"), "config", true),
+            (Page::Tags, t!("Tags"), "tags", true),
             (Page::Revisions, t!("Revisions"), "revisions", gateway.has_database()),
         ];
         let seen = list.into_iter().filter(|(_, _, path, there)| *there && gateway.may(Action::Read, path));
