@@ -207,6 +207,7 @@ fn lua_plugins_in_folders_meet_sessions() {
             ("KONG_STREAM_LISTEN", &format!("127.0.0.1:{led}, 127.0.0.1:{refused}, 127.0.0.1:{failing}")),
             ("KONG_LUA_PACKAGE_PATH", plugins),
             ("KONG_PLUGINS", "bundled,doorman"),
+            ("KONG_LOG_LEVEL", "notice"),
             ("KONG_PROXY_STREAM_ERROR_LOG", log.to_str().expect("UTF-8")),
             ("KONG_PROXY_ERROR_LOG", log.to_str().expect("UTF-8")),
         ],
