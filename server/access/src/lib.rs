@@ -23,7 +23,7 @@ pub use complexity::{Complexity, ComplexityError};
 pub use endpoints::{Endpoint, Endpoints, Verdict};
 pub use path::segments;
 pub use permissions::Permissions;
-pub use policy::{Bearer, Policies, Policy};
+pub use policy::{Bearer, KINDS, Policies, Policy};
 pub use roles::{DEFAULT_ROLES, DefaultRole};
 pub use second_factor::{SecondFactor, authenticator_url};
 pub use secret::{digest, hash, random, same, verify};

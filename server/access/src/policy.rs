@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 /// The kinds that decisions depend on, and what else the same people manage.
-const KINDS: [&str; 12] = [
+pub const KINDS: [&str; 12] = [
     "admins",
     "event_hooks",
     "group_rbac_roles",

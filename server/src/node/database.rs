@@ -266,7 +266,9 @@ async fn begin(store: &dyn Store, kinds: &Kinds) -> Result<(), Error> {
 
 /// The default roles and, where nobody is an admin yet and a password is given, the first super admin.
 async fn seed(store: &dyn Store, kinds: &Kinds, password: Option<&str>) -> Result<(), Error> {
-    let seeds = access::seeds(kinds.definitions(), &*store.view().await?, password, now())
+    // Not of all there is: Consumers may be many.
+    let view = store.view_of(&access::KINDS).await?;
+    let seeds = access::seeds(kinds.definitions(), &view, password, now())
         .map_err(|fault| Error::Unavailable(format!("the default roles are not valid: {fault}")))?;
     if seeds.operations.is_empty() {
         return Ok(());

@@ -63,6 +63,7 @@ fn load(proxy: SocketAddr, rate: f64) -> Vec<f64> {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|number| {
                 scope.spawn(move || {
+                    at_once();
                     let mut session = Session::open(proxy).expect("connects");
                     let mut times = Vec::new();
                     let shift = Duration::from_secs_f64(f64::from(number) / rate);
@@ -90,6 +91,17 @@ fn leave_room() {
     let thread = thread_priority::thread_native_id();
     thread_priority::set_thread_priority_and_policy(thread, ThreadPriority::Min, policy)
         .expect("a thread's own policy");
+}
+
+/// Those who ask, and whom they ask about, sit at other machines as well: where it may be, they wait for nobody here.
+fn at_once() {
+    use thread_priority::{RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
+    let priority = ThreadPriority::try_from(1_u8).expect("a priority");
+    let thread = thread_priority::thread_native_id();
+    if let Err(error) = thread_priority::set_thread_priority_and_policy(thread, priority, policy) {
+        eprintln!("clients may have to wait for the gateway: {error:?}");
+    }
 }
 
 /// The same while entities are written; tells how many a second were.
@@ -126,7 +138,12 @@ fn load_beside_writes(gateway: &Gateway, rate: f64, round: usize) -> (Vec<f64>, 
 }
 
 pub fn measure(report: &mut Report) {
-    let backend = Backend::start();
+    // What it starts inherits.
+    let backend = std::thread::spawn(|| {
+        at_once();
+        Backend::start()
+    });
+    let backend = backend.join().expect("a backend");
     let gateway = Gateway::start(&SQLITE);
     let mut client = Client::to(gateway.admin);
     client.create("/services", &json!({ "name": "s", "host": "127.0.0.1", "port": backend.address.port() }));

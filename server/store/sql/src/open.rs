@@ -7,7 +7,7 @@ use crate::failure::{OpenError, sentence};
 use crate::log;
 use crate::sealing::{KEY, SEALED, unknown};
 use migration::{Migrations, REST};
-use sea_orm::sea_query::{Expr, ExprTrait, Query, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SimpleExpr};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr};
 use serde_json::Value;
 use sqlx::ConnectOptions;
@@ -70,18 +70,29 @@ pub(crate) async fn prepare(settings: &Settings, blueprint: &Blueprint) -> Resul
     Ok((pools, revision))
 }
 
+/// Rows of a table that are looked at when a store is opened: whoever encrypts does so everywhere. What is found later
+/// says the same.
+const LOOKED_AT: u64 = 1_000;
+
 /// Which entity cannot be read with the keys there are, and why.
 async fn unreadable(db: &DatabaseConnection, blueprint: &Blueprint) -> Result<Option<String>, DbErr> {
     let postgres = db.get_database_backend() == DbBackend::Postgres;
     for layout in blueprint.layouts() {
+        let columns = [layout.table.key.name.clone(), REST.to_owned()];
+        let some = Query::select()
+            .columns(columns.clone())
+            .from(layout.entity)
+            .order_by(columns[0].clone(), Order::Desc)
+            .limit(LOOKED_AT)
+            .take();
         let text = || {
-            let rest = Expr::col((layout.entity, REST));
+            let rest = Expr::col(REST);
             if postgres { SimpleExpr::from(rest.cast_as("text")) } else { rest }
         };
         // As it is written: the key stands first.
         let marked = |id: &str| format!("%\"{SEALED}\":{{\"{KEY}\":\"{id}%");
-        let mut select = Query::select().column((layout.entity, layout.table.key.name.clone())).take();
-        select.column((layout.entity, REST)).from(layout.entity).and_where(text().like(marked(""))).limit(1);
+        let mut select = Query::select().columns(columns).from_subquery(some, "some").limit(1).take();
+        select.and_where(text().like(marked("")));
         for id in layout.sealing.ids() {
             select.and_where(text().not_like(marked(id)));
         }
