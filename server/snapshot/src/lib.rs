@@ -23,7 +23,7 @@ pub use chain::{Chain, Slot};
 pub use origin::Origin;
 pub use people::People;
 pub use secrets::Secrets;
-pub use service::{CompiledRoute, CompiledService, CompiledUpstream, Protocol, Protocols};
+pub use service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols};
 pub use upstream_tls::{Trust, UpstreamTls};
 
 use arc_swap::ArcSwap;

@@ -3,6 +3,7 @@
 use crate::chain::Chain;
 use crate::upstream_tls::{Trust, UpstreamTls};
 use exchange::{Instead, Scheme};
+use router::Protocol;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -40,47 +41,16 @@ const _: () = assert!(size_of::<CompiledRoute>() == 64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Protocols(u8);
 
-/// A protocol that a Route can take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// Cleartext HTTP.
-    Http,
-    /// HTTP over TLS.
-    Https,
-    /// Cleartext gRPC.
-    Grpc,
-    /// gRPC over TLS.
-    Grpcs,
-    /// TCP.
-    Tcp,
-    /// TLS that is terminated here, bytes inside.
-    Tls,
-    /// TLS that is passed on as it is.
-    TlsPassthrough,
-    /// UDP.
-    Udp,
-}
-
 impl Protocols {
     /// By their names in the entity.
     pub fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let bit = |name| match name {
-            "http" => Protocol::Http.bit(),
-            "https" => Protocol::Https.bit(),
-            "grpc" => Protocol::Grpc.bit(),
-            "grpcs" => Protocol::Grpcs.bit(),
-            "tcp" => Protocol::Tcp.bit(),
-            "tls" => Protocol::Tls.bit(),
-            "tls_passthrough" => Protocol::TlsPassthrough.bit(),
-            "udp" => Protocol::Udp.bit(),
-            _ => 0,
-        };
+        let bit = |name: &str| name.parse().map_or(0, bit);
         Self(names.map(bit).fold(0, |all, one| all | one))
     }
 
     /// Whether one of them is this.
     pub fn has(self, protocol: Protocol) -> bool {
-        self.0 & protocol.bit() != 0
+        self.0 & bit(protocol) != 0
     }
 
     fn has_any<const N: usize>(self, protocols: [Protocol; N]) -> bool {
@@ -108,10 +78,8 @@ impl Protocols {
     }
 }
 
-impl Protocol {
-    fn bit(self) -> u8 {
-        1 << self as u8
-    }
+fn bit(protocol: Protocol) -> u8 {
+    1 << protocol as u8
 }
 
 /// A Service with everything a request needs of it.

@@ -2,7 +2,8 @@
 
 use exchange::names::Name;
 use exchange::{Answer, Exchange, Scheme, Stamp, Version};
-use snapshot::{CompiledRoute, Found, Protocol, Snapshot};
+use router::Protocol;
+use snapshot::{CompiledRoute, Found, Snapshot};
 
 /// Finds the Route and fills in what follows from it.
 pub(crate) fn find<'s>(exchange: &mut Exchange, snapshot: &'s Snapshot) -> Option<&'s CompiledRoute> {
