@@ -13,7 +13,7 @@ STEPS := setup-test lint unit ui build system conformance alerts adversarial bro
 ASIDE := e2e ui xtask
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run docs build ui browser browser-pages browser-figures dist test steps lint unit system conformance alerts adversarial image image-steps bench figures setup setup-test clean
+.PHONY: help run docs build ui browser browser-pages pictures browser-figures dist test steps lint unit system conformance alerts adversarial image image-steps bench figures setup setup-test clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ alerts: setup-test ## the alerting rules, tested by promtool
 
 adversarial: build ## hostile clients and upstreams
 	python3 $(CONFORMANCE)/adversarial.py --start '$(BINARY) start' $(addprefix --without ,$(shell grep -v '^\#' e2e/adversarial-later.txt))
+
+pictures: build ## the pictures of docs/manager.md, from the manager itself (after `make ui build`)
+	cd e2e/browser && PICTURES=1 SILVERBACK_BINARY=$(abspath $(BINARY)) npx playwright test --project=open tour
 
 browser-figures: build ## how fast the manager is in Chromium, beside its bounds (after `make ui build`)
 	cd e2e/browser && node figures.mjs $(abspath $(BINARY))

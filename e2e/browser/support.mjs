@@ -112,3 +112,11 @@ export const narrow = async (page) => {
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await page.setViewportSize(before);
 };
+
+/** A picture of what one sees: for README and docs with PICTURES=1, otherwise beside the results. */
+export const picture = async (page, name) => {
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+  const folder = process.env.PICTURES ? '../../docs/manager' : 'results/pictures';
+  await page.evaluate(() => window.scrollTo(0, 0));
+  await page.screenshot({ path: `${folder}/${name}.png`, animations: 'disabled' });
+};
