@@ -56,6 +56,9 @@ const REST: Duration = Duration::from_millis(20);
 const SHARE: u32 = 4;
 /// The longest pause between two looks.
 const LONGEST_REST: Duration = Duration::from_millis(500);
+/// How long nobody may write before a burst counts as over, and how long one is waited for.
+const GATHERING: Duration = Duration::from_millis(10);
+const LONGEST_GATHERING: Duration = Duration::from_millis(40);
 /// The pause before a database is asked again that did not answer.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How many changes are read at once.
@@ -81,10 +84,30 @@ async fn keep_up(
             Err(error) => tracing::error!("what the database holds cannot be used, the configuration stays: {error}"),
         }
         actix_rt::time::sleep((begun.elapsed() * SHARE).clamp(REST, LONGEST_REST)).await;
-        if revision.changed().await.is_err() {
+        let further = match revision.has_changed() {
+            Ok(true) => gather(&mut revision).await,
+            // A change after a quiet time waits for nothing.
+            Ok(false) => revision.changed().await,
+            Err(closed) => Err(closed),
+        };
+        if further.is_err() {
             return;
         }
     }
+}
+
+/// Waits until nobody writes for a moment: what is written in one go (a Route, then its plugins) is in use at once.
+async fn gather(revision: &mut watch::Receiver<store::Revision>) -> Result<(), watch::error::RecvError> {
+    let begun = Instant::now();
+    revision.mark_unchanged();
+    while begun.elapsed() < LONGEST_GATHERING {
+        match actix_rt::time::timeout(GATHERING, revision.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(closed)) => return Err(closed),
+            Err(_) => break,
+        }
+    }
+    Ok(())
 }
 
 /// Brings what is published up to what the database holds; tells whether anything had to be published.
