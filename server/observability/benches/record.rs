@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// What users write, complete.
 fn complete<T: Schema + DeserializeOwned>(fields: Value) -> T {
     let context =
-        Context { now: 0.0, uuid: || Uuid::nil().to_string(), token: String::new, regex: |_| Ok(()), updating: false };
+        Context { now: 1.0, uuid: || Uuid::nil().to_string(), token: String::new, regex: |_| Ok(()), updating: false };
     let Value::Object(fields) = fields else { unreachable!("an object is given") };
     let complete = T::record().insert(fields, &context).expect("valid");
     serde_json::from_value(complete.into()).expect("complete")
