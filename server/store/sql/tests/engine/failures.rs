@@ -26,7 +26,8 @@ async fn a_database_that_is_gone_is_said_to_be_and_is_used_again_when_it_is_back
 
     cluster.run();
     let written = eventually("writes work again", || async {
-        store.apply(insert(vec![conformance::parent(3, "three")])).await.ok()
+        let written = store.apply(insert(vec![conformance::parent(3, "three")])).await;
+        written.inspect_err(|error| eprintln!("not yet: {error}")).ok()
     })
     .await;
     eventually("the return is noticed", || async { store.is_reachable().then_some(()) }).await;
