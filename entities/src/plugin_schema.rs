@@ -123,6 +123,12 @@ impl PluginSchema {
         self
     }
 
+    /// Adds several of them.
+    pub fn checks(mut self, checks: impl IntoIterator<Item = Check>) -> Self {
+        self.checks.extend(checks);
+        self
+    }
+
     /// Adds a check that is another where there is no database, after the other checks: told whether there is one.
     pub fn check_by_storage(mut self, check: fn(bool) -> Check) -> Self {
         self.checks_by_storage.push(check);

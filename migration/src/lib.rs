@@ -13,5 +13,5 @@ mod table;
 
 pub use base::{CHANGES, REVISION, TAGS};
 pub use report::{Namespace, State};
-pub use runner::{Error, Migrations, Processed};
+pub use runner::{Error, Migrations, Processed, begin_writing};
 pub use table::{Column, EXPIRES, Foreign, Kind, REST, Table, Unique, WORKSPACE};

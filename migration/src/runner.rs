@@ -79,6 +79,19 @@ impl MigratorTraitSelf for Migrations {
     }
 }
 
+/// Begins a transaction that writes. SQLite takes its lock at once: a transaction that has read before it writes could no
+/// longer wait for another.
+///
+/// # Errors
+/// Where the database does not answer; on SQLite also where another writes longer than the connection's busy time-out.
+pub async fn begin_writing(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    db.begin_with_options(options).await
+}
+
 impl Migrations {
     /// Migrations that lead to these tables; in `schema`, when one is named.
     pub fn new(tables: Vec<Table>, schema: Option<String>) -> Migrations {
@@ -154,12 +167,8 @@ impl Migrations {
 
     /// Begins a transaction that no other migrating node is in.
     async fn lock(&self, db: &DatabaseConnection, patience: Duration) -> Result<DatabaseTransaction, Error> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
         // On SQLite the busy time-out of the connection is the patience.
-        let transaction = db.begin_with_options(options).await.map_err(locked)?;
+        let transaction = begin_writing(db).await.map_err(locked)?;
         if transaction.get_database_backend() == DbBackend::Postgres {
             let patience = patience.as_millis().max(1);
             // Tables are built without the time limit of ordinary statements.

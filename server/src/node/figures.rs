@@ -41,11 +41,8 @@ impl Metrics {
     fn process(&mut self) {
         let process = Path::new("/proc/self");
         let read = |name: &str| std::fs::read_to_string(process.join(name)).ok();
-        let status = read("status");
-        let field = |name: &str| {
-            let line = status.as_ref()?.lines().find_map(|line| line.strip_prefix(name))?;
-            line.trim_start_matches(':').trim().trim_end_matches("kB").trim().parse::<f64>().ok()
-        };
+        let status = read("status").unwrap_or_default();
+        let field = |name: &str| super::memory::of_status(&status, name).map(|number| number as f64);
         let kib = |name: &str| field(name).map(|kib| kib * 1024.0);
         self.add("process_resident_memory_bytes", "gauge", "Resident memory of the process", kib("VmRSS"));
         self.add("process_virtual_memory_bytes", "gauge", "Virtual memory of the process", kib("VmSize"));

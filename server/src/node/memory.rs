@@ -21,7 +21,7 @@ const NAMES: [(&str, u64); 11] = [
 /// All of it.
 pub fn memory(core: &Core) -> NodeMemory {
     let named = |(name, mib): (&str, u64)| (name.to_owned(), Area { used: 0, capacity: mib << 20 });
-    let mut memory = NodeMemory { process: resident(), areas: NAMES.into_iter().map(named).collect() };
+    let mut memory = NodeMemory { process: resident().unwrap_or(0), areas: NAMES.into_iter().map(named).collect() };
     let area = |(used, capacity): (usize, usize)| Area { used: used as u64, capacity: capacity as u64 };
     let mut set = |name: &str, sizes| _ = memory.areas.insert(name.to_owned(), area(sizes));
     set("kong_rate_limiting_counters", core.counters.bytes());
@@ -34,9 +34,13 @@ pub fn memory(core: &Core) -> NodeMemory {
     memory
 }
 
-/// Resident memory of the process, bytes; 0 where Linux does not tell.
-fn resident() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok();
-    let pages = pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok()).unwrap_or(0);
-    pages * 4096
+/// Resident memory of the process, bytes, where Linux tells it.
+pub fn resident() -> Option<u64> {
+    of_status(&std::fs::read_to_string("/proc/self/status").ok()?, "VmRSS").map(|kib| kib * 1024)
+}
+
+/// A number of `/proc/self/status`, in the unit that stands there.
+pub fn of_status(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim().trim_end_matches("kB").trim_end().parse().ok()
 }

@@ -99,9 +99,9 @@ fn is_worth_a_line(metadata: &Metadata<'_>) -> bool {
     *metadata.level() <= tracing::Level::WARN || ErrorLog::level() == Level::Debug || OURS.contains(&crate_name)
 }
 
-/// A target may end in the name of one of nginx's levels: it is more exact than `tracing`'s.
+/// A target may end in `::@` and the name of one of nginx's levels: it is more exact than `tracing`'s.
 fn level_of(metadata: &Metadata<'_>) -> Level {
-    let exact = metadata.target().rsplit_once("::").and_then(|(_, last)| Level::parse(last));
+    let exact = metadata.target().rsplit_once("::@").and_then(|(_, last)| Level::parse(last));
     exact.unwrap_or(match *metadata.level() {
         tracing::Level::TRACE | tracing::Level::DEBUG => Level::Debug,
         tracing::Level::INFO => Level::Notice,

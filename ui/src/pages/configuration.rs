@@ -10,7 +10,7 @@ use crate::components::{copy, heading, loaded};
 use crate::entities::KINDS;
 use crate::form::plain;
 use crate::formats::{written, yaml};
-use crate::page::{DEFAULT, encode, write_query};
+use crate::page::{DEFAULT, encode};
 use crate::permissions::Action;
 use crate::state::{Gateway, gateway, location, toasts};
 
@@ -206,20 +206,10 @@ async fn file(gateway: Gateway, done: RwSignal<usize>) -> Result<Value, Failure>
 
 /// All pages of a list; none where there is no such list.
 async fn every(gateway: Gateway, folder: &str) -> Result<Vec<Value>, Failure> {
-    let (mut all, mut offset) = (Vec::new(), String::new());
-    loop {
-        let query = write_query(&[("size", "1000"), ("offset", &offset)]);
-        let mut page = match gateway.get(&format!("{folder}?{query}")).await {
-            Err(failure) if failure.status == 404 => return Ok(all),
-            answer => answer?,
-        };
-        if let Value::Array(rows) = page["data"].take() {
-            all.extend(rows);
-        }
-        match page["offset"].as_str() {
-            Some(next) => next.clone_into(&mut offset),
-            None => return Ok(all),
-        }
+    let mut all = Vec::new();
+    match gateway.pages(folder, &[], usize::MAX, &mut |rows| all.extend(rows)).await {
+        Err(failure) if failure.status == 404 => Ok(all),
+        answer => answer.map(|_| all),
     }
 }
 

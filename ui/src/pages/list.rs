@@ -16,9 +16,7 @@ use crate::state::{Gateway, gateway, location};
 
 /// Rows of a page.
 const SIZE: usize = 100;
-/// The server's greatest page, where all of them are needed.
-const WIDE: &str = "1000";
-/// How many of those are read at most.
+/// How many of the server's greatest pages are read at most, where all of them are needed.
 const ROUNDS: usize = 20;
 
 /// One page, and the links to others.
@@ -188,18 +186,11 @@ async fn every(
     tags: &str,
     read: RwSignal<usize>,
 ) -> Result<(Vec<Value>, bool), Failure> {
-    let (mut all, mut offset) = (Vec::new(), String::new());
-    for _ in 0..ROUNDS {
-        let query = write_query(&[("size", WIDE), ("tags", tags), ("offset", &offset), kind.more()]);
-        let mut page = gateway.get(&format!("{}?{query}", kind.path)).await?;
-        if let Value::Array(rows) = page["data"].take() {
-            all.extend(rows);
-        }
-        match page["offset"].as_str() {
-            Some(next) => next.clone_into(&mut offset),
-            None => return Ok((all, false)),
-        }
+    let mut all = Vec::new();
+    let mut take = |rows: Vec<Value>| {
+        all.extend(rows);
         read.try_set(all.len());
-    }
-    Ok((all, true))
+    };
+    let cut = gateway.pages(kind.path, &[("tags", tags), kind.more()], ROUNDS, &mut take).await?;
+    Ok((all, cut))
 }

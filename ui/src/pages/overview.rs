@@ -8,7 +8,7 @@ use crate::chart::{duration, figure, percent};
 use crate::components::{badge, column, facts_list, grid, heading, link_button, loaded, row};
 use crate::entities::{EntityKind, by_key};
 use crate::form::when;
-use crate::page::{Page, write_query};
+use crate::page::Page;
 use crate::permissions::Action;
 use crate::state::{Gateway, gateway};
 use crate::texts::Text;
@@ -81,15 +81,9 @@ fn tile((kind, state): Counted) -> AnyView {
 }
 
 async fn count(gateway: Gateway, kind: &'static EntityKind) -> Result<Count, Failure> {
-    let (mut count, mut offset) = (0, String::new());
-    for _ in 0..PAGES {
-        let query = write_query(&[("size", "1000"), ("offset", &offset)]);
-        let page = gateway.get(&format!("{}?{query}", kind.path)).await?;
-        count += page["data"].as_array().map_or(0, Vec::len);
-        let Some(next) = page["offset"].as_str() else { return Ok((count, false)) };
-        next.clone_into(&mut offset);
-    }
-    Ok((count, true))
+    let mut count = 0;
+    let cut = gateway.pages(kind.path, &[], PAGES, &mut |rows| count += rows.len()).await?;
+    Ok((count, cut))
 }
 
 /// What leads to a protected API, until all of it is there.

@@ -8,12 +8,10 @@ use serde_json::Value;
 use crate::api::{Failure, load};
 use crate::components::{Line, column, empty, grid, heading, loaded, row, typed};
 use crate::entities::by_key;
-use crate::page::{Page, encode, write_query};
+use crate::page::{Page, encode};
 use crate::state::{Gateway, gateway, location};
 
-/// The server's greatest page.
-const WIDE: &str = "1000";
-/// How many of those are read at most.
+/// How many of the server's greatest pages are read at most.
 const ROUNDS: usize = 20;
 /// Rows that are shown at most.
 const SHOWN: usize = 500;
@@ -65,32 +63,18 @@ pub fn tags() -> AnyView {
 /// All tags that contain what is sought; where there are too many entities to be read, it is asked for by itself.
 async fn read(gateway: Gateway, sought: String) -> Result<Read, Failure> {
     let mut uses = Uses::new();
-    let mut cut = take(gateway, "tags", ROUNDS, &mut uses).await?;
+    let mut cut = gateway.pages("tags", &[], ROUNDS, &mut |rows| count(&rows, &mut uses)).await?;
     if cut && !sought.is_empty() {
         uses.remove(&sought);
-        cut = take(gateway, &format!("tags/{}", encode(&sought)), ROUNDS, &mut uses).await?;
+        let path = format!("tags/{}", encode(&sought));
+        cut = gateway.pages(&path, &[], ROUNDS, &mut |rows| count(&rows, &mut uses)).await?;
     }
     uses.retain(|tag, _| tag.to_lowercase().contains(&sought.to_lowercase()));
     Ok(Read { sought, uses, cut })
 }
 
-/// Reads a list; whether there was more than is read of it.
-async fn take(gateway: Gateway, path: &str, rounds: usize, uses: &mut Uses) -> Result<bool, Failure> {
-    let mut offset = String::new();
-    for _ in 0..rounds {
-        let query = write_query(&[("size", WIDE), ("offset", &offset)]);
-        let page = gateway.get(&format!("{path}?{query}")).await?;
-        count(&page, uses);
-        match page["offset"].as_str() {
-            Some(next) => offset = next.to_owned(),
-            None => return Ok(false),
-        }
-    }
-    Ok(true)
-}
-
-fn count(page: &Value, uses: &mut Uses) {
-    for one in page["data"].as_array().into_iter().flatten() {
+fn count(rows: &[Value], uses: &mut Uses) {
+    for one in rows {
         if let (Some(tag), Some(kind)) = (one["tag"].as_str(), one["entity_name"].as_str()) {
             *uses.entry(tag.to_owned()).or_default().entry(kind.to_owned()).or_default() += 1;
         }
@@ -140,12 +124,12 @@ mod tests {
     #[test]
     fn uses_are_counted_by_tag_and_kind() {
         let mut uses = Uses::new();
-        for page in [
-            json!({"data": [{"tag": "b", "entity_name": "services"}, {"tag": "a", "entity_name": "routes"}]}),
-            json!({"data": [{"tag": "b", "entity_name": "services"}, {"tag": "b", "entity_name": "acls"}, {}]}),
-            json!({}),
+        for rows in [
+            &[json!({"tag": "b", "entity_name": "services"}), json!({"tag": "a", "entity_name": "routes"})][..],
+            &[json!({"tag": "b", "entity_name": "services"}), json!({"tag": "b", "entity_name": "acls"}), json!({})],
+            &[],
         ] {
-            count(&page, &mut uses);
+            count(rows, &mut uses);
         }
         let told: Vec<(&str, Vec<(&str, usize)>)> = uses
             .iter()

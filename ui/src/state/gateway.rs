@@ -9,7 +9,7 @@ use super::names::Names;
 use super::session::{Session, Standing};
 use crate::api::{Answer, Failure, Load, request};
 use crate::entities::EntityKind;
-use crate::page::{DEFAULT, encode};
+use crate::page::{DEFAULT, encode, write_query};
 use crate::permissions::{Action, allows};
 
 /// Paths of the Admin API that are about whoever asks, not about a Workspace.
@@ -142,6 +142,29 @@ impl Gateway {
         let answer = request("GET", &self.within(path), None, &self.session.headers()).await;
         self.notice(&answer);
         answer
+    }
+
+    /// Reads a list by its largest pages, up to so many of them, and gives each to `take`; whether there are more.
+    pub async fn pages(
+        self,
+        path: &str,
+        query: &[(&str, &str)],
+        most: usize,
+        take: &mut dyn FnMut(Vec<Value>),
+    ) -> Result<bool, Failure> {
+        let mut offset = String::new();
+        for _ in 0..most {
+            let query = [&[("size", "1000"), ("offset", &offset)], query].concat();
+            let mut page = self.get(&format!("{path}?{}", write_query(&query))).await?;
+            if let Value::Array(rows) = page["data"].take() {
+                take(rows);
+            }
+            match page["offset"].as_str() {
+                Some(next) => next.clone_into(&mut offset),
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     /// Writes.

@@ -88,13 +88,13 @@ fn write(lua: &Lua, number: i64, text: &str) -> mlua::Result<()> {
 /// Writes a line at nginx's level.
 pub fn level(number: i64, text: &str) {
     match number {
-        ..=1 => tracing::error!(target: "lua::emerg", "{text}"),
-        2 => tracing::error!(target: "lua::alert", "{text}"),
-        3 => tracing::error!(target: "lua::crit", "{text}"),
+        ..=1 => tracing::error!(target: "lua::@emerg", "{text}"),
+        2 => tracing::error!(target: "lua::@alert", "{text}"),
+        3 => tracing::error!(target: "lua::@crit", "{text}"),
         4 => tracing::error!("{text}"),
         5 => tracing::warn!("{text}"),
         6 => tracing::info!("{text}"),
-        7 => tracing::info!(target: "lua::info", "{text}"),
+        7 => tracing::info!(target: "lua::@info", "{text}"),
         _ => tracing::debug!("{text}"),
     }
 }

@@ -30,8 +30,11 @@ impl Plugin for Acme {
     type Config = Config;
 
     fn schema() -> PluginSchema {
-        let schema = PluginSchema::new::<Config>(Self::NAME).priority(Self::PRIORITY).scopes(Scopes::GLOBAL);
-        config::checks().into_iter().fold(schema, PluginSchema::check).check_by_storage(config::storages)
+        PluginSchema::new::<Config>(Self::NAME)
+            .priority(Self::PRIORITY)
+            .scopes(Scopes::GLOBAL)
+            .checks(config::checks())
+            .check_by_storage(config::storages)
     }
 
     fn new(config: Config, _about: &About, services: &Services) -> Result<Self, String> {

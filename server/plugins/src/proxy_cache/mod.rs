@@ -78,11 +78,7 @@ impl Plugin for ProxyCacheAdvanced {
         let all = &services.responses;
         let store: Arc<dyn ResponseStore> = match config.cache.strategy {
             Strategy::Memory => all.memory().clone(),
-            Strategy::Redis => {
-                let server = services.redis.server(&config.redis.address());
-                let server = server.map_err(|error| format!("config.redis: {error}"))?;
-                Arc::new(OnRedis::new(server, all.clone()))
-            }
+            Strategy::Redis => Arc::new(OnRedis::new(config.redis.server(services)?, all.clone())),
         };
         let bypass = config.bypass_on_err.unwrap_or(false);
         Ok(Self(Cache::new(config.cache, bypass, shelf(Self::NAME, about, store), services)))

@@ -147,22 +147,18 @@ impl Plugin for Quota {
     type Config = Config;
 
     fn schema() -> PluginSchema {
-        let schema = PluginSchema::new::<Config>(Self::NAME)
+        PluginSchema::new::<Config>(Self::NAME)
             .priority(Self::PRIORITY)
             .scopes(Scopes::GROUPS)
-            .without_database(config::without_cluster);
-        config::checks().into_iter().fold(schema, PluginSchema::check)
+            .without_database(config::without_cluster)
+            .checks(config::checks())
     }
 
     fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
         let counting = match config.strategy {
             Strategy::Local => Counting::on_node(services.counters.clone(), Self::NAME),
             Strategy::Cluster => Counting::in_database(services.meters.clone(), Self::NAME),
-            Strategy::Redis => {
-                let server = services.redis.server(&config.redis.address());
-                let server = server.map_err(|error| format!("config.redis: {error}"))?;
-                Counting::on_server(server, config.sync_rate, Self::NAME)
-            }
+            Strategy::Redis => Counting::on_server(config.redis.server(services)?, config.sync_rate, Self::NAME),
         };
         let allowance = |period: Period| {
             let (limit, carry_over) = (config.limit(period)?, config.carry_over(period));

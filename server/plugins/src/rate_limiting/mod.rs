@@ -156,20 +156,16 @@ impl Plugin for RateLimiting {
     type Config = Config;
 
     fn schema() -> PluginSchema {
-        let schema = PluginSchema::new::<Config>(Self::NAME)
+        PluginSchema::new::<Config>(Self::NAME)
             .priority(Self::PRIORITY)
             .scopes(Scopes::GROUPS)
-            .without_database(without_cluster);
-        config::checks().into_iter().fold(schema, PluginSchema::check)
+            .without_database(without_cluster)
+            .checks(config::checks())
     }
 
     fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
         let counting = match config.policy {
-            Some(Policy::Redis) => {
-                let address = config.redis.address().ok_or("policy redis needs config.redis.host")?;
-                let server = services.redis.server(&address).map_err(|error| format!("config.redis: {error}"))?;
-                Counting::on_server(server, config.sync_rate, Self::NAME)
-            }
+            Some(Policy::Redis) => Counting::on_server(config.redis.server(services)?, config.sync_rate, Self::NAME),
             Some(Policy::Cluster) => Counting::in_database(services.meters.clone(), Self::NAME),
             Some(Policy::Local) | None => Counting::on_node(services.counters.clone(), Self::NAME),
         };

@@ -1,8 +1,10 @@
 //! The `redis` record of Kong's enterprise plugins: one server; clusters of them and sentinels are refused by name.
 
-use exchange::redis::{RedisAddress, RedisTls};
+use exchange::Services;
+use exchange::redis::{RedisAddress, RedisServer, RedisTls};
 use schema::{Deprecation, Field, FieldType, Map, Record, Shorthand, Value, typedefs};
 use serde::Deserialize;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The connection to a Redis server.
@@ -134,6 +136,11 @@ fn addresses(name: &'static str, why: &'static str) -> Shorthand {
 }
 
 impl ExtendedRedis {
+    /// The server. The sentence says what keeps it from being one.
+    pub(crate) fn server(&self, services: &Services) -> Result<Arc<dyn RedisServer>, String> {
+        super::server(&self.address(), services)
+    }
+
     /// Where the server is.
     pub fn address(&self) -> RedisAddress {
         let milliseconds = |time: Option<u32>| Duration::from_millis(time.unwrap_or(2000).into());

@@ -4,9 +4,11 @@ mod extended;
 
 pub use extended::ExtendedRedis;
 
-use exchange::redis::{RedisAddress, RedisTls};
+use exchange::Services;
+use exchange::redis::{RedisAddress, RedisServer, RedisTls};
 use schema::{Check, Field, FieldType, Record, Shorthand, typedefs};
 use serde::Deserialize;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The connection to a Redis server.
@@ -66,7 +68,17 @@ pub(crate) fn checks() -> [Check; 3] {
     })
 }
 
+/// The server at an address that `config.redis` gives.
+fn server(address: &RedisAddress, services: &Services) -> Result<Arc<dyn RedisServer>, String> {
+    services.redis.server(address).map_err(|error| format!("config.redis: {error}"))
+}
+
 impl Redis {
+    /// The server, for a configuration with policy redis. The sentence says what keeps it from being one.
+    pub(crate) fn server(&self, services: &Services) -> Result<Arc<dyn RedisServer>, String> {
+        server(&self.address().ok_or("policy redis needs config.redis.host")?, services)
+    }
+
     /// Where the server is; `None` without a host.
     pub fn address(&self) -> Option<RedisAddress> {
         let tls = self

@@ -153,16 +153,15 @@ impl Plugin for ResponseRatelimiting {
     type Config = Config;
 
     fn schema() -> PluginSchema {
-        let schema = PluginSchema::new::<Config>(Self::NAME).priority(Self::PRIORITY).without_database(without_cluster);
-        redis::checks().into_iter().fold(schema, PluginSchema::check)
+        PluginSchema::new::<Config>(Self::NAME)
+            .priority(Self::PRIORITY)
+            .without_database(without_cluster)
+            .checks(redis::checks())
     }
 
     fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
         let server = match config.policy {
-            Some(Policy::Redis) => {
-                let address = config.redis.address().ok_or("policy redis needs config.redis.host")?;
-                Some(services.redis.server(&address).map_err(|error| format!("config.redis: {error}"))?)
-            }
+            Some(Policy::Redis) => Some(config.redis.server(services)?),
             Some(Policy::Cluster) => {
                 tracing::warn!(plugin = Self::NAME, id = %about.id, "policy cluster counts on each node apart");
                 None

@@ -5,11 +5,9 @@ use crate::blueprint::Blueprint;
 use crate::codec;
 use crate::failure::unavailable;
 use crate::statement::column;
-use migration::EXPIRES;
+use migration::{EXPIRES, begin_writing};
 use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, OnConflict, Query};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use store::{Error, Record};
 
 /// The field that counts.
@@ -34,19 +32,12 @@ pub(crate) async fn add(
     mut counters: Vec<Counter>,
 ) -> Result<(), Error> {
     counters.sort_by(|a, b| a.first.id.cmp(&b.first.id));
-    let transaction = db.begin_with_options(immediate()).await.map_err(unavailable)?;
+    let transaction = begin_writing(db).await.map_err(unavailable)?;
     for counter in &counters {
         let added = transaction.query_one(&addition(blueprint, counter, db)?).await;
         added.map_err(unavailable)?;
     }
     transaction.commit().await.map_err(unavailable)
-}
-
-fn immediate() -> TransactionOptions {
-    TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    }
 }
 
 /// Takes one unit of every counter, or of none. Tells whether it did, and how many units each held before.
@@ -57,7 +48,7 @@ pub(crate) async fn take(
 ) -> Result<(bool, Vec<u64>), Error> {
     let statements =
         counters.iter().map(|counter| addition(blueprint, counter, db)).collect::<Result<Vec<_>, Error>>()?;
-    let transaction = db.begin_with_options(immediate()).await.map_err(unavailable)?;
+    let transaction = begin_writing(db).await.map_err(unavailable)?;
     let mut used = vec![0; counters.len()];
     let mut granted = true;
     let mut order: Vec<usize> = (0..counters.len()).collect();

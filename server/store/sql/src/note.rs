@@ -5,8 +5,9 @@ use crate::blueprint::Blueprint;
 use crate::codec;
 use crate::failure::unavailable;
 use crate::write::{BOUND, into};
+use migration::begin_writing;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ConnectionTrait, DatabaseConnection, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use store::{Error, Record};
 
 /// Kinds of records that are written so.
@@ -32,11 +33,7 @@ pub(crate) async fn insert(db: &DatabaseConnection, blueprint: &Blueprint, recor
                 .push(insert.on_conflict(OnConflict::column(key.to_owned()).update_columns(rest).to_owned()).take());
         }
     }
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    let transaction = db.begin_with_options(options).await.map_err(unavailable)?;
+    let transaction = begin_writing(db).await.map_err(unavailable)?;
     for statement in &statements {
         transaction.execute(statement).await.map_err(unavailable)?;
     }

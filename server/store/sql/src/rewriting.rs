@@ -5,11 +5,10 @@ use crate::blueprint::{Blueprint, Layout};
 use crate::codec::{self, Cell};
 use crate::log;
 use crate::statement::{column, keyed, rows};
-use migration::{CHANGES, REVISION};
+use migration::{CHANGES, REVISION, begin_writing};
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement, TransactionTrait,
 };
 use serde_json::Value;
 use store::{Record, Rules};
@@ -56,13 +55,12 @@ pub(crate) async fn rewrite(
     Ok(all)
 }
 
-/// A transaction in which nobody else writes.
-async fn alone(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    let transaction = db.begin_with_options(options).await?;
+/// A transaction to look at some rows, and where `write` says so to rewrite them: nobody else writes then.
+async fn begin(db: &DatabaseConnection, write: bool) -> Result<DatabaseTransaction, DbErr> {
+    if !write {
+        return db.begin().await;
+    }
+    let transaction = begin_writing(db).await?;
     if transaction.get_database_backend() == DbBackend::Postgres {
         let text = format!("SELECT revision FROM {REVISION} WHERE id = 1 FOR UPDATE");
         transaction.execute_raw(Statement::from_string(DbBackend::Postgres, text)).await?;
@@ -79,7 +77,7 @@ async fn step(
     write: bool,
     tally: &mut Tally,
 ) -> Result<Option<Cell>, DbErr> {
-    let transaction = alone(db).await?;
+    let transaction = begin(db, write).await?;
     let backend = transaction.get_database_backend();
     let key = &layout.table.key;
     let select = rows(layout)
@@ -125,7 +123,7 @@ async fn entries(
     write: bool,
     tally: &mut Tally,
 ) -> Result<Option<(i64, i64)>, DbErr> {
-    let transaction = alone(db).await?;
+    let transaction = begin(db, write).await?;
     let backend = transaction.get_database_backend();
     let (revision, position) = after;
     let later = Expr::col("revision")

@@ -7,12 +7,9 @@ use crate::later::Later;
 use crate::probe::{Probe, probe};
 use crate::statement::{column, keyed, rows};
 use crate::{log, read};
-use migration::{TAGS, WORKSPACE};
+use migration::{TAGS, WORKSPACE, begin_writing};
 use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, Order, Query};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -39,11 +36,7 @@ pub(crate) struct Context<'a> {
 
 /// Applies a batch: all of it, or nothing and an error. Gives what the change log got, too.
 pub(crate) async fn apply(context: &Context<'_>, mut batch: Batch) -> Result<(Revision, Vec<Change>), Error> {
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    let transaction = context.db.begin_with_options(options).await.map_err(unavailable)?;
+    let transaction = begin_writing(context.db).await.map_err(unavailable)?;
     let mut writer = Writer {
         db: &transaction,
         backend: transaction.get_database_backend(),
