@@ -124,6 +124,101 @@ fn a_log_level_is_told_to_all_for_a_while() {
 }
 
 #[test]
+fn plugins_tell_their_like_on_other_nodes() {
+    let (backend, postgres) = (Backend::start(), Postgres::start());
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/lua/tests/plugins/?.lua;;");
+    let settings =
+        [("KONG_LUA_PACKAGE_PATH", folder), ("KONG_PLUGINS", "herald"), ("KONG_NGINX_WORKER_PROCESSES", "2")];
+    let nodes = [on(&postgres, &settings), on(&postgres, &settings)];
+    let [one, two] = &nodes;
+    serve(one.admin, &backend);
+    create(one.admin, "/plugins", &json!({ "name": "herald" }));
+    let asked = |node: &Gateway, query: &str| get(node.proxy, &format!("/s/x?{query}"), &[]);
+    let heard = |node: &Gateway, what: &str| asked(node, &format!("heard={what}")).json()["heard"].clone();
+    for node in &nodes {
+        eventually("the plugin is in use", || asked(node, "heard=a").text().contains("heard"));
+    }
+    // What fails, and what is heard later, does not keep what comes after from being heard.
+    for query in ["tell=fail", "tell=later&delay=1.5", "tell=a", "tell=b"] {
+        assert_eq!(asked(one, query).json(), json!({ "ok": true }), "{query}");
+    }
+    eventually("the other hears", || heard(two, "b") == 1);
+    assert_eq!((heard(two, "a"), heard(two, "later")), (json!(1), json!(0)), "each once, and each in its time");
+    eventually("the other hears later", || heard(two, "later") == 1);
+    asked(two, "tell=back");
+    eventually("the first hears, too", || heard(one, "back") == 1);
+    assert_eq!((heard(one, "a"), heard(two, "back")), (json!(0), json!(0)), "nobody hears what it tells itself");
+    // Values of kong.cache go everywhere.
+    let word = |node: &Gateway, made: &str| asked(node, &format!("word={made}")).json()["word"].clone();
+    for (node, made) in nodes.iter().zip(["first", "second"]) {
+        eventually("a word is kept", || asked(node, "forget=word").status == 204 && word(node, made) == made);
+    }
+    asked(one, "forget=word");
+    assert_eq!(word(one, "new"), "new");
+    eventually("the other has forgotten", || word(two, "new") == "new");
+    // Telling is no change of the configuration.
+    let revisions = get(one.admin, "/revisions", &[]).json();
+    let told = revisions["data"].as_array().is_some_and(|all| all.iter().any(|one| one["author"] == "node"));
+    assert!(!told, "{revisions}");
+    assert_eq!(
+        asked(one, "misuse=1").json(),
+        json!([
+            "channel must be a string",
+            "data must be a string",
+            "delay must be a number",
+            "delay must be a number of seconds, 0 or more",
+            "data must be UTF-8",
+            "channel must be a string",
+            "callback must be a function",
+        ])
+    );
+}
+
+#[test]
+fn what_is_done_by_hand_is_done_on_every_node() {
+    let (backend, postgres) = (Backend::start(), Postgres::start());
+    let nodes = [on(&postgres, &[]), on(&postgres, &[])];
+    let [one, two] = &nodes;
+    let checked = json!({ "passive": { "unhealthy": { "http_failures": 3 } } });
+    create(one.admin, "/upstreams", &json!({ "name": "pool", "healthchecks": checked }));
+    create(one.admin, "/upstreams/pool/targets", &json!({ "target": backend.address.to_string() }));
+    serve(one.admin, &backend);
+    let cache = json!({ "strategy": "memory", "content_type": ["text/plain", "application/json"], "cache_ttl": 300 });
+    create(one.admin, "/routes/r/plugins", &json!({ "name": "proxy-cache", "config": cache }));
+    // The state of a Target.
+    let state = |node: &Gateway| get(node.admin, "/upstreams/pool/health", &[]).json()["data"][0]["health"].clone();
+    for node in &nodes {
+        eventually("the Target is in use", || state(node) == "HEALTHY");
+    }
+    for (word, expected) in [("unhealthy", "UNHEALTHY"), ("healthy", "HEALTHY")] {
+        let path = format!("/upstreams/pool/targets/{}/{word}", backend.address);
+        assert_eq!(send(one.admin, "PUT", &path, &Value::Null).status, 204);
+        for node in &nodes {
+            eventually("it is so on every node", || state(node) == expected);
+        }
+    }
+    // Responses that are kept.
+    let kept = |node: &Gateway, path: &str| {
+        let answer = get(node.proxy, path, &[]);
+        let value = |name: &str| answer.header(name).unwrap_or_default().to_owned();
+        (value("x-cache-status"), value("x-cache-key"))
+    };
+    for (path, whole) in [("/s/one", true), ("/s/two", false)] {
+        for node in &nodes {
+            eventually("it is kept", || kept(node, path).0 == "Hit");
+        }
+        let key = kept(one, path).1;
+        let gone = if whole { "/proxy-cache".to_owned() } else { format!("/proxy-cache/{key}") };
+        assert_eq!(send(one.admin, "DELETE", &gone, &Value::Null).status, 204);
+        for node in &nodes {
+            eventually("no node keeps it", || {
+                send(node.admin, "GET", &format!("/proxy-cache/{key}"), &Value::Null).status == 404
+            });
+        }
+    }
+}
+
+#[test]
 fn a_node_that_only_serves() {
     let (backend, postgres) = (Backend::start(), Postgres::start());
     let writer = on(&postgres, &[]);

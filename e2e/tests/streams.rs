@@ -194,7 +194,7 @@ fn targets_that_cannot_be_reached_are_passed_over() {
 
 #[test]
 fn lua_plugins_in_folders_meet_sessions() {
-    let (upstream, [led, refused, failing]) = (counting(), [free_port(), free_port(), free_port()]);
+    let (upstream, [led, refused, failing, bare]) = (counting(), [free_port(), free_port(), free_port(), free_port()]);
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("error.log");
     let plugins = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/lua/tests/plugins/?.lua;;");
@@ -204,7 +204,7 @@ fn lua_plugins_in_folders_meet_sessions() {
     };
     let _gateway = started(
         &[
-            ("KONG_STREAM_LISTEN", &format!("127.0.0.1:{led}, 127.0.0.1:{refused}, 127.0.0.1:{failing}")),
+            ("KONG_STREAM_LISTEN", &[led, refused, failing, bare].map(|port| format!("127.0.0.1:{port}")).join(", ")),
             ("KONG_LUA_PACKAGE_PATH", plugins),
             ("KONG_PLUGINS", "bundled,doorman"),
             ("KONG_LOG_LEVEL", "notice"),
@@ -219,9 +219,15 @@ fn lua_plugins_in_folders_meet_sessions() {
                 route(refused, json!({ "refuse": 403 })),
                 route(failing, json!({ "fail": true })),
             ],
+        }, {
+            // Nobody there speaks TLS: the plugin wants none.
+            "protocol": "tls", "host": "127.0.0.1", "port": upstream.port(), "retries": 0,
+            "routes": [route(bare, json!({ "cleartext": true }))],
         }] }),
     );
-    assert_eq!(ask(local(led), b"abc"), format!("{GREETING}3 bytes, first abc"));
+    for port in [led, bare] {
+        assert_eq!(ask(local(port), b"abc"), format!("{GREETING}3 bytes, first abc"));
+    }
     assert_eq!(ask(local(refused), b""), "nobody comes in");
     assert_eq!(ask(local(failing), b""), "An unexpected error occurred");
     eventually("what the plugin logs is there", || {

@@ -407,6 +407,7 @@ fn all(flavor: Flavor) -> Vec<Entity> {
         crate::plugins::entity(),
         crate::tags::entity(),
         crate::clustering_data_planes::entity(),
+        crate::cluster_events::entity(),
         crate::parameters::entity(),
         crate::vaults::entity(),
         crate::key_sets::entity(),

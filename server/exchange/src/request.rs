@@ -278,6 +278,8 @@ pub struct Instead {
     pub authorities: Option<Vec<Vec<u8>>>,
     /// PEM of the client certificate, with its chain, and of its key.
     pub client: Option<(Arc<str>, Arc<str>)>,
+    /// A stream goes on in cleartext, whatever its Service's protocol is.
+    pub cleartext: bool,
 }
 
 /// Says where else to: a host and a port, or why that is not known.

@@ -6,6 +6,7 @@
 //! is bounded in instructions and every state in memory.
 
 mod beside;
+mod cluster;
 mod current;
 mod database;
 mod error;
@@ -32,6 +33,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use cluster::{Cluster, cluster_event, cluster_events_lost, set_cluster};
 pub use database::{Change, Database, Key, Reading, Refusal, Rows, set_database};
 pub use exit_transformer::ExitTransformer;
 pub use folder::{AdminAnswer, AdminCall, AdminPath, FolderError, administrate, begin, configured, schema_of, told};

@@ -65,7 +65,9 @@ impl HealthView for Health {
         self.0.targets.set_health(upstream, target, address, healthy).map_err(|error| match error {
             SetHealthError::Refused(balancer::OverrideError::NoHealthChecker) => HealthFault::NoChecker,
             _ => HealthFault::NoTarget,
-        })
+        })?;
+        self.0.cluster_events.tell_health(upstream, target, address, healthy);
+        Ok(())
     }
 }
 
@@ -165,6 +167,6 @@ impl NodeView for View {
 
     fn set_cluster_log_level(&self, level: &str, duration: Duration) {
         self.set_log_level(level, duration);
-        super::log_level::set_everywhere(&self.0, level, duration);
+        self.0.cluster_events.tell_log_level(level, super::core::now() + duration.as_secs_f64());
     }
 }

@@ -3,6 +3,7 @@
 use super::acme::Issuance;
 use super::aside::Aside;
 use super::builds::{Builds, Trigger};
+use super::cluster_events::ClusterEvents;
 use super::database::Database;
 use super::log_level::LogLevel;
 use super::lua_database::LuaDatabase;
@@ -151,6 +152,8 @@ pub struct Core {
     pub people: Option<People>,
     /// The log level, and for how long.
     pub log_level: LogLevel,
+    /// The other nodes on the database.
+    pub cluster_events: Arc<ClusterEvents>,
     /// Where what nobody's request waits for is done.
     pub(super) aside: Aside,
     /// What is secret in requests that are logged or kept.
@@ -203,6 +206,12 @@ impl Core {
                 (Arc::new(records), Arc::new(SharedMeters(store.clone())))
             }
         };
+        let database = match &storage {
+            Storage::Memory(_) => None,
+            Storage::Database(database) => Some(database),
+        };
+        let cluster_events = Arc::new(ClusterEvents::new(node_id, database, settings));
+        lua::set_cluster(cluster_events.clone());
         lua::set_database(Arc::new(match &storage {
             Storage::Memory(memory) => LuaDatabase { store: memory.clone(), kinds: kinds.clone(), handle: None },
             Storage::Database(Database { store, background, .. }) => {
@@ -265,6 +274,7 @@ impl Core {
             },
             people,
             log_level: LogLevel::of_now(),
+            cluster_events,
             aside: Aside::start(),
             masks,
             own_masks,

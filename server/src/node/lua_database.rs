@@ -11,8 +11,9 @@ use store::{Batch, Error, Filter, Id, Operation, Precondition, Query, Record, St
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-/// Entities of the Admin API's own guards: nothing that a plugin reads.
-const HIDDEN: &[&str] = &["rbac_", "admin", "audit_", "login_attempts", "group_rbac_roles", "event_hooks"];
+/// Entities of the Admin API's own guards, and of nodes: nothing that a plugin reads.
+const HIDDEN: &[&str] =
+    &["cluster_events", "rbac_", "admin", "audit_", "login_attempts", "group_rbac_roles", "event_hooks"];
 /// How often a change is tried anew that someone overtook.
 const ATTEMPTS: usize = 5;
 

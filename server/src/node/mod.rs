@@ -5,6 +5,7 @@ mod admin;
 mod api_log;
 mod aside;
 mod builds;
+mod cluster_events;
 mod core;
 mod database;
 mod desks;

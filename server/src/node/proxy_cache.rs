@@ -1,5 +1,6 @@
 //! What `proxy-cache` and `proxy-cache-advanced` keep, at the Admin API.
 
+use super::cluster_events::ClusterEvents;
 use super::core::Core;
 use admin::{Eventually, Extension, ExtensionAnswer, ExtensionCall, ExtensionPath};
 use exchange::redis::RedisError;
@@ -36,13 +37,14 @@ const ADVANCED: Paths = Paths {
 
 /// `/proxy-cache…` and `/proxy-cache-advanced…`: shows and removes kept responses, those of plugins of the workspace.
 pub struct KeptResponses {
+    cluster_events: Arc<ClusterEvents>,
     desks: Arc<Desks>,
     store: Arc<dyn Store>,
 }
 
 impl KeptResponses {
     pub fn new(core: &Core) -> Self {
-        Self { desks: core.desks.clone(), store: core.store() }
+        Self { cluster_events: core.cluster_events.clone(), desks: core.desks.clone(), store: core.store() }
     }
 
     async fn act(&self, call: ExtensionCall) -> Result<ExtensionAnswer, String> {
@@ -51,31 +53,43 @@ impl KeptResponses {
         let opened = super::desks::opened(&self.desks, self.store.as_ref(), call.workspace, of).await;
         let mut shelves: Vec<Arc<Shelf>> = opened.map_err(|error| error.to_string())?;
         shelves.retain(|shelf| shelf.name == paths.plugin);
-        act(shelves, &call).await.map_err(|error| format!("the Redis server of the cache cannot be asked: {error}"))
+        let (shelves, key) = asked(shelves, &call);
+        if call.method == "DELETE" {
+            // Whatever is here: another node may keep what this one does not.
+            let plugins: Vec<Uuid> = shelves.iter().map(|shelf| shelf.plugin).collect();
+            self.cluster_events.tell_purge(&plugins, key);
+        }
+        let answer = act(&shelves, key, &call.method).await;
+        answer.map_err(|error| format!("the Redis server of the cache cannot be asked: {error}"))
+    }
+}
+
+/// The shelves that are asked, and the key of one response; `None` for all that is there.
+fn asked(mut shelves: Vec<Arc<Shelf>>, call: &ExtensionCall) -> (Vec<Arc<Shelf>>, Option<&str>) {
+    match call.parameters.as_slice() {
+        [key] => (shelves, Some(key)),
+        [plugin, key] => {
+            let plugin = Uuid::try_parse(plugin).ok();
+            shelves.retain(|shelf| Some(shelf.plugin) == plugin);
+            (shelves, Some(key))
+        }
+        _ => (shelves, None),
     }
 }
 
 /// Shows or removes what is on these shelves.
-async fn act(mut shelves: Vec<Arc<Shelf>>, call: &ExtensionCall) -> Result<ExtensionAnswer, RedisError> {
-    let key = match call.parameters.as_slice() {
-        [key] => key,
-        [plugin, key] => {
-            let plugin = Uuid::try_parse(plugin).ok();
-            shelves.retain(|shelf| Some(shelf.plugin) == plugin);
-            key
+async fn act(shelves: &[Arc<Shelf>], key: Option<&str>, method: &str) -> Result<ExtensionAnswer, RedisError> {
+    let Some(key) = key else {
+        for shelf in shelves {
+            shelf.store.clear(shelf.plugin).await?;
         }
-        _ => {
-            for shelf in shelves {
-                shelf.store.clear(shelf.plugin).await?;
-            }
-            return Ok(gone());
-        }
+        return Ok(gone());
     };
     let Some(key) = key_of_text(key) else { return Ok(missing()) };
     for shelf in shelves {
-        let answer = match call.method.as_str() {
+        let answer = match method {
             "DELETE" => shelf.store.remove(shelf.plugin, &key).await?.then(gone),
-            _ => get(&shelf, &key).await?.map(|kept| ExtensionAnswer::json(200, &shown(&kept))),
+            _ => get(shelf, &key).await?.map(|kept| ExtensionAnswer::json(200, &shown(&kept))),
         };
         if let Some(answer) = answer {
             return Ok(answer);
@@ -146,11 +160,11 @@ mod tests {
     use std::future::ready;
     use std::time::Duration;
 
-    fn asked(shelves: &[&Arc<Shelf>], method: &str, parameters: &[&str]) -> Result<(u16, Value), RedisError> {
+    fn answered(shelves: &[&Arc<Shelf>], method: &str, parameters: &[&str]) -> Result<(u16, Value), RedisError> {
         let parameters = parameters.iter().map(|text| (*text).to_owned()).collect();
         let call = ExtensionCall { method: method.to_owned(), parameters, ..ExtensionCall::default() };
-        let shelves = shelves.iter().map(|shelf| Arc::clone(shelf)).collect();
-        let mut acting = Box::pin(act(shelves, &call));
+        let (shelves, key) = asked(shelves.iter().map(|shelf| Arc::clone(shelf)).collect(), &call);
+        let mut acting = Box::pin(act(&shelves, key, method));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         let std::task::Poll::Ready(answer) = acting.as_mut().poll(&mut context) else { panic!("an answer at once") };
         let answer = answer?;
@@ -175,20 +189,20 @@ mod tests {
         let memory = Arc::new(MemoryStore::new(1 << 20));
         let (five, six) = (shelf(5, memory.clone()), shelf(6, memory));
         let both = [&five, &six];
-        let status = |method: &str, parameters: &[&str]| asked(&both, method, parameters).expect("memory").0;
+        let status = |method: &str, parameters: &[&str]| answered(&both, method, parameters).expect("memory").0;
         let (key, of_five) = (keep(&five, 1), Uuid::from_u128(5).to_string());
         let shown = json!({
             "status": 200, "headers": { "X-Upstream": "one", "Set-Cookie": ["a", "b"] }, "body": "{}", "body_len": 2,
             "timestamp": 7, "ttl": 300, "version": 1,
         });
-        assert_eq!(asked(&both, "GET", &[&key]), Ok((200, shown.clone())));
-        assert_eq!(asked(&both, "GET", &[&of_five, &key]), Ok((200, shown)));
-        assert_eq!(asked(&both, "GET", &["abc"]), Ok((404, json!({ "message": "Not found" }))));
+        assert_eq!(answered(&both, "GET", &[&key]), Ok((200, shown.clone())));
+        assert_eq!(answered(&both, "GET", &[&of_five, &key]), Ok((200, shown)));
+        assert_eq!(answered(&both, "GET", &["abc"]), Ok((404, json!({ "message": "Not found" }))));
         assert_eq!(status("DELETE", &[&Uuid::from_u128(6).to_string(), &key]), 404);
         assert_eq!((status("DELETE", &[&key]), status("DELETE", &[&key])), (204, 404));
         // What another plugin keeps, that is not asked, stays.
         let (key, elsewhere) = (keep(&five, 2), keep(&six, 9));
-        assert_eq!(asked(&[&five], "DELETE", &[]).map(|answer| answer.0), Ok(204));
+        assert_eq!(answered(&[&five], "DELETE", &[]).map(|answer| answer.0), Ok(204));
         assert_eq!((status("GET", &[&key]), status("GET", &[&elsewhere])), (404, 200));
     }
 
@@ -215,7 +229,7 @@ mod tests {
     fn a_server_that_is_gone_is_an_error() {
         let (gone, key) = (shelf(5, Arc::new(Gone)), "01".repeat(32));
         for (method, parameters) in [("GET", &[key.as_str()][..]), ("DELETE", &[&key]), ("DELETE", &[])] {
-            assert_eq!(asked(&[&gone], method, parameters), Err(RedisError::new("connection refused")));
+            assert_eq!(answered(&[&gone], method, parameters), Err(RedisError::new("connection refused")));
         }
     }
 }

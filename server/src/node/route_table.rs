@@ -127,7 +127,10 @@ pub(super) async fn follow(core: &Arc<Core>) -> Result<bool, LoadError> {
                 Arc::new(view)
             }
             Advanced::Nowhere => return Ok(false),
-            Advanced::Lost => store.view_of(&COMPILED).await?,
+            Advanced::Lost => {
+                lua::cluster_events_lost();
+                store.view_of(&COMPILED).await?
+            }
         },
         None => store.view_of(&COMPILED).await?,
     };
@@ -162,7 +165,7 @@ enum Advanced {
     Lost,
 }
 
-async fn advance(core: &Core, store: &dyn Store, known: &View) -> Result<Advanced, Error> {
+async fn advance(core: &Arc<Core>, store: &dyn Store, known: &View) -> Result<Advanced, Error> {
     let (mut view, mut moved, mut touched) = (known.clone(), false, None);
     loop {
         let changes = match store.changes(view.revision(), STRIDE).await {
@@ -172,7 +175,7 @@ async fn advance(core: &Core, store: &dyn Store, known: &View) -> Result<Advance
         };
         let Some((last, at)) = changes.last().map(|change| (change.revision, change.at)) else { break };
         moved = true;
-        super::log_level::heed(core, &changes);
+        super::cluster_events::heed(core, &changes);
         let compiled = changes.iter().any(|change| match &change.kind {
             ChangeKind::Record { entity, .. } => view.catalog().position(entity).is_some(),
             ChangeKind::Replaced { .. } => true,

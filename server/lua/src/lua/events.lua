@@ -1,7 +1,7 @@
--- kong.worker_events, kong.timer: what the workers tell each other, and what they do later.
+-- kong.worker_events, kong.cluster_events, kong.timer: what workers and nodes tell each other, and what they do later.
 
-local raw = kong._events
-kong._events = nil
+local raw, raw_cluster = kong._events, kong._cluster
+kong._events, kong._cluster = nil, nil
 
 local type, error, ipairs, tostring, pairs, unpack = type, error, ipairs, tostring, pairs, unpack
 
@@ -116,6 +116,48 @@ function events.poll()
 end
 
 kong.worker_events = events
+
+-- What other nodes tell; one worker of each hears it.
+local subscribed = {}
+
+raw_cluster.receiver(function(channel, data)
+  for _, callback in ipairs(subscribed[channel] or {}) do
+    local ok, err = pcall(callback, data)
+    if not ok then
+      kong.log.err("[cluster_events] callback threw an error: ", tostring(err))
+    end
+  end
+end)
+
+local cluster = {}
+
+function cluster:broadcast(channel, data, delay)
+  if type(channel) ~= "string" then
+    return nil, "channel must be a string"
+  end
+  if type(data) ~= "string" then
+    return nil, "data must be a string"
+  end
+  if delay and type(delay) ~= "number" then
+    return nil, "delay must be a number"
+  end
+  return raw_cluster.broadcast(channel, data, delay or nil)
+end
+
+function cluster:subscribe(channel, callback)
+  if type(channel) ~= "string" then
+    error("channel must be a string", 2)
+  end
+  if type(callback) ~= "function" then
+    error("callback must be a function", 2)
+  end
+  raw_cluster.subscribe(channel)
+  subscribed[channel] = subscribed[channel] or {}
+  table.insert(subscribed[channel], callback)
+  return true
+end
+
+kong.cluster_events = cluster
 
 -- Timers by name; one that is cancelled does not run again.
 local timers, count = {}, 0

@@ -136,7 +136,7 @@ function cache:probe(key)
 end
 
 function cache:invalidate(key)
-  raw.delete(key)
+  raw.delete_everywhere(key)
 end
 
 function cache:invalidate_local(key)

@@ -124,18 +124,36 @@ pub(super) fn add(lua: &Lua, kong: &Table) -> mlua::Result<()> {
     raw.set(
         "delete",
         lua.create_function(|_, key: String| {
-            CACHE.invalidate(&key);
+            forget(&key);
+            Ok(())
+        })?,
+    )?;
+    raw.set(
+        "delete_everywhere",
+        lua.create_function(|_, key: String| {
+            forget(&key);
+            crate::cluster::invalidated(key);
             Ok(())
         })?,
     )?;
     raw.set(
         "purge",
         lua.create_function(|_, ()| {
-            CACHE.invalidate_all();
+            forget_all();
             Ok(())
         })?,
     )?;
     kong.set("_cache", raw)
+}
+
+/// Takes a value out of `kong.cache`.
+pub fn forget(key: &str) {
+    CACHE.invalidate(key);
+}
+
+/// Takes all out of it.
+pub fn forget_all() {
+    CACHE.invalidate_all();
 }
 
 /// The methods of a dictionary of `ngx.shared`, each with the dictionary's name before its arguments.

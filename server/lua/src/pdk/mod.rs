@@ -20,8 +20,8 @@ mod vault;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use cache::dictionary;
 pub use cache::{CAPACITY as DICTIONARIES, sizes as dictionaries};
+pub(crate) use cache::{dictionary, forget, forget_all};
 pub(crate) use facts::{hostname, of_node};
 pub(crate) use log::{level as log_level, put as put_log_value};
 pub(crate) use request::{header_name, header_table, lines, query, query_table, version, whole_body};
@@ -35,7 +35,7 @@ use crate::phase::Phases;
 use mlua::{Lua, Table};
 
 /// Parts of the kit that this gateway does not have.
-const ABSENT: &[&str] = &["cluster_events", "jwe", "websocket", "enterprise"];
+const ABSENT: &[&str] = &["jwe", "websocket", "enterprise"];
 
 /// Everything, for a new state.
 pub fn table(lua: &Lua) -> mlua::Result<Table> {
@@ -56,6 +56,7 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
     statistics::nginx(lua, &kong)?;
     tracing::add(lua, &kong)?;
     kong.set("_events", crate::events::table(lua)?)?;
+    kong.set("_cluster", crate::cluster::table(lua)?)?;
     kong.set("_log_phase", lua.create_function(|_, ()| check(Phases::LOG))?)?;
     telemetry::add(lua, &kong)?;
     kong.set("_db", crate::database::table(lua)?)?;

@@ -73,7 +73,8 @@ pub(super) fn add(lua: &Lua, service: &Table) -> mlua::Result<()> {
         "disable_tls",
         lua.create_function(|_, ()| {
             check(Phases::STREAM)?;
-            Err::<(), _>(error::of("kong.service.request.disable_tls is not available in this gateway"))
+            instead(|instead| instead.cleartext = true)?;
+            Ok(true)
         })?,
     )?;
     request.set(

@@ -21,7 +21,7 @@ pub(super) struct Reached<Io> {
     _retry: Option<Retry>,
 }
 
-/// Connects over TCP, with TLS where the Service's protocol is `tls`; `introduction` is said first, in cleartext. The
+/// Connects over TCP, with TLS where the Service's protocol is `tls` and no plugin wants none; `introduction` is said first, in cleartext. The
 /// error is a status and why, for the log.
 pub(super) async fn tcp(
     exchange: &mut Exchange,
@@ -30,7 +30,8 @@ pub(super) async fn tcp(
     snapshot: &Snapshot,
     worker: &Worker,
 ) -> Result<Reached<UpstreamIo>, Box<Answer>> {
-    let encrypted = service.entity.protocol == "tls";
+    let cleartext = exchange.forward.instead.as_deref().is_some_and(|instead| instead.cleartext);
+    let encrypted = service.entity.protocol == "tls" && !cleartext;
     reach(
         exchange,
         service,

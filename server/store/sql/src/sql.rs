@@ -48,6 +48,11 @@ struct Inner {
 /// How many changes a view is brought forward by; after more, it is read anew.
 const CATCH_UP: usize = 5_000;
 
+/// Whether the change log does not tell that a record's time has run out: it never told of it, or it was an event.
+fn goes_untold(entity: &str) -> bool {
+    count::COUNTERS.contains(&entity) || note::UNFOLLOWED.contains(&entity) || entity == "cluster_events"
+}
+
 fn unix_now() -> i64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |past| past.as_secs() as i64)
 }
@@ -224,7 +229,7 @@ impl Inner {
         let (now, pools) = (unix_now(), self.link.pools());
         let mut operations = Vec::new();
         for (layout, rules) in self.blueprint.layouts().iter().zip(self.blueprint.catalog().rules()) {
-            if count::COUNTERS.contains(&rules.entity) || note::UNFOLLOWED.contains(&rules.entity) {
+            if goes_untold(rules.entity) {
                 count::sweep(&pools.write, layout.entity, now).await?;
                 continue;
             }

@@ -18,6 +18,9 @@ function Doorman:preread(conf)
     assert(not ok and tostring(err):find("418", 1, true), err)
     return kong.response.exit(conf.refuse, { message = "nobody comes in" })
   end
+  if conf.cleartext then
+    assert(kong.service.request.disable_tls() == true)
+  end
   if conf.port then
     kong.service.set_target("127.0.0.1", conf.port)
   end

@@ -9,6 +9,7 @@ return {
         fields = {
           { port = typedefs.port },
           { refuse = { type = "integer" } },
+          { cleartext = { type = "boolean", default = false } },
           { fail = { type = "boolean", default = false } },
         },
       },

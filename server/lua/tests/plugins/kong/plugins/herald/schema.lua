@@ -1,0 +1,6 @@
+return {
+  name = "herald",
+  fields = {
+    { config = { type = "record", fields = {} } },
+  },
+}
