@@ -121,11 +121,18 @@ fn actors_that_panic_cost_no_request_and_no_count() {
         for round in 1..=3 {
             node.actors.route_table.tell(Panic);
             node.actors.rate_limiter.tell(Panic);
+            node.actors.stapler.tell(Panic);
             let checker = node.actors.health_checkers.of(upstream).expect("it is probed");
             checker.tell(proxy::health::Panic);
             let deadline = Instant::now() + Duration::from_secs(10);
-            let restarts =
-                || [node.actors.route_table.restarts(), node.actors.rate_limiter.restarts(), checker.restarts()];
+            let restarts = || {
+                [
+                    node.actors.route_table.restarts(),
+                    node.actors.rate_limiter.restarts(),
+                    node.actors.stapler.restarts(),
+                    checker.restarts(),
+                ]
+            };
             while restarts().iter().any(|count| *count < round) {
                 assert!(Instant::now() < deadline, "not restarted: {:?}", restarts());
                 tokio::time::sleep(Duration::from_millis(10)).await;

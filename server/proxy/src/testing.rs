@@ -78,7 +78,7 @@ impl Node {
         });
         let (certificate, key) = generate("localhost").unwrap();
         let pair = Pair::new(Arc::new(certified_key(&certificate, &key).unwrap()), None);
-        let acceptor = Acceptor::new(&TlsSettings::default(), published, pair, None, true).unwrap();
+        let acceptor = Acceptor::new(&TlsSettings::default(), published, pair, (None, Arc::default()), true).unwrap();
         let limit = Duration::from_secs(20);
         let options = Options { workers: 1, tls: Some(acceptor), handshake_timeout: limit, patience: limit };
         let place = || Listener { http2: true, ..Listener::at(Place::Tcp(([127, 0, 0, 1], 0).into())) };

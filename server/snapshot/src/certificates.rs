@@ -1,6 +1,7 @@
 //! Certificates by server name.
 
 use crate::build::BuildError;
+use ocsp_client::Shown;
 use rustls::SignatureScheme;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
@@ -53,23 +54,28 @@ pub fn certified_key(certificate: &str, key: &str) -> Result<CertifiedKey, Certi
 /// A certificate with, where there is one, its alternative of another key type.
 #[derive(Debug, Clone)]
 pub struct Pair {
-    main: Arc<CertifiedKey>,
-    alternative: Option<Arc<CertifiedKey>>,
+    main: Shown,
+    alternative: Option<Shown>,
 }
 
 impl Pair {
     /// A certificate, and the one of another key type that goes with it.
     pub fn new(main: Arc<CertifiedKey>, alternative: Option<Arc<CertifiedKey>>) -> Self {
-        Self { main, alternative }
+        Self { main: Shown::new(main), alternative: alternative.map(Shown::new) }
     }
 
     /// The one to show to a client with these signature schemes: ECDSA before RSA where the client takes both, and
     /// `cert` where it takes none.
-    pub fn choose(&self, schemes: &[SignatureScheme]) -> &Arc<CertifiedKey> {
+    pub fn choose(&self, schemes: &[SignatureScheme]) -> &Shown {
         let Some(alternative) = &self.alternative else { return &self.main };
-        let rsa = |key: &CertifiedKey| key.key.algorithm() == rustls::SignatureAlgorithm::RSA;
+        let rsa = |shown: &Shown| shown.key.key.algorithm() == rustls::SignatureAlgorithm::RSA;
         let ordered = if rsa(&self.main) { [alternative, &self.main] } else { [&self.main, alternative] };
-        ordered.into_iter().find(|pair| pair.key.choose_scheme(schemes).is_some()).unwrap_or(&self.main)
+        ordered.into_iter().find(|shown| shown.key.key.choose_scheme(schemes).is_some()).unwrap_or(&self.main)
+    }
+
+    /// Those of the two that must be stapled.
+    pub fn to_be_stapled(&self) -> impl Iterator<Item = &Shown> {
+        [&self.main].into_iter().chain(&self.alternative).filter(|shown| shown.must_be_stapled())
     }
 }
 
@@ -98,6 +104,7 @@ pub struct Certificates {
     /// By what precedes `.*`.
     rightmost: HashMap<Box<str>, Pair, foldhash::fast::RandomState>,
     fallback: Option<Pair>,
+    to_be_stapled: Vec<Shown>,
 }
 
 impl Certificates {
@@ -110,7 +117,11 @@ impl Certificates {
             let alternative = source.alternative.map(|(certificate, key)| certified_key(certificate, key)).transpose();
             match (certified_key(source.certificate, source.key), alternative) {
                 (Ok(main), Ok(alternative)) => {
+                    if source.names.is_empty() {
+                        continue;
+                    }
                     let pair = Pair::new(Arc::new(main), alternative.map(Arc::new));
+                    found.to_be_stapled.extend(pair.to_be_stapled().cloned());
                     for name in source.names {
                         found.insert(&name.to_ascii_lowercase(), pair.clone());
                     }
@@ -164,6 +175,11 @@ impl Certificates {
         }
     }
 
+    /// Certificates that must be shown with an OCSP response.
+    pub fn to_be_stapled(&self) -> &[Shown] {
+        &self.to_be_stapled
+    }
+
     /// Whether there is a certificate for exactly this server name, in lower case.
     pub fn names(&self, name: &str) -> bool {
         self.exact.contains_key(name)
@@ -203,7 +219,7 @@ mod tests {
         let all = Certificates::build(names.clone().into_iter().enumerate().map(source)).unwrap();
         let some = Certificates::build(names.into_iter().enumerate().take(3).map(source)).unwrap();
         let which = |of: &Certificates, name: Option<&str>| {
-            let shown = of.resolve(name)?.choose(&[]).cert[0].clone();
+            let shown = of.resolve(name)?.choose(&[]).key.cert[0].clone();
             pems.iter().position(|(pem, _)| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap() == shown)
         };
         for (name, expected) in [
@@ -228,9 +244,9 @@ mod tests {
         let (rsa, ec) = (Arc::new(rsa), Arc::new(ec));
         let both = [SignatureScheme::RSA_PSS_SHA256, SignatureScheme::ECDSA_NISTP256_SHA256];
         for pair in [Pair::new(rsa.clone(), Some(ec.clone())), Pair::new(ec.clone(), Some(rsa.clone()))] {
-            assert!(Arc::ptr_eq(pair.choose(&both), &ec));
-            assert!(Arc::ptr_eq(pair.choose(&both[..1]), &rsa));
-            assert!(Arc::ptr_eq(pair.choose(&[]), &pair.main));
+            assert!(Arc::ptr_eq(&pair.choose(&both).key, &ec));
+            assert!(Arc::ptr_eq(&pair.choose(&both[..1]).key, &rsa));
+            assert!(Arc::ptr_eq(&pair.choose(&[]).key, &pair.main.key));
         }
     }
 

@@ -25,6 +25,10 @@ impl Authorities {
         Self(Arc::new(all.collect()))
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<[u8]>> {
+        self.0.values()
+    }
+
     pub(crate) fn get(&self, id: Uuid) -> Option<Arc<[u8]>> {
         self.0.get(&id).cloned()
     }

@@ -119,6 +119,11 @@ impl Snapshot {
         &self.certificates
     }
 
+    /// CA certificates, DER, in no order.
+    pub fn authorities(&self) -> impl Iterator<Item = &Arc<[u8]>> {
+        self.authorities.all()
+    }
+
     /// Whether a plugin needs the certificate of a client that shakes hands with this server name.
     pub fn asks_for_certificate(&self, name: Option<&str>) -> bool {
         self.asked.has(name)

@@ -24,6 +24,7 @@ use entities::{Definitions, PluginSchemas, VaultSchema, VaultSchemas};
 use exchange::counters::Counters;
 use exchange::mask::Masks;
 use exchange::{Desks, Meters, NoMeters, NoRecords, Records, Registry, ResponseCache, Scripts, Services};
+use ocsp_client::Staples;
 use pluginserver::Servers;
 use proxy::Traffic;
 use proxy::dns::Resolver;
@@ -146,6 +147,8 @@ pub struct Core {
     pub hash: ArcSwap<String>,
     /// Certificates that are ordered (`acme`).
     pub acme: Arc<Issuance>,
+    /// What certificates that must be stapled are shown with.
+    pub staples: Arc<Staples>,
     /// This node's id.
     pub node_id: Uuid,
     /// Consumers and credentials, where they are looked up in a database.
@@ -293,6 +296,7 @@ impl Core {
             registry,
             servers,
             acme,
+            staples: Arc::default(),
             counters,
             responses,
             desks,
@@ -389,6 +393,7 @@ impl Core {
     }
 
     fn put_in_use(&self, snapshot: Arc<Snapshot>) {
+        self.staples.follow(snapshot.certificates().to_be_stapled(), snapshot.authorities().cloned());
         let before = self.published.swap(snapshot);
         self.retired.lock().unwrap_or_else(PoisonError::into_inner).push(before);
     }

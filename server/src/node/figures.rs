@@ -2,8 +2,9 @@
 
 use super::builds::Trigger;
 use super::core::Core;
-use balancer::breaker::Figures;
+use balancer::breaker;
 use observability::metrics::Own;
+use ocsp_client::Figures;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub fn own(core: &Core) -> Vec<Own> {
     metrics.kept(core);
     metrics.queues(core);
     metrics.circuits(core);
+    metrics.staples(core);
     metrics.0
 }
 
@@ -194,7 +196,7 @@ impl Metrics {
     /// What circuit breakers do, where an Upstream has some.
     fn circuits(&mut self, core: &Core) {
         // Workspaces may have Upstreams of the same name.
-        let mut upstreams: BTreeMap<String, Figures> = BTreeMap::new();
+        let mut upstreams: BTreeMap<String, breaker::Figures> = BTreeMap::new();
         for peers in core.targets.all() {
             if let Some(figures) = peers.balancer().breaker_figures(peers.now()) {
                 *upstreams.entry(peers.setup().name.to_string()).or_default() += figures;
@@ -204,7 +206,7 @@ impl Metrics {
             return;
         }
         for (name, kind, help, read) in CIRCUITS {
-            let of = |(upstream, figures): (&String, &Figures)| {
+            let of = |(upstream, figures): (&String, &breaker::Figures)| {
                 let labelled = |(label, value): (Option<Label>, u64)| {
                     let own = label.map(|(name, value)| (name, value.to_owned()));
                     ([("upstream", upstream.clone())].into_iter().chain(own).collect(), value as f64)
@@ -213,6 +215,29 @@ impl Metrics {
             };
             self.0.push(Own { name, help, kind, series: upstreams.iter().flat_map(of).collect() });
         }
+    }
+
+    /// Certificates that must be stapled, where there are some.
+    fn staples(&mut self, core: &Core) {
+        let Figures { stapled, bare, good, revoked, failed } = core.staples.figures();
+        if stapled + bare + good + revoked + failed == 0 {
+            return;
+        }
+        let series = |label, counts: &[(&str, u64)]| {
+            counts.iter().map(|(value, count)| (vec![(label, (*value).to_owned())], *count as f64)).collect()
+        };
+        self.0.push(Own {
+            name: "silverback_ocsp_certificates",
+            help: "Certificates that must be stapled, by whether they are",
+            kind: "gauge",
+            series: series("state", &[("stapled", stapled), ("bare", bare)]),
+        });
+        self.0.push(Own {
+            name: "silverback_ocsp_requests_total",
+            help: "Questions to OCSP responders, by what came of them",
+            kind: "counter",
+            series: series("result", &[("good", good), ("revoked", revoked), ("failed", failed)]),
+        });
     }
 
     /// Queues of logging plugins and event hooks.
@@ -240,7 +265,7 @@ impl Metrics {
 type Label = (&'static str, &'static str);
 
 /// A metric of circuit breakers: name, kind, help, and the figures of one Upstream, with a label more where there is one.
-type CircuitMetric = (&'static str, &'static str, &'static str, fn(&Figures) -> Vec<(Option<Label>, u64)>);
+type CircuitMetric = (&'static str, &'static str, &'static str, fn(&breaker::Figures) -> Vec<(Option<Label>, u64)>);
 
 const CIRCUITS: [CircuitMetric; 6] = [
     ("silverback_circuit_addresses", "gauge", "Addresses of Targets by what their circuit does", |figures| {

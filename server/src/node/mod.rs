@@ -35,6 +35,7 @@ mod route_match;
 mod route_table;
 mod running;
 mod shipper;
+mod stapler;
 mod told;
 mod tracing;
 mod translate;
@@ -50,6 +51,7 @@ pub use rate_limiter::RateLimiter;
 pub use route_table::{Replace, RouteTable};
 pub use running::{Actors, Node, StartError};
 pub use shipper::{Outbound, Shipper};
+pub use stapler::Stapler;
 
 use actix::Message;
 

@@ -10,6 +10,7 @@ use super::logs::Logs;
 use super::presence::{self, Telling};
 use super::rate_limiter::RateLimiter;
 use super::route_table::{Replace, RouteTable};
+use super::stapler::Stapler;
 use super::tracing::Tracing;
 use super::translate;
 use crate::supervise::Supervised;
@@ -21,7 +22,7 @@ use admin::{AdminState, Gate, HeaderPolicy, Limits, NodeFacts, Parts};
 use config::{Loaded, Workers};
 use declarative::Source;
 use proxy::listen::{self, Bound, Listening, Options, Sockets, Streams};
-use proxy::tls::Acceptor;
+use proxy::tls::{Acceptor, Issued};
 use proxy::{Engine, Sessions, Shared};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -58,6 +59,8 @@ pub struct Actors {
     pub rate_limiter: Supervised<RateLimiter>,
     /// Orders and renews certificates.
     pub certifier: Supervised<Certifier>,
+    /// Asks for OCSP responses.
+    pub stapler: Supervised<Stapler>,
     /// Probe Targets.
     pub health_checkers: Arc<HealthCheckers>,
 }
@@ -148,7 +151,7 @@ impl Node {
         health_checkers.sync(&core);
         let actors = {
             let (routes, checkers, counters) = (core.clone(), health_checkers.clone(), core.counters.clone());
-            let acme = core.acme.clone();
+            let (acme, staples, outbound) = (core.acme.clone(), core.staples.clone(), core.outbound.clone());
             Actors {
                 route_table: Supervised::start(&control.handle(), "RouteTable", move |life| {
                     RouteTable::new(routes.clone(), checkers.clone(), life)
@@ -158,6 +161,9 @@ impl Node {
                 }),
                 certifier: Supervised::start(&control.handle(), "Certifier", move |life| {
                     Certifier::new(acme.clone(), life)
+                }),
+                stapler: Supervised::start(&control.handle(), "Stapler", move |life| {
+                    Stapler::new(staples.clone(), outbound.clone(), life)
                 }),
                 health_checkers,
             }
@@ -288,6 +294,7 @@ impl Node {
         self.actors.route_table.stop();
         self.actors.rate_limiter.stop();
         self.actors.certifier.stop();
+        self.actors.stapler.stop();
         self.control.stop();
         if let Some(tracing) = self.tracing {
             let _ = actix_rt::task::spawn_blocking(|| tracing.stop()).await;
@@ -399,7 +406,9 @@ fn serve_proxy(
         false => None,
         true => {
             let certificate = translate::default_certificate(&settings.tls, &settings.prefix)?;
-            let acceptor = Acceptor::new(&given, core.published.clone(), certificate, Some(core.acme.clone()), true);
+            core.staples.keep(certificate.to_be_stapled().cloned());
+            let beside: (Option<Arc<dyn Issued>>, _) = (Some(core.acme.clone()), core.staples.clone());
+            let acceptor = Acceptor::new(&given, core.published.clone(), certificate, beside, true);
             Some(acceptor.map_err(|error| StartError(format!("TLS cannot be set up: {error}")))?)
         }
     };
@@ -466,7 +475,9 @@ fn serve_http(
         false => server.listen(socket).map_err(explain)?,
         true => {
             let certificate = translate::default_certificate(tls, prefix)?;
-            let acceptor = Acceptor::new(&translate::tls(tls), core.published.clone(), certificate, None, false)
+            core.staples.keep(certificate.to_be_stapled().cloned());
+            let beside = (None, core.staples.clone());
+            let acceptor = Acceptor::new(&translate::tls(tls), core.published.clone(), certificate, beside, false)
                 .map_err(|error| StartError(format!("TLS cannot be set up: {error}")))?;
             server.listen_rustls_0_23(socket, acceptor.config().as_ref().clone()).map_err(explain)?
         }

@@ -81,6 +81,7 @@ const OURS: &[&str] = &[
     "manager",
     "migration",
     "observability",
+    "ocsp_client",
     "plugins",
     "pluginserver",
     "proxy",

@@ -50,7 +50,7 @@ fn serve_on(bound: Vec<Bound>, settings: &TlsSettings, patience: Duration) -> Se
     let published = Arc::new(arc_swap::ArcSwap::from_pointee(snapshot::Snapshot::empty(router::Flavor::Traditional)));
     let (certificate, key) = generate("localhost").unwrap();
     let default = snapshot::Pair::new(Arc::new(certified_key(&certificate, &key).unwrap()), None);
-    let acceptor = Acceptor::new(settings, published, default, None, false).unwrap();
+    let acceptor = Acceptor::new(settings, published, default, (None, Arc::default()), false).unwrap();
     let options = Options { workers: 1, tls: Some(acceptor), handshake_timeout: patience, patience };
     let addresses = bound.iter().map(Bound::address).collect();
     let mirror = Mirror::default();

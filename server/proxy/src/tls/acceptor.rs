@@ -4,6 +4,7 @@ use super::asking::Anyone;
 use super::leading::{self, Caller, Recipe};
 use super::settings::{TlsSettings, iana_name};
 use exchange::TlsSession;
+use ocsp_client::Staples;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{
     ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache, WantsServerCert,
@@ -33,6 +34,7 @@ struct Resolver {
     published: Published,
     default: Arc<DefaultCertificate>,
     issued: Option<Arc<dyn Issued>>,
+    staples: Arc<Staples>,
 }
 
 impl std::fmt::Debug for Resolver {
@@ -50,7 +52,7 @@ impl ResolvesServerCert for Resolver {
             return Some(found);
         }
         let pair = snapshot.certificates().resolve(hello.server_name()).unwrap_or(&self.default);
-        Some(pair.choose(hello.signature_schemes()).clone())
+        Some(self.staples.show(pair.choose(hello.signature_schemes())))
     }
 }
 
@@ -71,13 +73,13 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Certificates come from `issued`, else from the Snapshot in use, else from `default`. `http2` tells whether `h2` can be offered by
-    /// ALPN at all; a listener must want it too.
+    /// Certificates come from `issued`, else from the Snapshot in use, else from `default`; the latter two with the
+    /// `staples` they must have. `http2` tells whether `h2` can be offered by ALPN at all; a listener must want it too.
     pub fn new(
         settings: &TlsSettings,
         published: Published,
         default: DefaultCertificate,
-        issued: Option<Arc<dyn Issued>>,
+        (issued, staples): (Option<Arc<dyn Issued>>, Arc<Staples>),
         http2: bool,
     ) -> Result<Self, rustls::Error> {
         let provider = Arc::new(settings.provider(aws_lc_rs::default_provider()));
@@ -88,7 +90,7 @@ impl Acceptor {
             .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()))
             .ticketer;
         let algorithms = provider.signature_verification_algorithms;
-        let resolver = Arc::new(Resolver { published: published.clone(), default: Arc::new(default), issued });
+        let resolver = Arc::new(Resolver { published: published.clone(), default: Arc::new(default), issued, staples });
         let built = |verified: fn(Uncertain, Anyone) -> Certain| {
             let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&versions)?;
             let anyone = Anyone { algorithms, subjects: Vec::new() };

@@ -129,14 +129,14 @@ mod unit {
     #[test]
     fn the_own_certificate_survives_a_restart() {
         let directory = std::env::temp_dir().join(format!("tls-{}", uuid::Uuid::new_v4()));
-        let shown = || own(&directory).unwrap().choose(&[]).cert[0].clone();
+        let shown = || own(&directory).unwrap().choose(&[]).key.cert[0].clone();
         let first = shown();
         assert_eq!(shown(), first);
         let key = directory.join("kong-default.key");
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
         let (certificate, path) = (directory.join("kong-default.crt"), |path: &Path| path.display().to_string());
         let given = load(&[path(&certificate)], &[path(&key)]).unwrap().unwrap();
-        assert_eq!(given.choose(&[]).cert[0], first);
+        assert_eq!(given.choose(&[]).key.cert[0], first);
         fs::write(&certificate, "garbage").unwrap();
         let error = own(&directory).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{}: invalid certificate", certificate.display())), "{error}");
