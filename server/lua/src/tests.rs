@@ -84,6 +84,7 @@ fn the_request_is_seen() {
         ("kong.client.get_ip()", "10.0.0.1"),
         ("kong.version_num", "3009001"),
         ("kong.plugin.get_id()", "00000000-0000-0000-0000-000000000007"),
+        ("kong.plugin_id", "00000000-0000-0000-0000-000000000007"),
         ("ngx.var.http_x_in", "inside"),
         ("ngx.var.arg_x", "1"),
         ("ngx.var.nothing", "nil"),

@@ -29,10 +29,10 @@ pub(crate) use response::{exit, given_headers, header_values};
 pub(crate) use service::{UNRESERVED, encode_args, put_query};
 pub use statistics::{Connections, set_connections};
 
-use crate::current::check;
+use crate::current::{call, check};
 use crate::error;
 use crate::phase::Phases;
-use mlua::{Lua, Table};
+use mlua::{IntoLua, Lua, Table};
 
 /// Parts of the kit that this gateway does not have.
 const ABSENT: &[&str] = &["jwe", "websocket", "enterprise"];
@@ -63,8 +63,11 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
     let metatable = lua.create_table()?;
     metatable.set(
         "__index",
-        lua.create_function(|_, (_, name): (mlua::Value, mlua::LuaString)| {
+        lua.create_function(|lua, (_, name): (mlua::Value, mlua::LuaString)| {
             let name = name.to_string_lossy().to_string();
+            if name == "plugin_id" {
+                return call().ok().map(|call| call.id.to_string()).into_lua(lua);
+            }
             if ABSENT.contains(&name.as_str()) {
                 return Err(error::of(format!("kong.{name} is not available in this gateway")));
             }
