@@ -8,6 +8,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tempfile::TempDir;
 
+/// `lua_package_path` by which the Lua plugins of tests are found.
+pub const LUA_PLUGINS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/lua/tests/plugins/?.lua;;");
+
 /// The binary that `make build` made; `SILVERBACK_BINARY` names another.
 pub fn binary() -> PathBuf {
     match std::env::var_os("SILVERBACK_BINARY") {

@@ -15,7 +15,7 @@ mod relay;
 pub use backend::Backend;
 pub use collector::{Collector, attributes, hex, tree};
 pub use entities::{create, send, serve};
-pub use gateway::{Gateway, binary, free_port};
+pub use gateway::{Gateway, LUA_PLUGINS, binary, free_port};
 pub use http::{Reply, Session, get, request};
 pub use pebble::{Pebble, shown, vouched};
 pub use postgres::Postgres;

@@ -1,6 +1,6 @@
 //! TLS handshakes that Lua leads: the phase `certificate` of plugins in folders and of pre-function.
 
-use e2e::{Backend, Gateway, eventually, free_port, get};
+use e2e::{Backend, Gateway, LUA_PLUGINS, eventually, free_port, get};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -11,7 +11,6 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/lua/tests/plugins/?.lua;;");
 const LIMIT: Duration = Duration::from_secs(20);
 const NAMES: [&str; 8] =
     ["asks.test", "once.test", "shown.test", "der.test", "half.test", "fails.test", "ends.test", "fine.test"];
@@ -93,7 +92,7 @@ fn plugins_lead_handshakes() {
     let port = free_port();
     let backend = Backend::start();
     let gateway = Gateway::start(&[
-        ("KONG_LUA_PACKAGE_PATH", PATH),
+        ("KONG_LUA_PACKAGE_PATH", LUA_PLUGINS),
         ("KONG_PLUGINS", "bundled,shaker"),
         ("KONG_NGINX_WORKER_PROCESSES", "1"),
         ("KONG_PROXY_LISTEN", &format!("127.0.0.1:{port} ssl")),

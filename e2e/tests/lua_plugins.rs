@@ -1,17 +1,16 @@
 //! Plugins in folders: loaded, configured, run; and refused with a sentence.
 
-use e2e::{Backend, Gateway, Postgres, binary, create, eventually, get, request, send, serve};
+use e2e::{Backend, Gateway, LUA_PLUGINS, Postgres, binary, create, eventually, get, request, send, serve};
 use serde_json::{Value, json};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/lua/tests/plugins");
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/lua/tests/plugins/?.lua;;");
 
 #[test]
 fn plugins_in_folders_run() {
     let backend = Backend::start();
     let other = Backend::start();
     let gateway = Gateway::start(&[
-        ("KONG_LUA_PACKAGE_PATH", PATH),
+        ("KONG_LUA_PACKAGE_PATH", LUA_PLUGINS),
         ("KONG_PLUGINS", "bundled,security-headers,full,ticker,caller"),
         ("KONG_NGINX_WORKER_PROCESSES", "1"),
     ]);
@@ -58,7 +57,7 @@ fn plugins_in_folders_run() {
 fn plugins_use_what_is_beside_requests() {
     let backend = Backend::start();
     let gateway = Gateway::start(&[
-        ("KONG_LUA_PACKAGE_PATH", PATH),
+        ("KONG_LUA_PACKAGE_PATH", LUA_PLUGINS),
         ("KONG_PLUGINS", "bundled,kit"),
         ("KONG_NGINX_WORKER_PROCESSES", "2"),
         ("APP_WORD", "a word"),
@@ -103,7 +102,8 @@ fn plugins_use_what_is_beside_requests() {
 }
 
 fn with_ledger(more: &[(&str, &str)]) -> Gateway {
-    let own = [("KONG_LUA_PACKAGE_PATH", PATH), ("KONG_PLUGINS", "bundled,ledger"), ("KONG_DB_UPDATE_FREQUENCY", "1")];
+    let own =
+        [("KONG_LUA_PACKAGE_PATH", LUA_PLUGINS), ("KONG_PLUGINS", "bundled,ledger"), ("KONG_DB_UPDATE_FREQUENCY", "1")];
     Gateway::start(&[&own, more].concat())
 }
 
@@ -215,7 +215,8 @@ fn a_broken_plugin_keeps_the_node_from_starting() {
     ] {
         let prefix = tempfile::tempdir().expect("a folder");
         let names = format!("bundled,{plugin}");
-        let mut command = Gateway::command(prefix.path(), &[("KONG_LUA_PACKAGE_PATH", PATH), ("KONG_PLUGINS", &names)]);
+        let mut command =
+            Gateway::command(prefix.path(), &[("KONG_LUA_PACKAGE_PATH", LUA_PLUGINS), ("KONG_PLUGINS", &names)]);
         let output = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).output();
         let output = output.expect("it can be started");
         let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);

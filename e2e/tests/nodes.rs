@@ -1,6 +1,6 @@
 //! Several gateways on one database: what the network loses, what two write at once, nodes that only serve.
 
-use e2e::{Backend, Gateway, Postgres, Relay, create, eventually, get, send, serve};
+use e2e::{Backend, Gateway, LUA_PLUGINS, Postgres, Relay, create, eventually, get, send, serve};
 use serde_json::{Value, json};
 
 /// A gateway on this database; `more` settings count.
@@ -126,9 +126,8 @@ fn a_log_level_is_told_to_all_for_a_while() {
 #[test]
 fn plugins_tell_their_like_on_other_nodes() {
     let (backend, postgres) = (Backend::start(), Postgres::start());
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/lua/tests/plugins/?.lua;;");
     let settings =
-        [("KONG_LUA_PACKAGE_PATH", folder), ("KONG_PLUGINS", "herald"), ("KONG_NGINX_WORKER_PROCESSES", "2")];
+        [("KONG_LUA_PACKAGE_PATH", LUA_PLUGINS), ("KONG_PLUGINS", "herald"), ("KONG_NGINX_WORKER_PROCESSES", "2")];
     let nodes = [on(&postgres, &settings), on(&postgres, &settings)];
     let [one, two] = &nodes;
     serve(one.admin, &backend);
@@ -139,7 +138,7 @@ fn plugins_tell_their_like_on_other_nodes() {
         eventually("the plugin is in use", || asked(node, "heard=a").text().contains("heard"));
     }
     // What fails, and what is heard later, does not keep what comes after from being heard.
-    for query in ["tell=fail", "tell=later&delay=1.5", "tell=a", "tell=b"] {
+    for query in ["tell=fail", "tell=never&delay=1.8e19", "tell=later&delay=1.5", "tell=a", "tell=b"] {
         assert_eq!(asked(one, query).json(), json!({ "ok": true }), "{query}");
     }
     eventually("the other hears", || heard(two, "b") == 1);
@@ -203,18 +202,24 @@ fn what_is_done_by_hand_is_done_on_every_node() {
         let value = |name: &str| answer.header(name).unwrap_or_default().to_owned();
         (value("x-cache-status"), value("x-cache-key"))
     };
-    for (path, whole) in [("/s/one", true), ("/s/two", false)] {
+    let [first, second] = ["/s/one", "/s/two"].map(|path| {
         for node in &nodes {
             eventually("it is kept", || kept(node, path).0 == "Hit");
         }
-        let key = kept(one, path).1;
-        let gone = if whole { "/proxy-cache".to_owned() } else { format!("/proxy-cache/{key}") };
-        assert_eq!(send(one.admin, "DELETE", &gone, &Value::Null).status, 204);
-        for node in &nodes {
-            eventually("no node keeps it", || {
-                send(node.admin, "GET", &format!("/proxy-cache/{key}"), &Value::Null).status == 404
-            });
-        }
+        format!("/proxy-cache/{}", kept(one, path).1)
+    });
+    let status = |node: &Gateway, method: &str, path: &str| send(node.admin, method, path, &Value::Null).status;
+    // What is no key is not told.
+    for (path, expected) in [("/proxy-cache/nil", 404), (first.as_str(), 204)] {
+        assert_eq!(status(one, "DELETE", path), expected, "{path}");
+    }
+    for node in &nodes {
+        eventually("no node keeps it", || status(node, "GET", &first) == 404);
+        assert_eq!(status(node, "GET", &second), 200, "the other stays");
+    }
+    assert_eq!(status(one, "DELETE", "/proxy-cache"), 204);
+    for node in &nodes {
+        eventually("no node keeps anything", || status(node, "GET", &second) == 404);
     }
 }
 

@@ -1,6 +1,6 @@
 //! TCP, TLS and UDP through the gateway (`stream_listen`), with real peers on both sides.
 
-use e2e::{Gateway, eventually, free_port, get};
+use e2e::{Gateway, LUA_PLUGINS, eventually, free_port, get};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
@@ -197,7 +197,6 @@ fn lua_plugins_in_folders_meet_sessions() {
     let (upstream, [led, refused, failing, bare]) = (counting(), [free_port(), free_port(), free_port(), free_port()]);
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("error.log");
-    let plugins = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/lua/tests/plugins/?.lua;;");
     let route = |port: u16, config: Value| {
         let plugins = json!([{ "name": "doorman", "config": config }]);
         json!({ "protocols": ["tcp"], "destinations": [{ "port": port }], "plugins": plugins })
@@ -205,7 +204,7 @@ fn lua_plugins_in_folders_meet_sessions() {
     let _gateway = started(
         &[
             ("KONG_STREAM_LISTEN", &[led, refused, failing, bare].map(|port| format!("127.0.0.1:{port}")).join(", ")),
-            ("KONG_LUA_PACKAGE_PATH", plugins),
+            ("KONG_LUA_PACKAGE_PATH", LUA_PLUGINS),
             ("KONG_PLUGINS", "bundled,doorman"),
             ("KONG_LOG_LEVEL", "notice"),
             ("KONG_PROXY_STREAM_ERROR_LOG", log.to_str().expect("UTF-8")),

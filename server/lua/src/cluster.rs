@@ -1,11 +1,10 @@
 //! `kong.cluster_events`: what plugins tell their like on other nodes. See `events.lua`.
 
-use crate::current::{call, phase};
+use crate::current::{is_bound, may_wait};
 use crate::database::Reading;
 use crate::error;
 use crate::events::{self, CLUSTER, Told, workers};
 use crate::pdk;
-use crate::phase::{Phase, Phases};
 use crate::value::{failed, one};
 use mlua::{Function, Lua, LuaString, MultiValue, Table};
 use std::sync::{Arc, OnceLock};
@@ -80,9 +79,7 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
 
 async fn broadcast(lua: Lua, (channel, data, delay): (LuaString, LuaString, Option<f64>)) -> mlua::Result<MultiValue> {
     trusted()?;
-    if !Phases::WAITING.has(phase()) && phase() != Phase::InitWorker {
-        return Err(error::of(format!("kong.cluster_events cannot be told in the {} phase", phase().name())));
-    }
+    may_wait("kong.cluster_events cannot be told")?;
     let text = |text: &LuaString| text.to_str().map(|text| text.to_owned());
     let Ok(channel) = text(&channel) else { return failed(&lua, "channel must be UTF-8") };
     let Ok(data) = text(&data) else { return failed(&lua, "data must be UTF-8") };
@@ -100,7 +97,7 @@ async fn broadcast(lua: Lua, (channel, data, delay): (LuaString, LuaString, Opti
 
 /// What other nodes do is not for Lua that the sandbox holds.
 fn trusted() -> mlua::Result<()> {
-    match call().is_ok_and(|call| call.is_bound()) {
+    match is_bound() {
         true => Err(error::of("kong.cluster_events is not for the sandbox")),
         false => Ok(()),
     }

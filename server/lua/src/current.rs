@@ -298,6 +298,20 @@ pub fn check(allowed: Phases) -> mlua::Result<()> {
     if allowed.has(phase) { Ok(()) } else { Err(error::of(allowed.refusal(phase))) }
 }
 
+/// Refuses what asks a database where nothing can be waited for; `what` begins the sentence that says so.
+pub fn may_wait(what: &str) -> mlua::Result<()> {
+    let phase = phase();
+    if Phases::WAITING.has(phase) || phase == Phase::InitWorker {
+        return Ok(());
+    }
+    Err(error::of(format!("{what} in the {} phase", phase.name())))
+}
+
+/// Whether what runs now is held to a bound, as in the sandbox; what runs beside every call is not.
+pub fn is_bound() -> bool {
+    call().is_ok_and(|call| call.is_bound())
+}
+
 /// The request, to change.
 pub fn with<T>(body: impl FnOnce(&mut Exchange) -> T) -> mlua::Result<T> {
     if CHANGED.is_set() {

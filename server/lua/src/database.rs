@@ -1,8 +1,7 @@
 //! `kong.db`: records of the configuration, read and written.
 
-use crate::current::{call, phase, read};
+use crate::current::{call, may_wait, read};
 use crate::error;
-use crate::phase::{Phase, Phases};
 use crate::value::{self, Null, failed, one};
 use mlua::{Lua, MultiValue, Table, Value};
 use serde_json::{Map, Value as Json};
@@ -100,9 +99,7 @@ const MOST: usize = 1000;
 const SOME: usize = 100;
 
 fn ready() -> mlua::Result<(&'static Arc<dyn Database>, Uuid)> {
-    if !Phases::WAITING.has(phase()) && phase() != Phase::InitWorker {
-        return Err(error::of(format!("kong.db cannot be read in the {} phase", phase().name())));
-    }
+    may_wait("kong.db cannot be read")?;
     let database = DATABASE.get().ok_or_else(|| error::of("there is no database"))?;
     Ok((database, read(|exchange| exchange.workspace).unwrap_or(entities::DEFAULT_WORKSPACE)))
 }

@@ -82,7 +82,7 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
         "listen",
         lua.create_function(|lua, ()| {
             // What is called for an event is held to no bound.
-            if current::call().is_ok_and(|call| call.is_bound()) {
+            if current::is_bound() {
                 return Err(error::of("kong.worker_events cannot be listened to in the sandbox"));
             }
             listen(lua)

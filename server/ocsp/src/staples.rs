@@ -51,6 +51,11 @@ impl Shown {
     pub fn must_be_stapled(&self) -> bool {
         self.fingerprint.is_some()
     }
+
+    /// What it is known by, where it must be stapled, and itself.
+    fn wanted(&self) -> Option<(Fingerprint, Arc<CertifiedKey>)> {
+        Some((self.fingerprint?, self.key.clone()))
+    }
 }
 
 /// A certificate that must be stapled.
@@ -136,8 +141,11 @@ impl Staples {
     pub fn keep(&self, certificates: impl IntoIterator<Item = Shown>) {
         let mut followed = self.followed();
         followed.own.extend(certificates.into_iter().filter(Shown::must_be_stapled));
-        let slots = self.slots.load_full();
-        self.put(&slots, slots.values().map(|slot| Shown::new(slot.key.clone())).chain(followed.own.iter().cloned()));
+        let mut slots = Slots::clone(&self.slots.load());
+        for (fingerprint, key) in followed.own.iter().filter_map(Shown::wanted) {
+            slots.entry(fingerprint).or_insert_with(|| Arc::new(Slot::new(key)));
+        }
+        self.put(slots);
     }
 
     /// Follows a configuration that is about to be in use: its certificates, and its CA certificates, DER. What it still
@@ -148,8 +156,16 @@ impl Staples {
         authorities: impl IntoIterator<Item = Arc<[u8]>>,
     ) {
         let mut followed = self.followed();
-        let wanted: Vec<_> = certificates.into_iter().cloned().chain(followed.own.iter().cloned()).collect();
         let slots = self.slots.load_full();
+        let wanted: Slots = certificates
+            .into_iter()
+            .filter_map(Shown::wanted)
+            .chain(followed.own.iter().filter_map(Shown::wanted))
+            .map(|(fingerprint, key)| {
+                let slot = slots.get(&fingerprint).cloned();
+                (fingerprint, slot.unwrap_or_else(|| Arc::new(Slot::new(key))))
+            })
+            .collect();
         let mut authorities: Vec<_> = authorities.into_iter().collect();
         authorities.sort_unstable();
         if *followed.authorities != authorities {
@@ -160,17 +176,12 @@ impl Staples {
             }
         }
         if !(wanted.is_empty() && slots.is_empty()) {
-            self.put(&slots, wanted);
+            self.put(wanted);
         }
     }
 
-    fn put(&self, before: &Slots, wanted: impl IntoIterator<Item = Shown>) {
-        let slot = |shown: Shown| {
-            let fingerprint = shown.fingerprint?;
-            let slot = before.get(&fingerprint).cloned().unwrap_or_else(|| Arc::new(Slot::new(shown.key)));
-            Some((fingerprint, slot))
-        };
-        self.slots.store(Arc::new(wanted.into_iter().filter_map(slot).collect()));
+    fn put(&self, slots: Slots) {
+        self.slots.store(Arc::new(slots));
         self.changed.notify_one();
     }
 

@@ -18,8 +18,13 @@ use x509_parser::x509::X509Name;
 const TLS_FEATURE: Oid<'static> = oid!(1.3.6.1.5.5.7.1.24);
 /// The TLS extension `status_request` (RFC 6066 §8).
 const STATUS_REQUEST: u16 = 5;
-/// SHA-1: what every responder knows names and keys by (RFC 5019 §2.1.1, RFC 9654 keeps it).
-const SHA1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.26");
+/// What names and keys are hashed by. Every responder knows the first, SHA-1 (RFC 5019 §2.1.1, RFC 9654 keeps it).
+const HASHES: [(ObjectIdentifier, &digest::Algorithm); 4] = [
+    (ObjectIdentifier::new_unwrap("1.3.14.3.2.26"), &digest::SHA1_FOR_LEGACY_USE_ONLY),
+    (ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1"), &digest::SHA256),
+    (ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2"), &digest::SHA384),
+    (ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3"), &digest::SHA512),
+];
 
 /// Why nobody can be asked about a certificate. Asking again helps only where the configuration changes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -128,9 +133,10 @@ pub(crate) fn is_issuer(candidate: &[u8], issued: &X509Certificate<'_>) -> bool 
 }
 
 fn request(issuer: &[u8], serial: &SerialNumber) -> der::Result<Vec<u8>> {
-    let (name, key) = hashes(issuer, &digest::SHA1_FOR_LEGACY_USE_ONLY).ok_or(der::ErrorKind::Failed)?;
+    let [(oid, algorithm), ..] = HASHES;
+    let (name, key) = hashes(issuer, algorithm).ok_or(der::ErrorKind::Failed)?;
     let asked = CertId {
-        hash_algorithm: AlgorithmIdentifierOwned { oid: SHA1, parameters: Some(Null.into()) },
+        hash_algorithm: AlgorithmIdentifierOwned { oid, parameters: Some(Null.into()) },
         issuer_name_hash: OctetString::new(name)?,
         issuer_key_hash: OctetString::new(key)?,
         serial_number: serial.clone(),
@@ -150,12 +156,8 @@ fn hashes(issuer: &[u8], algorithm: &'static digest::Algorithm) -> Option<(Vec<u
 impl Subject {
     /// Whether an answer is about this certificate; responders may use other hashes than the question.
     pub(crate) fn is(&self, id: &CertId) -> bool {
-        let algorithm = match id.hash_algorithm.oid.to_string().as_str() {
-            "1.3.14.3.2.26" => &digest::SHA1_FOR_LEGACY_USE_ONLY,
-            "2.16.840.1.101.3.4.2.1" => &digest::SHA256,
-            "2.16.840.1.101.3.4.2.2" => &digest::SHA384,
-            "2.16.840.1.101.3.4.2.3" => &digest::SHA512,
-            _ => return false,
+        let Some((_, algorithm)) = HASHES.into_iter().find(|(oid, _)| *oid == id.hash_algorithm.oid) else {
+            return false;
         };
         id.serial_number == self.serial
             && hashes(&self.issuer, algorithm).is_some_and(|(name, key)| {

@@ -4,9 +4,13 @@
 use super::core::{Core, now};
 use super::database::Database;
 use config::Settings;
-use exchange::ResponseStore;
+use entities::ClusterEvent;
+use exchange::{ResponseKey, ResponseStore};
 use lua::{Cluster, Reading};
-use serde_json::{Map, Value, json};
+use plugins::proxy_cache::{key_of_text, key_text};
+use schema::Named;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,16 +19,45 @@ use store_sql::Sql;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-const KIND: &str = "cluster_events";
 /// How long an event stays in the database at least (as in Kong).
 const SHORTEST_STAY: Duration = Duration::from_secs(3600);
-/// The log level of every node, and until when (Unix seconds): `{"log_level": "debug", "until": 1.5}`.
+/// Channels of this gateway's own; what is said on them is JSON of a [`Told`].
 const LOG_LEVEL: &str = "log_level";
-/// The state of a Target, or of one of its addresses, by hand:
-/// `{"upstream": id, "target": id, "address": "ip:port" or null, "healthy": true}`.
 const HEALTH: &str = "balancer:post_health";
-/// What plugins no longer keep of responses: `ids of plugins, by commas:key`, or `…:nil` for all that they keep.
 const PURGE: &str = "proxy-cache:purge";
+
+/// What is said on one channel, and what a node does that hears it.
+trait Told: Serialize + for<'a> Deserialize<'a> {
+    /// The channel.
+    const CHANNEL: &'static str;
+
+    /// Does it here; `None` where it makes no sense.
+    fn act(self, core: &Core) -> Option<()>;
+}
+
+/// The log level of every node.
+#[derive(Serialize, Deserialize)]
+struct LogLevel {
+    log_level: String,
+    /// Unix seconds.
+    until: f64,
+}
+
+/// The state of a Target, or of one of its addresses, was set by hand.
+#[derive(Serialize, Deserialize)]
+struct Health {
+    upstream: Uuid,
+    target: Uuid,
+    address: Option<SocketAddr>,
+    healthy: bool,
+}
+
+/// Plugins keep a response no more, or none at all.
+#[derive(Serialize, Deserialize)]
+struct Purge {
+    plugins: Vec<Uuid>,
+    key: Option<String>,
+}
 
 /// The other nodes on this node's database.
 pub struct ClusterEvents {
@@ -44,21 +77,25 @@ impl ClusterEvents {
 
     /// Has every node at that level until then, Unix seconds.
     pub fn tell_log_level(&self, level: &str, until: f64) {
-        self.tell(LOG_LEVEL, json!({ "log_level": level, "until": until }).to_string());
+        self.say(&LogLevel { log_level: level.to_owned(), until });
     }
 
     /// The state of a Target, or of one of its addresses, was set by hand.
     pub fn tell_health(&self, upstream: Uuid, target: Uuid, address: Option<SocketAddr>, healthy: bool) {
-        let address = address.map(|address| address.to_string());
-        let told = json!({ "upstream": upstream, "target": target, "address": address, "healthy": healthy });
-        self.tell(HEALTH, told.to_string());
+        self.say(&Health { upstream, target, address, healthy });
     }
 
     /// These plugins keep a response no more, or none at all.
-    pub fn tell_purge(&self, plugins: &[Uuid], key: Option<&str>) {
+    pub fn tell_purge(&self, plugins: Vec<Uuid>, key: Option<&ResponseKey>) {
         if !plugins.is_empty() {
-            let plugins: Vec<String> = plugins.iter().map(Uuid::to_string).collect();
-            self.tell(PURGE, format!("{}:{}", plugins.join(","), key.unwrap_or("nil")));
+            self.say(&Purge { plugins, key: key.map(key_text) });
+        }
+    }
+
+    fn say<T: Told>(&self, told: &T) {
+        match serde_json::to_string(told) {
+            Ok(data) => self.tell(T::CHANNEL, data),
+            Err(error) => tracing::error!("other nodes are not told on the channel '{}': {error}", T::CHANNEL),
         }
     }
 }
@@ -67,19 +104,16 @@ impl Cluster for ClusterEvents {
     fn broadcast(&self, channel: String, data: String, delay: Option<Duration>) -> Reading<()> {
         let Some((store, handle)) = self.database.clone() else { return Box::pin(async { Ok(()) }) };
         let delay = Some(self.propagation).filter(|delay| !delay.is_zero()).or(delay);
-        let stay = SHORTEST_STAY.max(self.propagation * 10) + delay.unwrap_or_default();
+        let stay = SHORTEST_STAY.max(self.propagation.saturating_mul(10)).saturating_add(delay.unwrap_or_default());
         let (id, at) = (Uuid::new_v4(), now());
-        let value = Map::from_iter([
-            ("id".to_owned(), Value::from(id.to_string())),
-            ("node_id".to_owned(), self.node.to_string().into()),
-            ("at".to_owned(), at.into()),
-            ("nbf".to_owned(), delay.map(|delay| at + delay.as_secs_f64()).into()),
-            ("channel".to_owned(), channel.into()),
-            ("data".to_owned(), data.into()),
-        ]);
+        let nbf = delay.map(|delay| at + delay.as_secs_f64());
+        let value = match serde_json::to_value(ClusterEvent { id, node_id: self.node, at, nbf, channel, data }) {
+            Ok(Value::Object(value)) => value,
+            other => return Box::pin(async move { Err(format!("an event is no record: {other:?}")) }),
+        };
         #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970")]
         let expires = Some((at + stay.as_secs_f64()) as i64);
-        let record = Record { entity: KIND, id: Id::Uuid(id), ws: None, value, expires };
+        let record = Record { entity: ClusterEvent::NAME, id: Id::Uuid(id), ws: None, value, expires };
         let batch = Batch { operations: vec![Operation::Insert(record)], author: "node".into(), ..Batch::default() };
         let told = handle.spawn(async move { store.apply(batch).await });
         Box::pin(
@@ -98,93 +132,97 @@ impl Cluster for ClusterEvents {
     }
 }
 
-/// What another node told.
-struct Event {
-    channel: String,
-    data: String,
-}
-
 /// Does what other nodes told, each thing in its time.
 pub(super) fn heed(core: &Arc<Core>, changes: &[Change]) {
-    let own = core.node_id.to_string();
     for change in changes {
-        let ChangeKind::Record { entity: KIND, before: None, after: Some(record), .. } = &change.kind else { continue };
-        let text = |field| record.text(field).unwrap_or_default().to_owned();
-        if text("node_id") == own {
+        let ChangeKind::Record { entity: ClusterEvent::NAME, before: None, after: Some(record), .. } = &change.kind
+        else {
+            continue;
+        };
+        let event: ClusterEvent = match serde_json::from_value(record.value.clone().into()) {
+            Ok(event) => event,
+            Err(error) => {
+                tracing::warn!(id = %record.id, %error, "an event of another node cannot be read");
+                continue;
+            }
+        };
+        if event.node_id == core.node_id {
             continue;
         }
-        let event = Event { channel: text("channel"), data: text("data") };
-        let nbf = record.value.get("nbf").and_then(Value::as_f64);
-        let wait = nbf.and_then(|nbf| Duration::try_from_secs_f64(nbf - now()).ok()).filter(|wait| !wait.is_zero());
-        match (wait, core.database()) {
+        let wait = event.nbf.and_then(|nbf| Duration::try_from_secs_f64(nbf - now()).ok());
+        match (wait.filter(|wait| !wait.is_zero()), core.database()) {
             (Some(wait), Some(database)) => {
                 let core = Arc::downgrade(core);
                 database.background.handle().spawn(async move {
                     tokio::time::sleep(wait).await;
                     if let Some(core) = core.upgrade() {
-                        event.act(&core);
+                        act(&core, event);
                     }
                 });
             }
-            _ => event.act(core),
+            _ => act(core, event),
         }
     }
 }
 
-impl Event {
-    fn act(self, core: &Core) {
-        let understood = match self.channel.as_str() {
-            LOG_LEVEL => log_level(core, &self.data),
-            HEALTH => health(core, &self.data),
-            PURGE => purge(core, &self.data),
-            _ => Some(()),
+fn act(core: &Core, event: ClusterEvent) {
+    let understood = match event.channel.as_str() {
+        LOG_LEVEL => heard::<LogLevel>(core, &event.data),
+        HEALTH => heard::<Health>(core, &event.data),
+        PURGE => heard::<Purge>(core, &event.data),
+        _ => Some(()),
+    };
+    if understood.is_none() {
+        tracing::warn!(channel = event.channel, data = event.data, "what another node told is not understood");
+    }
+    lua::cluster_event(event.channel, event.data);
+}
+
+fn heard<T: Told>(core: &Core, data: &str) -> Option<()> {
+    serde_json::from_str::<T>(data).ok()?.act(core)
+}
+
+impl Told for LogLevel {
+    const CHANNEL: &'static str = LOG_LEVEL;
+
+    fn act(self, core: &Core) -> Option<()> {
+        let level = telemetry::Level::parse(&self.log_level)?;
+        // Nothing is left of what is told late.
+        if let Ok(left) = Duration::try_from_secs_f64(self.until - now()) {
+            core.log_level.set(level, left);
+        }
+        Some(())
+    }
+}
+
+impl Told for Health {
+    const CHANNEL: &'static str = HEALTH;
+
+    fn act(self, core: &Core) -> Option<()> {
+        // An Upstream that is not there yet, or no more, has no state here.
+        let _ = core.targets.set_health(self.upstream, self.target, self.address, self.healthy);
+        Some(())
+    }
+}
+
+impl Told for Purge {
+    const CHANNEL: &'static str = PURGE;
+
+    fn act(self, core: &Core) -> Option<()> {
+        let key = match self.key {
+            Some(text) => Some(key_of_text(&text)?),
+            None => None,
         };
-        if understood.is_none() {
-            tracing::warn!(channel = self.channel, data = self.data, "what another node told is not understood");
-        }
-        lua::cluster_event(self.channel, self.data);
+        let memory = core.responses.memory().clone();
+        core.database()?.background.handle().spawn(async move {
+            for plugin in self.plugins {
+                // Memory refuses nothing.
+                let _ = match &key {
+                    Some(key) => memory.remove(plugin, key).await.map(drop),
+                    None => memory.clear(plugin).await,
+                };
+            }
+        });
+        Some(())
     }
-}
-
-fn log_level(core: &Core, data: &str) -> Option<()> {
-    let told: Value = serde_json::from_str(data).ok()?;
-    let level = telemetry::Level::parse(told["log_level"].as_str()?)?;
-    // Nothing is left of what is told late.
-    if let Ok(left) = Duration::try_from_secs_f64(told["until"].as_f64()? - now()) {
-        core.log_level.set(level, left);
-    }
-    Some(())
-}
-
-fn health(core: &Core, data: &str) -> Option<()> {
-    let told: Value = serde_json::from_str(data).ok()?;
-    let id = |field: &str| told[field].as_str().and_then(|id| Uuid::try_parse(id).ok());
-    let address = match &told["address"] {
-        Value::Null => None,
-        address => Some(address.as_str()?.parse().ok()?),
-    };
-    let (upstream, target, healthy) = (id("upstream")?, id("target")?, told["healthy"].as_bool()?);
-    // An Upstream that is not there yet, or no more, has no state here.
-    let _ = core.targets.set_health(upstream, target, address, healthy);
-    Some(())
-}
-
-fn purge(core: &Core, data: &str) -> Option<()> {
-    let (plugins, key) = data.split_once(':')?;
-    let plugins: Vec<Uuid> = plugins.split(',').map(Uuid::try_parse).collect::<Result<_, _>>().ok()?;
-    let key = match key {
-        "nil" => None,
-        key => Some(plugins::proxy_cache::key_of_text(key)?),
-    };
-    let memory = core.responses.memory().clone();
-    core.database()?.background.handle().spawn(async move {
-        for plugin in plugins {
-            // Memory refuses nothing.
-            let _ = match &key {
-                Some(key) => memory.remove(plugin, key).await.map(drop),
-                None => memory.clear(plugin).await,
-            };
-        }
-    });
-    Some(())
 }

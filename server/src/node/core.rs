@@ -107,6 +107,16 @@ pub enum Storage {
     Database(Database),
 }
 
+impl Storage {
+    /// The database, where there is one.
+    pub fn database(&self) -> Option<&Database> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Database(database) => Some(database),
+        }
+    }
+}
+
 /// What a node is made of.
 pub struct Core {
     /// The kinds of entities.
@@ -209,11 +219,7 @@ impl Core {
                 (Arc::new(records), Arc::new(SharedMeters(store.clone())))
             }
         };
-        let database = match &storage {
-            Storage::Memory(_) => None,
-            Storage::Database(database) => Some(database),
-        };
-        let cluster_events = Arc::new(ClusterEvents::new(node_id, database, settings));
+        let cluster_events = Arc::new(ClusterEvents::new(node_id, storage.database(), settings));
         lua::set_cluster(cluster_events.clone());
         lua::set_database(Arc::new(match &storage {
             Storage::Memory(memory) => LuaDatabase { store: memory.clone(), kinds: kinds.clone(), handle: None },
@@ -319,10 +325,7 @@ impl Core {
 
     /// The database, where there is one.
     pub fn database(&self) -> Option<&Database> {
-        match &self.storage {
-            Storage::Memory(_) => None,
-            Storage::Database(database) => Some(database),
-        }
+        self.storage.database()
     }
 
     /// Compiles the state that a batch leads to, stores it, publishes it and keeps it for the next start; or changes

@@ -53,43 +53,44 @@ impl KeptResponses {
         let opened = super::desks::opened(&self.desks, self.store.as_ref(), call.workspace, of).await;
         let mut shelves: Vec<Arc<Shelf>> = opened.map_err(|error| error.to_string())?;
         shelves.retain(|shelf| shelf.name == paths.plugin);
-        let (shelves, key) = asked(shelves, &call);
+        let Some((shelves, key)) = asked(shelves, &call) else { return Ok(missing()) };
         if call.method == "DELETE" {
             // Whatever is here: another node may keep what this one does not.
-            let plugins: Vec<Uuid> = shelves.iter().map(|shelf| shelf.plugin).collect();
-            self.cluster_events.tell_purge(&plugins, key);
+            let plugins = shelves.iter().map(|shelf| shelf.plugin).collect();
+            self.cluster_events.tell_purge(plugins, key.as_ref());
         }
-        let answer = act(&shelves, key, &call.method).await;
+        let answer = act(&shelves, key.as_ref(), &call.method).await;
         answer.map_err(|error| format!("the Redis server of the cache cannot be asked: {error}"))
     }
 }
 
-/// The shelves that are asked, and the key of one response; `None` for all that is there.
-fn asked(mut shelves: Vec<Arc<Shelf>>, call: &ExtensionCall) -> (Vec<Arc<Shelf>>, Option<&str>) {
-    match call.parameters.as_slice() {
-        [key] => (shelves, Some(key)),
+/// The shelves that are asked, and the key of one response, or none for all that is there. `None` where the path has
+/// something else in the place of a key.
+fn asked(mut shelves: Vec<Arc<Shelf>>, call: &ExtensionCall) -> Option<(Vec<Arc<Shelf>>, Option<ResponseKey>)> {
+    let key = match call.parameters.as_slice() {
+        [key] => key,
         [plugin, key] => {
             let plugin = Uuid::try_parse(plugin).ok();
             shelves.retain(|shelf| Some(shelf.plugin) == plugin);
-            (shelves, Some(key))
+            key
         }
-        _ => (shelves, None),
-    }
+        _ => return Some((shelves, None)),
+    };
+    Some((shelves, Some(key_of_text(key)?)))
 }
 
 /// Shows or removes what is on these shelves.
-async fn act(shelves: &[Arc<Shelf>], key: Option<&str>, method: &str) -> Result<ExtensionAnswer, RedisError> {
+async fn act(shelves: &[Arc<Shelf>], key: Option<&ResponseKey>, method: &str) -> Result<ExtensionAnswer, RedisError> {
     let Some(key) = key else {
         for shelf in shelves {
             shelf.store.clear(shelf.plugin).await?;
         }
         return Ok(gone());
     };
-    let Some(key) = key_of_text(key) else { return Ok(missing()) };
     for shelf in shelves {
         let answer = match method {
-            "DELETE" => shelf.store.remove(shelf.plugin, &key).await?.then(gone),
-            _ => get(shelf, &key).await?.map(|kept| ExtensionAnswer::json(200, &shown(&kept))),
+            "DELETE" => shelf.store.remove(shelf.plugin, key).await?.then(gone),
+            _ => get(shelf, key).await?.map(|kept| ExtensionAnswer::json(200, &shown(&kept))),
         };
         if let Some(answer) = answer {
             return Ok(answer);
@@ -163,8 +164,9 @@ mod tests {
     fn answered(shelves: &[&Arc<Shelf>], method: &str, parameters: &[&str]) -> Result<(u16, Value), RedisError> {
         let parameters = parameters.iter().map(|text| (*text).to_owned()).collect();
         let call = ExtensionCall { method: method.to_owned(), parameters, ..ExtensionCall::default() };
-        let (shelves, key) = asked(shelves.iter().map(|shelf| Arc::clone(shelf)).collect(), &call);
-        let mut acting = Box::pin(act(&shelves, key, method));
+        let shelves = shelves.iter().map(|shelf| Arc::clone(shelf)).collect();
+        let Some((shelves, key)) = asked(shelves, &call) else { return Ok((404, json!({ "message": "Not found" }))) };
+        let mut acting = Box::pin(act(&shelves, key.as_ref(), method));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         let std::task::Poll::Ready(answer) = acting.as_mut().poll(&mut context) else { panic!("an answer at once") };
         let answer = answer?;

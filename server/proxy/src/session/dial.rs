@@ -21,8 +21,8 @@ pub(super) struct Reached<Io> {
     _retry: Option<Retry>,
 }
 
-/// Connects over TCP, with TLS where the Service's protocol is `tls` and no plugin wants none; `introduction` is said first, in cleartext. The
-/// error is a status and why, for the log.
+/// Connects over TCP, with TLS where the Service's protocol is `tls` and no plugin wants none; `introduction` is said
+/// first, in cleartext. The error is a status and why, for the log.
 pub(super) async fn tcp(
     exchange: &mut Exchange,
     service: &CompiledService,
