@@ -453,6 +453,7 @@ fn serve_http(
     let server = HttpServer::new(move || {
         // Runs on each of the server's threads.
         super::priority::give_way();
+        store_sql::work_here();
         let (api, state, log) = (api.clone(), state.clone(), log.clone());
         let app = App::new().wrap_fn(move |request, service| {
             let observation = Observation::of(&request, log.clone());

@@ -37,6 +37,11 @@ impl Link {
         self.current.borrow().clone()
     }
 
+    /// Whether the database is in this process.
+    pub(crate) fn is_embedded(&self) -> bool {
+        matches!(self.database, Database::Sqlite(_))
+    }
+
     /// How long the database may take to say its revision: longer than a statement may, lest work is given up because the
     /// machine is slow. An embedded one is never lost.
     pub(crate) fn patience(&self) -> Option<Duration> {

@@ -12,6 +12,7 @@ use crate::{log, note, read, write};
 use migration::EXPIRES;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use serde_json::Value;
+use std::cell::Cell;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -25,7 +26,7 @@ use uuid::Uuid;
 /// Entities in a relational database.
 ///
 /// Calls may come from any thread and need no runtime of their own; the work is done on the runtime that [`Sql::open`] was
-/// given. A write goes on to its end even when its future is dropped.
+/// given, unless the thread said [`work_here`]. A write goes on to its end even when its future is dropped.
 pub struct Sql {
     inner: Arc<Inner>,
     handle: Handle,
@@ -43,6 +44,20 @@ struct Inner {
     recent: Recent,
     // The newest view, for as long as someone uses it.
     latest: Mutex<Weak<View>>,
+}
+
+thread_local! {
+    static HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Has what this thread asks of an embedded database done on the runtime that it asks on, from now on: each hop to another
+/// thread costs more than most statements. Connections to a server belong to the background runtime, wherever they are
+/// used from.
+///
+/// For threads that gave way to requests and whose runtime lives as long as anyone waits for its answers: work that is
+/// under way when that runtime ends is given up, a write as if it had never begun.
+pub fn work_here() {
+    HERE.set(true);
 }
 
 /// How many changes a view is brought forward by; after more, it is read anew.
@@ -148,17 +163,19 @@ impl Sql {
         let _ = self.handle.spawn(async move { pools.close().await }).await;
     }
 
-    /// Runs on the background runtime.
+    /// Runs on the background runtime, or where [`work_here`] says.
     fn background<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F + Send + 'static) -> Pending<'static, T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let inner = self.inner.clone();
-        let task = self.handle.spawn(async move { inner.link.clone().during(work(inner)).await });
+        let work = async move { inner.link.clone().during(work(inner)).await };
+        let own = if self.inner.link.is_embedded() && HERE.get() { Handle::try_current().ok() } else { None };
+        // A task of its own in any case: a write goes on when nobody waits for it any more.
+        let task = own.as_ref().unwrap_or(&self.handle).spawn(work);
         Box::pin(async move {
-            task.await
-                .unwrap_or_else(|error| Err(Error::Unavailable(format!("the background runtime stopped: {error}"))))
+            task.await.unwrap_or_else(|error| Err(Error::Unavailable(format!("the work was given up: {error}"))))
         })
     }
 }

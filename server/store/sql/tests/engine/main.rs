@@ -3,6 +3,7 @@
 mod commands;
 mod definitions;
 mod durability;
+mod embedded;
 mod equivalence;
 mod failures;
 mod keyring;

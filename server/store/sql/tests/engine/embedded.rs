@@ -1,0 +1,50 @@
+//! What is particular to the embedded database.
+
+use crate::support::{eventually, insert, open_on, settings};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use std::sync::Arc;
+use store::{Id, Store, conformance};
+use store_sql::{Background, Blueprint, Database, Sqlite, work_here};
+
+#[tokio::test]
+async fn statements_are_planned_once() {
+    // Without this option SQLite plans a statement anew whenever a value is bound that it compared with an index.
+    let database = sea_orm::Database::connect("sqlite::memory:").await.expect("connects");
+    let options = Statement::from_string(DbBackend::Sqlite, "PRAGMA compile_options");
+    let rows = database.query_all_raw(options).await.expect("answers");
+    let options: Vec<String> = rows.iter().filter_map(|row| row.try_get_by_index(0).ok()).collect();
+    assert!(options.iter().any(|option| option == "ENABLE_QPSG"), "{options:?}");
+}
+
+#[test]
+fn a_thread_may_work_where_it_asks() {
+    let background = Background::start(|| ()).expect("a thread");
+    let opening = settings(Database::Sqlite(Sqlite::memory()));
+    let store = open_on(background.handle(), opening, Blueprint::bare(conformance::catalog())).expect("opens");
+    let store = Arc::new(store);
+    let asked = |store: Arc<store_sql::Sql>, here: bool| {
+        let ask = move || {
+            if here {
+                work_here();
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let (one, two) = (conformance::parent(1, "one"), conformance::parent(2, "two"));
+                let ids: [Id; 2] = [one.id.clone(), two.id.clone()];
+                store.apply(insert(vec![one])).await.map_err(|error| error.to_string())?;
+                // It goes on though nobody waits for it.
+                drop(store.apply(insert(vec![two])));
+                for id in &ids {
+                    eventually("it is there", async || store.get("parents", id).await.expect("reads")).await;
+                }
+                Ok::<(), String>(())
+            })
+        };
+        std::thread::spawn(ask).join().expect("a thread ends")
+    };
+    // The runtime that the store was opened on is no more.
+    drop(background);
+    let elsewhere = asked(store.clone(), false).expect_err("nobody does it");
+    assert!(elsewhere.contains("given up"), "{elsewhere}");
+    assert_eq!(asked(store, true), Ok(()));
+}
