@@ -99,13 +99,12 @@ async fn keep_up(
 /// Waits until nobody writes for a moment: what is written in one go (a Route, then its plugins) is in use at once.
 async fn gather(revision: &mut watch::Receiver<store::Revision>) -> Result<(), watch::error::RecvError> {
     let begun = Instant::now();
-    revision.mark_unchanged();
-    while begun.elapsed() < LONGEST_GATHERING {
-        match actix_rt::time::timeout(GATHERING, revision.changed()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(closed)) => return Err(closed),
-            Err(_) => break,
-        }
+    let mut further = true;
+    while further && begun.elapsed() < LONGEST_GATHERING {
+        revision.mark_unchanged();
+        // Looked at now and then: each of a burst's writes would wake this thread, which requests share processors with.
+        actix_rt::time::sleep(GATHERING).await;
+        further = revision.has_changed()?;
     }
     Ok(())
 }
