@@ -114,3 +114,35 @@ fn every_wrong_setting_is_told_at_once() {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
+
+/// How many threads of a process may run on this processor alone.
+fn threads_on(pid: u32, processor: &str) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a process").flatten();
+    let status = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
+    let line = format!("Cpus_allowed_list:\t{processor}");
+    tasks.map(status).filter(|status| status.lines().any(|it| it == line)).count()
+}
+
+#[test]
+fn workers_run_on_the_processors_they_are_given() {
+    let workers = ("KONG_NGINX_WORKER_PROCESSES", "2");
+    let free = Gateway::start(&[workers]);
+    let own = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if !own.contains("Cpus_allowed_list:\t0-") {
+        eprintln!("skipped: the first two processors may not be used");
+        return;
+    }
+    assert_eq!(threads_on(free.pid(), "0"), 0);
+    for (affinity, on_first) in [("1", 2), ("01 10", 1)] {
+        let backend = Backend::start();
+        let gateway = Gateway::start(&[workers, ("KONG_NGINX_MAIN_WORKER_CPU_AFFINITY", affinity)]);
+        assert_eq!(gateway.configure(&configuration(backend.address)).status, 201);
+        eventually("the route is there", || get(gateway.proxy, "/s/x", &[]).status == 200);
+        assert_eq!(threads_on(gateway.pid(), "0"), on_first, "{affinity}");
+    }
+    // One that the machine does not have.
+    let (backend, mask) = (Backend::start(), format!("1{}", "0".repeat(1000)));
+    let gateway = Gateway::start(&[workers, ("KONG_NGINX_MAIN_WORKER_CPU_AFFINITY", &mask)]);
+    assert_eq!(gateway.configure(&configuration(backend.address)).status, 201);
+    eventually("the route is there", || get(gateway.proxy, "/s/x", &[]).status == 200);
+}

@@ -21,8 +21,14 @@ pub const BLOCKS: &[&str] = &[
     "wasm",
 ];
 
-/// Directives that Silverback honours, whatever the block, besides those in the table of properties.
-const ACTING: &[&str] = &[
+/// Blocks whose directives Silverback honours.
+pub(crate) const ACTING_BLOCKS: &[&str] = &["http", "proxy", "admin", "status"];
+
+/// Properties that it honours beside: directives that count in one block only.
+pub(crate) const ACTING_ONCE: &[&str] = &["nginx_main_worker_cpu_affinity", "nginx_sproxy_proxy_protocol"];
+
+/// Directives that Silverback honours in any of these blocks, besides those in the table of properties.
+pub(crate) const ACTING: &[&str] = &[
     "client_max_body_size",
     "client_header_timeout",
     "client_body_timeout",
@@ -72,8 +78,7 @@ pub fn is_dynamic(name: &str) -> bool {
 pub fn acts(name: &str) -> bool {
     match split(name) {
         Some((block, directive)) => {
-            let acting = matches!(block, "http" | "proxy" | "admin" | "status") && ACTING.contains(&directive);
-            acting || (block, directive) == ("sproxy", "proxy_protocol")
+            ACTING_ONCE.contains(&name) || (ACTING_BLOCKS.contains(&block) && ACTING.contains(&directive))
         }
         None => name.starts_with("vault_") || name.starts_with("pluginserver_"),
     }
@@ -96,6 +101,6 @@ mod tests {
         assert!(!is_dynamic("vault_"));
         assert!(acts("nginx_admin_ssl_verify_client"));
         assert!(acts("nginx_sproxy_proxy_protocol") && !acts("nginx_proxy_proxy_protocol"));
-        assert!(!acts("nginx_main_worker_priority"));
+        assert!(acts("nginx_main_worker_cpu_affinity") && !acts("nginx_main_worker_priority"));
     }
 }

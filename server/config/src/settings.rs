@@ -1,6 +1,7 @@
 //! The settings of a node, typed and checked: what everything else reads.
 
 mod access;
+mod affinity;
 mod dns;
 mod logs;
 mod manager;
@@ -15,6 +16,7 @@ mod tracing;
 use std::path::PathBuf;
 
 pub use access::{Audit, Mail, Rbac, RbacLevel, RouteValidation};
+pub use affinity::Affinity;
 pub use dns::{Dns, RecordKind};
 pub use logs::{AccessLog, ErrorLog, LogFormat, LogLevel, LogSink, Logs};
 pub use manager::{Attempts, Manager, SignIn};

@@ -2,6 +2,7 @@
 
 mod acme;
 mod admin;
+mod affinity;
 mod api_log;
 mod aside;
 mod builds;

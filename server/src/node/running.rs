@@ -2,6 +2,7 @@
 
 use super::acme::Certifier;
 use super::admin::{Health, Publish, View};
+use super::affinity::Places;
 use super::api_log::Observation;
 use super::core::{Core, Offer, Storage};
 use super::database::{Database, Patience};
@@ -169,6 +170,7 @@ impl Node {
             }
         };
 
+        let places = Places::new(&settings.node.affinity, settings.node.workers);
         let shared = Arc::new(Shared {
             settings: Arc::new(translate::proxy(settings)?),
             published: core.published.clone(),
@@ -178,7 +180,10 @@ impl Node {
             observer: logs.proxy().map(|log| Arc::new(log) as Arc<dyn proxy::Observer>),
             watching: core.history.as_ref().map(super::history::watching),
             tracer: tracing.as_ref().map(Tracing::requests).or_else(|| super::tracing::detailed(&settings.tracing)),
-            begins: Some(Arc::new(move || lua::begin(node_id))),
+            begins: Some(Arc::new(move || {
+                places.take();
+                lua::begin(node_id);
+            })),
             stopping: AtomicBool::new(false),
         });
         let gate = super::gate::open(settings, &core).await?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::{Database, LogLevel};
+use super::{Affinity, Database, LogLevel};
 use crate::checker::Checker;
 use crate::listener::{ListenAddress, Listener, Subsystem, parse_all};
 use crate::secret::Secret;
@@ -53,6 +53,8 @@ pub struct Node {
     pub log_level: LogLevel,
     /// Proxy workers.
     pub workers: Workers,
+    /// On which processors they run.
+    pub affinity: Affinity,
     /// `nginx_daemon`: whether `start` goes to the background.
     pub daemon: bool,
     /// Plugins to load.
@@ -73,6 +75,7 @@ impl Node {
             id: node_id(c),
             log_level: c.choice("log_level", LogLevel::NAMES, LogLevel::Notice),
             workers: workers(c),
+            affinity: Affinity::read(c),
             daemon: c.switch("nginx_main_daemon", true),
             plugins: Selection::read(c.list("plugins")),
             vaults: Selection::read(c.list("vaults")),

@@ -1,0 +1,47 @@
+//! Workers and processors (`nginx_main_worker_cpu_affinity`).
+
+use config::{Affinity, Workers};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The places of one server's workers.
+pub(super) struct Places {
+    affinity: Affinity,
+    /// What the process may use.
+    usable: Vec<usize>,
+    next: AtomicUsize,
+}
+
+impl Places {
+    /// Must not be called on a worker: it asks what the calling thread may use.
+    pub fn new(affinity: &Affinity, workers: Workers) -> Self {
+        if let Affinity::Sets(sets) = affinity
+            && sets.len() != super::running::workers(workers)
+        {
+            tracing::warn!(
+                "the number of \"worker_processes\" is not equal to the number of \"worker_cpu_affinity\" masks, \
+                 using last mask for remaining worker processes"
+            );
+        }
+        let all = sched_getaffinity(None).map(|set| (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect());
+        Self { affinity: affinity.clone(), usable: all.unwrap_or_default(), next: AtomicUsize::new(0) }
+    }
+
+    /// Has this thread run where the next worker does. Once per thread; further calls do nothing.
+    pub fn take(&self) {
+        thread_local!(static TAKEN: Cell<bool> = const { Cell::new(false) });
+        if self.affinity == Affinity::Free || TAKEN.replace(true) {
+            return;
+        }
+        let worker = self.next.fetch_add(1, Ordering::Relaxed);
+        let Some(place) = self.affinity.of(worker, &self.usable) else { return };
+        let mut set = CpuSet::new();
+        for cpu in place.iter().filter(|cpu| **cpu < CpuSet::MAX_CPU) {
+            set.set(*cpu);
+        }
+        if let Err(error) = sched_setaffinity(None, &set) {
+            tracing::warn!(%error, "worker {worker} cannot run on the processors {place:?}: it runs anywhere");
+        }
+    }
+}
