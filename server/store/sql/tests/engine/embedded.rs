@@ -1,8 +1,9 @@
 //! What is particular to the embedded database.
 
-use crate::support::{eventually, insert, open_on, settings};
+use crate::support::{eventually, insert, open, open_on, settings};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use std::sync::Arc;
+use std::time::Duration;
 use store::{Id, Store, conformance};
 use store_sql::{Background, Blueprint, Database, Sqlite, work_here};
 
@@ -19,7 +20,8 @@ async fn statements_are_planned_once() {
 #[test]
 fn a_thread_may_work_where_it_asks() {
     let background = Background::start(|| ()).expect("a thread");
-    let opening = settings(Database::Sqlite(Sqlite::memory()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let opening = settings(Database::Sqlite(Sqlite::file(folder.path().join("a.db"))));
     let store = open_on(background.handle(), opening, Blueprint::bare(conformance::catalog())).expect("opens");
     let store = Arc::new(store);
     let asked = |store: Arc<store_sql::Sql>, here: bool| {
@@ -47,4 +49,31 @@ fn a_thread_may_work_where_it_asks() {
     let elsewhere = asked(store.clone(), false).expect_err("nobody does it");
     assert!(elsewhere.contains("given up"), "{elsewhere}");
     assert_eq!(asked(store, true), Ok(()));
+}
+
+#[test]
+fn what_is_under_way_when_its_runtime_ends_is_given_up_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(Database::Sqlite(Sqlite::file(folder.path().join("a.db"))), conformance::catalog());
+    let store = Arc::new(store);
+    let asking = store.clone();
+    let ask = move || {
+        work_here();
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        for number in 1..=100u32 {
+            let record = conformance::parent(number.into(), &format!("p{number}"));
+            let patience = Duration::from_micros(u64::from(number) * 10);
+            let writing = async { tokio::time::timeout(patience, asking.apply(insert(vec![record]))).await };
+            let _ = runtime().block_on(writing);
+        }
+        runtime().block_on(async {
+            asking.apply(insert(vec![conformance::parent(0, "last")])).await.expect("writes work as before");
+            let (view, log) =
+                (asking.view().await.expect("reads"), asking.changes(0, usize::MAX).await.expect("a log"));
+            // All of a batch or nothing: record, log and revision agree.
+            assert_eq!(view.count("parents"), log.len());
+            assert_eq!(log.len() as u64, asking.revision().await.expect("reads"));
+        });
+    };
+    std::thread::spawn(ask).join().expect("a thread ends");
 }
