@@ -135,7 +135,10 @@ fn workers_run_on_the_processors_they_are_given() {
     assert_eq!(threads_on(free.pid(), "0"), 0);
     for (affinity, on_first) in [("1", 2), ("01 10", 1)] {
         let backend = Backend::start();
-        let gateway = Gateway::start(&[workers, ("KONG_NGINX_MAIN_WORKER_CPU_AFFINITY", affinity)]);
+        // The thread of datagrams is no worker, and takes no worker's place.
+        let datagrams = format!("127.0.0.1:{} udp", free_port());
+        let more = [("KONG_NGINX_MAIN_WORKER_CPU_AFFINITY", affinity), ("KONG_STREAM_LISTEN", &datagrams)];
+        let gateway = Gateway::start(&[&[workers], more.as_slice()].concat());
         assert_eq!(gateway.configure(&configuration(backend.address)).status, 201);
         eventually("the route is there", || get(gateway.proxy, "/s/x", &[]).status == 200);
         assert_eq!(threads_on(gateway.pid(), "0"), on_first, "{affinity}");

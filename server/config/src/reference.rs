@@ -23,16 +23,15 @@ pub fn reference_markdown() -> String {
             page.push_str(&row(property, chapter.edition));
         }
     }
-    let listed =
-        |names: &mut dyn Iterator<Item = &str>| names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let listed = |names: &[&str]| format!("`{}`", names.join("`, `"));
     let _ = write!(
         page,
         "\n## Directives of nginx\n\n`nginx_<block>_<directive>` injects a directive into a block of nginx's configuration \
          in Kong. Beside those in the tables these act, in the blocks {}: {}. Elsewhere {} act. Others are accepted and \
          do nothing.\n",
-        listed(&mut ACTING_BLOCKS.iter().copied()),
-        listed(&mut ACTING.iter().copied()),
-        listed(&mut ACTING_ONCE.iter().copied()),
+        listed(ACTING_BLOCKS),
+        listed(ACTING),
+        listed(ACTING_ONCE),
     );
     page
 }

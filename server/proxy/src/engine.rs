@@ -5,7 +5,7 @@ use crate::h2;
 use crate::h2::preface::{self, Speaks};
 use crate::listen::Serve;
 use crate::stream::ClientStream;
-use crate::worker::{Ends, ListenerContext, Shared, Worker};
+use crate::worker::{Ends, ListenerContext, Purpose, Shared, Worker};
 use bytes::BytesMut;
 use exchange::Scheme;
 use std::cell::RefCell;
@@ -27,6 +27,13 @@ impl Engine {
         Self(shared)
     }
 
+    /// This thread begins; told once for each listener.
+    pub(crate) fn begin_for(&self, purpose: Purpose) {
+        if let Some(begins) = &self.0.begins {
+            begins(purpose);
+        }
+    }
+
     /// The worker of this thread. Must be called on a running arbiter.
     pub fn worker(&self) -> Rc<Worker> {
         WORKERS.with_borrow_mut(|workers| match workers.iter().find(|worker| Arc::ptr_eq(&worker.shared, &self.0)) {
@@ -42,9 +49,7 @@ impl Engine {
 
 impl Serve for Engine {
     fn begin(&self) {
-        if let Some(begins) = &self.0.begins {
-            begins();
-        }
+        self.begin_for(Purpose::Connections);
     }
 
     // Boxed is what most connections never come to: each would have room for it in its task as long as it lives.

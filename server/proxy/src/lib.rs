@@ -38,4 +38,4 @@ pub use session::{SessionSettings, Sessions};
 pub use settings::{HeaderTokens, ProxySettings, RealIpHeader};
 pub use stream::ClientStream;
 pub use traffic::Traffic;
-pub use worker::{Ends, ListenerContext, Observer, Shared, Watcher, Watching, Worker};
+pub use worker::{Ends, ListenerContext, Observer, Purpose, Shared, Watcher, Watching, Worker};

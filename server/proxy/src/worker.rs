@@ -45,6 +45,15 @@ pub trait Watcher {
 /// Makes the watcher of a worker that begins.
 pub type Watching = Arc<dyn Fn() -> Box<dyn Watcher> + Send + Sync>;
 
+/// What a thread is for that serves clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Connections: it is a worker.
+    Connections,
+    /// UDP.
+    Datagrams,
+}
+
 /// What all workers of a node share.
 pub struct Shared {
     /// Settings.
@@ -63,8 +72,8 @@ pub struct Shared {
     pub watching: Option<Watching>,
     /// Distributed tracing; `None` = off.
     pub tracer: Option<Arc<dyn Tracer>>,
-    /// What else begins on a worker's thread; it may be called again.
-    pub begins: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// What else begins on a thread that serves clients; it may be called again.
+    pub begins: Option<Arc<dyn Fn(Purpose) + Send + Sync>>,
     /// Set when the node stops gracefully: connections end after the request they are in.
     pub stopping: AtomicBool,
 }

@@ -21,12 +21,7 @@ use uuid::Uuid;
 
 /// How long an event stays in the database at least (as in Kong).
 const SHORTEST_STAY: Duration = Duration::from_secs(3600);
-/// Channels of this gateway's own; what is said on them is JSON of a [`Told`].
-const LOG_LEVEL: &str = "log_level";
-const HEALTH: &str = "balancer:post_health";
-const PURGE: &str = "proxy-cache:purge";
-
-/// What is said on one channel, and what a node does that hears it.
+/// What is said, as JSON, on one of this gateway's own channels, and what a node does that hears it.
 trait Told: Serialize + for<'a> Deserialize<'a> {
     /// The channel.
     const CHANNEL: &'static str;
@@ -167,9 +162,9 @@ pub(super) fn heed(core: &Arc<Core>, changes: &[Change]) {
 
 fn act(core: &Core, event: ClusterEvent) {
     let understood = match event.channel.as_str() {
-        LOG_LEVEL => heard::<LogLevel>(core, &event.data),
-        HEALTH => heard::<Health>(core, &event.data),
-        PURGE => heard::<Purge>(core, &event.data),
+        LogLevel::CHANNEL => heard::<LogLevel>(core, &event.data),
+        Health::CHANNEL => heard::<Health>(core, &event.data),
+        Purge::CHANNEL => heard::<Purge>(core, &event.data),
         _ => Some(()),
     };
     if understood.is_none() {
@@ -183,7 +178,7 @@ fn heard<T: Told>(core: &Core, data: &str) -> Option<()> {
 }
 
 impl Told for LogLevel {
-    const CHANNEL: &'static str = LOG_LEVEL;
+    const CHANNEL: &'static str = "log_level";
 
     fn act(self, core: &Core) -> Option<()> {
         let level = telemetry::Level::parse(&self.log_level)?;
@@ -196,7 +191,7 @@ impl Told for LogLevel {
 }
 
 impl Told for Health {
-    const CHANNEL: &'static str = HEALTH;
+    const CHANNEL: &'static str = "balancer:post_health";
 
     fn act(self, core: &Core) -> Option<()> {
         // An Upstream that is not there yet, or no more, has no state here.
@@ -206,7 +201,7 @@ impl Told for Health {
 }
 
 impl Told for Purge {
-    const CHANNEL: &'static str = PURGE;
+    const CHANNEL: &'static str = "proxy-cache:purge";
 
     fn act(self, core: &Core) -> Option<()> {
         let key = match self.key {

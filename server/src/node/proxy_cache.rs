@@ -165,8 +165,10 @@ mod tests {
         let parameters = parameters.iter().map(|text| (*text).to_owned()).collect();
         let call = ExtensionCall { method: method.to_owned(), parameters, ..ExtensionCall::default() };
         let shelves = shelves.iter().map(|shelf| Arc::clone(shelf)).collect();
-        let Some((shelves, key)) = asked(shelves, &call) else { return Ok((404, json!({ "message": "Not found" }))) };
-        let mut acting = Box::pin(act(&shelves, key.as_ref(), method));
+        let mut acting = Box::pin(async move {
+            let Some((shelves, key)) = asked(shelves, &call) else { return Ok(missing()) };
+            act(&shelves, key.as_ref(), method).await
+        });
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         let std::task::Poll::Ready(answer) = acting.as_mut().poll(&mut context) else { panic!("an answer at once") };
         let answer = answer?;

@@ -24,7 +24,7 @@ use config::{Loaded, Workers};
 use declarative::Source;
 use proxy::listen::{self, Bound, Listening, Options, Sockets, Streams};
 use proxy::tls::{Acceptor, Issued};
-use proxy::{Engine, Sessions, Shared};
+use proxy::{Engine, Purpose, Sessions, Shared};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -180,8 +180,10 @@ impl Node {
             observer: logs.proxy().map(|log| Arc::new(log) as Arc<dyn proxy::Observer>),
             watching: core.history.as_ref().map(super::history::watching),
             tracer: tracing.as_ref().map(Tracing::requests).or_else(|| super::tracing::detailed(&settings.tracing)),
-            begins: Some(Arc::new(move || {
-                places.take();
+            begins: Some(Arc::new(move |purpose| {
+                if purpose == Purpose::Connections {
+                    places.take();
+                }
                 lua::begin(node_id);
             })),
             stopping: AtomicBool::new(false),

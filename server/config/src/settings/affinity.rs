@@ -19,14 +19,10 @@ pub enum Affinity {
 impl Affinity {
     pub(super) fn read(c: &mut Checker<'_>) -> Self {
         let Some(text) = c.text(NAME) else { return Self::Free };
-        let read = Self::parse(text);
-        let message = format!("{NAME} has an invalid value: '{text}'");
-        read.unwrap_or_else(|| {
-            c.wrong(
-                NAME,
-                message,
-                "auto, auto and a mask, or a mask per worker, such as 01 10: its last digit is CPU 0",
-            );
+        Self::parse(text).unwrap_or_else(|| {
+            let message = format!("{NAME} has an invalid value: '{text}'");
+            let right = "auto, auto and a mask, or a mask per worker, such as 01 10: its last digit is CPU 0";
+            c.wrong(NAME, message, right);
             Self::Free
         })
     }

@@ -3,7 +3,7 @@
 use super::live::{Door, Sessions};
 use super::udp;
 use crate::listen::{Bind, Bound, Fence, Serve, taken};
-use crate::worker::Ends;
+use crate::worker::{Ends, Purpose};
 use actix_rt::Arbiter;
 use actix_server::ServerBuilder;
 use actix_service::fn_service;
@@ -76,7 +76,7 @@ pub(crate) fn begin_udp(bound: Vec<Bound>, sessions: &Sessions) -> Option<Arbite
         let (door, sessions) = (door(&bound), sessions.clone());
         let Bind::Udp(socket) = bound.socket else { continue };
         arbiter.spawn_fn(move || {
-            sessions.0.engine.begin();
+            sessions.0.engine.begin_for(Purpose::Datagrams);
             actix_rt::spawn(udp::serve(socket, door, sessions));
         });
     }

@@ -55,7 +55,7 @@ thread_local! {
 /// used from.
 ///
 /// For threads that gave way to requests and whose runtime lives as long as anyone waits for its answers: work that is
-/// under way when that runtime ends is given up, a write as if it had never begun.
+/// under way when that runtime ends is given up; a write is then done whole, or not at all.
 pub fn work_here() {
     HERE.set(true);
 }
@@ -134,23 +134,19 @@ impl Sql {
     /// Deletes records whose time to live has run out, at most about `limit` of each kind, with what hangs on them; the
     /// change log tells. Returns how many it found.
     pub fn sweep(&self, limit: usize) -> Pending<'static, usize> {
-        self.background(move |inner| async move { inner.sweep(limit).await })
+        self.run(move |inner| async move { inner.sweep(limit).await })
     }
 
     /// Takes one unit of every counter, or of none, whichever nodes count meanwhile. Tells whether it did, and how many
     /// units each held before. No revision comes of it.
     pub fn take(&self, counters: Vec<Counter>) -> Pending<'static, (bool, Vec<u64>)> {
-        self.background(move |inner| async move {
-            count::take(&inner.link.pools().write, &inner.blueprint, &counters).await
-        })
+        self.run(move |inner| async move { count::take(&inner.link.pools().write, &inner.blueprint, &counters).await })
     }
 
     /// Adds what the records of these counters have to what is there, all of it or nothing, whatever their limits are. No
     /// revision comes of it; it is done whether or not somebody waits.
     pub fn add(&self, counters: Vec<Counter>) -> Pending<'static, ()> {
-        self.background(
-            move |inner| async move { count::add(&inner.link.pools().write, &inner.blueprint, counters).await },
-        )
+        self.run(move |inner| async move { count::add(&inner.link.pools().write, &inner.blueprint, counters).await })
     }
 
     /// Ends the tasks and closes the connections in order. Dropping does the same without waiting.
@@ -164,7 +160,7 @@ impl Sql {
     }
 
     /// Runs on the background runtime, or where [`work_here`] says.
-    fn background<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F + Send + 'static) -> Pending<'static, T>
+    fn run<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F + Send + 'static) -> Pending<'static, T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
@@ -273,7 +269,7 @@ impl Store for Sql {
 
     fn get<'a>(&'a self, entity: &'static str, id: &'a Id) -> Pending<'a, Option<Arc<Record>>> {
         let id = id.clone();
-        self.background(move |inner| async move {
+        self.run(move |inner| async move {
             read::get(&inner.link.pools().read, &inner.blueprint, entity, &id, Some(unix_now())).await
         })
     }
@@ -286,7 +282,7 @@ impl Store for Sql {
         value: &'a Value,
     ) -> Pending<'a, Option<Arc<Record>>> {
         let (field, value) = (field.to_owned(), value.clone());
-        self.background(move |inner| async move {
+        self.run(move |inner| async move {
             let now = Some(unix_now());
             read::by_unique(&inner.link.pools().read, &inner.blueprint, entity, ws, &field, &value, now).await
         })
@@ -294,33 +290,31 @@ impl Store for Sql {
 
     fn page<'a>(&'a self, query: &'a Query) -> Pending<'a, Page> {
         let query = query.clone();
-        self.background(move |inner| async move {
+        self.run(move |inner| async move {
             read::page(&inner.link.pools().read, &inner.blueprint, &query, unix_now()).await
         })
     }
 
     fn changes(&self, after: Revision, limit: usize) -> Pending<'_, Vec<Change>> {
-        self.background(move |inner| async move { inner.changes(after, limit).await })
+        self.run(move |inner| async move { inner.changes(after, limit).await })
     }
 
     fn history(&self, until: Revision, limit: usize) -> Pending<'_, Vec<Change>> {
-        self.background(move |inner| async move {
-            log::until(&inner.link.pools().read, &inner.blueprint, until, limit).await
-        })
+        self.run(move |inner| async move { log::until(&inner.link.pools().read, &inner.blueprint, until, limit).await })
     }
 
     fn apply(&self, batch: Batch) -> Pending<'_, Revision> {
-        self.background(move |inner| async move { inner.apply(batch).await })
+        self.run(move |inner| async move { inner.apply(batch).await })
     }
 
     fn revision(&self) -> Pending<'_, Revision> {
-        self.background(|inner| async move {
+        self.run(|inner| async move {
             log::revision(&inner.link.pools().read).await.map(|(revision, _)| revision).map_err(unavailable)
         })
     }
 
     fn view(&self) -> Pending<'_, Arc<View>> {
-        self.background(|inner| async move { inner.view().await })
+        self.run(|inner| async move { inner.view().await })
     }
 
     /// Everything of some kinds only.
@@ -328,19 +322,19 @@ impl Store for Sql {
         let all = self.inner.blueprint.catalog();
         let wanted = all.rules().iter().filter(|rules| entities.contains(&rules.entity)).cloned().collect();
         let catalog = Arc::new(Catalog::new(wanted));
-        self.background(|inner| async move {
-            read::view(&inner.link.pools().read, &inner.blueprint, catalog).await.map(Arc::new)
-        })
+        self.run(
+            |inner| async move { read::view(&inner.link.pools().read, &inner.blueprint, catalog).await.map(Arc::new) },
+        )
     }
 
     fn count(&self, entity: &'static str, ws: Uuid) -> Pending<'_, usize> {
-        self.background(move |inner| async move {
+        self.run(move |inner| async move {
             read::count(&inner.link.pools().read, &inner.blueprint, entity, ws, unix_now()).await
         })
     }
 
     fn note(&self, records: Vec<Record>) -> Pending<'_, ()> {
-        self.background(move |inner| async move {
+        self.run(move |inner| async move {
             let _turn = inner.turn.lock().await;
             note::insert(&inner.link.pools().write, &inner.blueprint, &records).await
         })
