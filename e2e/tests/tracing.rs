@@ -1,6 +1,6 @@
 //! Traces, from a client's request to the collector: one tree per request, W3C Trace Context in and out.
 
-use e2e::{Backend, Collector, Gateway, attributes, eventually, free_port, get, hex, request, tree};
+use e2e::{Backend, Collector, Gateway, attributes, create, eventually, free_port, get, hex, request, tree};
 use serde_json::json;
 use std::net::SocketAddr;
 
@@ -164,6 +164,34 @@ fn requests_to_the_admin_api_are_traced() {
     {
         assert_eq!(found.get(name).map(String::as_str), Some(expected), "{name}: {found:?}");
     }
+}
+
+#[test]
+fn statements_are_spans_of_the_request_that_needs_them() {
+    let collector = Collector::start();
+    let only = [("KONG_DATABASE", "sqlite"), ("KONG_TRACING_INSTRUMENTATIONS", "db_query")];
+    let gateway = traced(&collector.endpoint(), "0", &only);
+    create(gateway.admin, "/services", &json!({ "name": "orders", "host": "orders.internal" }));
+    let lines = [("traceparent", SAMPLED), ("Content-Type", "application/json")];
+    let body = json!({ "name": "orders", "paths": ["/orders"] }).to_string();
+    let reply = request(gateway.admin, "POST", "/services/orders/routes", &lines, body.as_bytes()).expect("an answer");
+    assert_eq!(reply.status, 201);
+    let spans = collector.trace(TRACE);
+    let root = spans.iter().find(|span| span.name == "silverback.admin").expect("a root");
+    let statements: Vec<_> = spans.iter().filter(|span| span.name == "kong.database.query").collect();
+    let texts: Vec<_> = statements.iter().map(|span| attributes(&span.attributes)["db.statement"].clone()).collect();
+    assert!(texts.iter().any(|text| text.starts_with("SELECT") && text.contains(r#""services""#)), "{texts:#?}");
+    // Written in as few steps as it can be: the transaction begins with its first statement and ends with its last.
+    let last = texts.last().expect("what is written");
+    assert!(last.contains(r#"INSERT INTO "routes""#) && last.ends_with("; COMMIT"), "{texts:#?}");
+    assert!(texts.iter().all(|text| !text.contains("/orders")), "values are none of the text: {texts:#?}");
+    for span in statements {
+        assert_eq!((span.kind, &span.parent_span_id), (3, &root.span_id));
+        let found = attributes(&span.attributes);
+        assert_eq!((found["db.system"].as_str(), found["db.system.name"].as_str()), ("sqlite", "sqlite"));
+    }
+    // What the node does by itself is in no trace.
+    assert!(collector.spans(|span| hex(&span.trace_id) != TRACE).is_empty());
 }
 
 #[test]

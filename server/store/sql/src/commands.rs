@@ -2,6 +2,7 @@
 
 use crate::blueprint::Blueprint;
 use crate::connect::{Database, connect};
+use crate::connection::Connection;
 use crate::failure::{OpenError, sentence};
 use crate::rewriting::{Tally, rewrite};
 use migration::{Error, Migrations};
@@ -55,16 +56,16 @@ impl Commands {
         let name = self.database.name();
         self.run(move |migrations, db, patience| async move {
             let mut lines = Vec::new();
-            let state = migrations.state(&db).await?;
+            let state = migrations.state(db.orm()).await?;
             if force && !state.needs_bootstrap {
                 lines.push("Resetting database...".to_owned());
-                migrations.reset(&db, patience).await?;
+                migrations.reset(db.orm(), patience).await?;
                 lines.push("Database successfully reset".to_owned());
             } else if !state.needs_bootstrap {
                 return Ok(Ok(Outcome::line("Database already bootstrapped")));
             }
             lines.push("Bootstrapping database...".to_owned());
-            lines.extend(migrations.bootstrap(&db, patience).await?.lines(&name));
+            lines.extend(migrations.bootstrap(db.orm(), patience).await?.lines(&name));
             lines.push("Database is up-to-date".to_owned());
             Ok(Ok(Outcome { lines, code: 0 }))
         })
@@ -75,14 +76,14 @@ impl Commands {
     pub async fn up(&self) -> Result<Outcome, Refusal> {
         let name = self.database.name();
         self.run(move |migrations, db, patience| async move {
-            let state = migrations.state(&db).await?;
+            let state = migrations.state(db.orm()).await?;
             if state.needs_bootstrap {
                 return Ok(Err(Refusal(format!("Cannot run migrations: {NEEDS_BOOTSTRAP}"))));
             }
             if !state.pending.is_empty() {
                 return Ok(Err(Refusal(PENDING.to_owned())));
             }
-            let mut lines = migrations.up(&db, patience).await?.lines(&name);
+            let mut lines = migrations.up(db.orm(), patience).await?.lines(&name);
             lines.push(match lines.is_empty() {
                 true => "Database is already up-to-date".to_owned(),
                 false => "Database is up-to-date".to_owned(),
@@ -95,7 +96,7 @@ impl Commands {
     /// `migrations finish`. No migration so far leaves a second half to do.
     pub async fn finish(&self) -> Result<Outcome, Refusal> {
         self.run(|migrations, db, _| async move {
-            let state = migrations.state(&db).await?;
+            let state = migrations.state(db.orm()).await?;
             if state.needs_bootstrap {
                 return Ok(Err(Refusal(format!("Cannot run migrations: {NEEDS_BOOTSTRAP}"))));
             }
@@ -109,7 +110,7 @@ impl Commands {
     /// `migrations list`; the exit code is 3, 4 or 5 when the database needs bootstrapping, `finish` or `up`.
     pub async fn list(&self) -> Result<Outcome, Refusal> {
         self.run(|migrations, db, _| async move {
-            let (text, code) = migrations.state(&db).await?.list();
+            let (text, code) = migrations.state(db.orm()).await?.list();
             let lines =
                 if code == 3 { vec![NEEDS_BOOTSTRAP.to_owned()] } else { text.lines().map(str::to_owned).collect() };
             Ok(Ok(Outcome { lines, code }))
@@ -119,14 +120,15 @@ impl Commands {
 
     /// `migrations status`: one line of JSON.
     pub async fn status(&self) -> Result<Outcome, Refusal> {
-        self.run(|migrations, db, _| async move { Ok(Ok(Outcome::line(migrations.state(&db).await?.status()))) }).await
+        self.run(|migrations, db, _| async move { Ok(Ok(Outcome::line(migrations.state(db.orm()).await?.status()))) })
+            .await
     }
 
     /// `keyring status`, and with `write` `keyring encrypt`: how many rows of each kind are as the keyring of a blueprint
     /// wants them, and how many are not; those are rewritten. A blueprint whose keyring is for reading decrypts.
     pub async fn keyring(&self, blueprint: Arc<Blueprint>, write: bool) -> Result<Outcome, Refusal> {
         self.run(move |migrations, db, _| async move {
-            let state = migrations.state(&db).await?;
+            let state = migrations.state(db.orm()).await?;
             if state.needs_bootstrap {
                 return Ok(Err(Refusal(NEEDS_BOOTSTRAP.to_owned())));
             }
@@ -152,10 +154,10 @@ impl Commands {
     /// `migrations reset`, after the user agreed.
     pub async fn reset(&self) -> Result<Outcome, Refusal> {
         self.run(|migrations, db, patience| async move {
-            if migrations.state(&db).await?.needs_bootstrap {
+            if migrations.state(db.orm()).await?.needs_bootstrap {
                 return Ok(Err(Refusal("Database not bootstrapped, nothing to reset".to_owned())));
             }
-            migrations.reset(&db, patience).await?;
+            migrations.reset(db.orm(), patience).await?;
             let lines = vec!["Resetting database...".to_owned(), "Database successfully reset".to_owned()];
             Ok(Ok(Outcome { lines, code: 0 }))
         })
@@ -164,7 +166,7 @@ impl Commands {
 
     async fn run<F>(
         &self,
-        work: impl FnOnce(Arc<Migrations>, sea_orm::DatabaseConnection, Duration) -> F + Send + 'static,
+        work: impl FnOnce(Arc<Migrations>, Connection, Duration) -> F + Send + 'static,
     ) -> Result<Outcome, Refusal>
     where
         F: Future<Output = Result<Result<Outcome, Refusal>, Error>> + Send + 'static,

@@ -1,15 +1,16 @@
 //! Where the database is, and the connections to it.
 
+use crate::connection::Connection;
 use crate::failure::OpenError;
-use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
+use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a writer waits for its turn, and a reader for a connection of an embedded database.
-const TURN: Duration = Duration::from_secs(30);
+pub(crate) const TURN: Duration = Duration::from_secs(30);
 /// Statements kept prepared per connection: a handful for each kind.
 const STATEMENTS: usize = 512;
 
@@ -151,10 +152,10 @@ impl Database {
 /// Open connections. They are made when first needed, and anew when they break.
 #[derive(Clone)]
 pub(crate) struct Pools {
-    pub(crate) write: DatabaseConnection,
-    pub(crate) read: DatabaseConnection,
+    pub(crate) write: Connection,
+    pub(crate) read: Connection,
     /// For looking at the revision: never kept waiting by the other connections' work.
-    pub(crate) watch: DatabaseConnection,
+    pub(crate) watch: Connection,
     /// PostgreSQL: for listening.
     pub(crate) listen: Option<PgPool>,
 }
@@ -182,24 +183,20 @@ fn sqlite(to: &Sqlite, patience: Option<Duration>) -> Pools {
         .thread_name(|number| format!("sqlite-{number}"))
         .disable_statement_logging();
     // Connections to a file do not break, and one in memory must not be closed: it is the database.
-    let pool = |connections: u32| {
-        SqlitePoolOptions::new()
+    let connection = |connections: u32| {
+        let pool = SqlitePoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(TURN)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
+            .connect_lazy_with(options.clone());
+        Connection::embedded(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool), connections)
     };
-    let write = match &to.path {
-        // SQLite itself ends a transaction for which there is no room, and the driver then counts one that is no more:
-        // what is written on such a connection is nested in a transaction that nobody commits. It is never used again.
-        Some(_) => pool(1).before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) })),
-        None => pool(1),
-    };
-    let write = SqlxSqliteConnector::from_sqlx_sqlite_pool(write.connect_lazy_with(options.clone()));
+    let write = connection(1);
     let read = match &to.path {
         // No `query_only`: the first connection to a file may have to set it up.
-        Some(_) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool(to.readers.max(1)).connect_lazy_with(options)),
+        Some(_) => connection(to.readers.max(1)),
         None => write.clone(),
     };
     Pools { write, watch: read.clone(), read, listen: None }
@@ -241,18 +238,20 @@ fn postgres(to: &Postgres) -> Result<Pools, OpenError> {
             .idle_timeout(to.keepalive)
             .connect_lazy_with(options.clone())
     };
-    let shared =
-        SqlxPostgresConnector::from_sqlx_postgres_pool(pool(to.pool_size.max(2), to.turn.unwrap_or(to.timeout)));
-    let watch = SqlxPostgresConnector::from_sqlx_postgres_pool(pool(1, to.timeout * 2));
+    let connection = |connections: u32, turn: Duration| {
+        Connection::Postgres(SqlxPostgresConnector::from_sqlx_postgres_pool(pool(connections, turn)))
+    };
+    let shared = connection(to.pool_size.max(2), to.turn.unwrap_or(to.timeout));
+    let watch = connection(1, to.timeout * 2);
     // Writers come one after the other in this process, so they cannot use up the pool while they wait for other nodes.
     Ok(Pools { write: shared.clone(), read: shared, watch, listen: Some(pool(1, to.timeout)) })
 }
 
 impl Pools {
     pub(crate) async fn close(&self) {
-        let _ = self.write.clone().close().await;
-        let _ = self.read.clone().close().await;
-        let _ = self.watch.clone().close().await;
+        for connection in [&self.write, &self.read, &self.watch] {
+            connection.close().await;
+        }
         if let Some(pool) = &self.listen {
             pool.close().await;
         }

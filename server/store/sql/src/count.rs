@@ -3,11 +3,14 @@
 
 use crate::blueprint::Blueprint;
 use crate::codec;
+use crate::connection::Connection;
 use crate::failure::unavailable;
+use crate::later::Later;
 use crate::statement::column;
-use migration::{EXPIRES, begin_writing};
+use crate::transaction::Transaction;
+use migration::EXPIRES;
 use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, OnConflict, Query};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+use sea_orm::{ConnectionTrait, DbErr};
 use store::{Error, Record};
 
 /// The field that counts.
@@ -26,29 +29,25 @@ pub struct Counter {
 
 /// What is added to counters, all of it or nothing. Rows are locked in one order by everyone, so that no two who count wait
 /// for each other.
-pub(crate) async fn add(
-    db: &DatabaseConnection,
-    blueprint: &Blueprint,
-    mut counters: Vec<Counter>,
-) -> Result<(), Error> {
+pub(crate) async fn add(db: &Connection, blueprint: &Blueprint, mut counters: Vec<Counter>) -> Result<(), Error> {
     counters.sort_by(|a, b| a.first.id.cmp(&b.first.id));
-    let transaction = begin_writing(db).await.map_err(unavailable)?;
+    let mut later = Later::default();
     for counter in &counters {
-        let added = transaction.query_one(&addition(blueprint, counter, db)?).await;
-        added.map_err(unavailable)?;
+        later.push(db.get_database_backend().build(&addition(blueprint, counter, db)?));
     }
-    transaction.commit().await.map_err(unavailable)
+    let transaction = Transaction::writing(db).await.map_err(unavailable)?;
+    transaction.finish(later).await.map(drop).map_err(unavailable)
 }
 
 /// Takes one unit of every counter, or of none. Tells whether it did, and how many units each held before.
 pub(crate) async fn take(
-    db: &DatabaseConnection,
+    db: &Connection,
     blueprint: &Blueprint,
     counters: &[Counter],
 ) -> Result<(bool, Vec<u64>), Error> {
     let statements =
         counters.iter().map(|counter| addition(blueprint, counter, db)).collect::<Result<Vec<_>, Error>>()?;
-    let transaction = begin_writing(db).await.map_err(unavailable)?;
+    let transaction = Transaction::writing(db).await.map_err(unavailable)?;
     let mut used = vec![0; counters.len()];
     let mut granted = true;
     let mut order: Vec<usize> = (0..counters.len()).collect();
@@ -61,19 +60,22 @@ pub(crate) async fn take(
         used[index] = u64::try_from(value - 1).unwrap_or(0);
         granted &= used[index] < counters[index].limit;
     }
-    let ended = if granted { transaction.commit().await } else { transaction.rollback().await };
-    ended.map_err(unavailable)?;
+    if granted {
+        transaction.commit().await.map_err(unavailable)?;
+    } else {
+        transaction.rollback().await;
+    }
     Ok((granted, used))
 }
 
 /// Removes records whose time has run out at `now`, in Unix seconds; the change log does not tell.
-pub(crate) async fn sweep(db: &DatabaseConnection, entity: &'static str, now: i64) -> Result<(), Error> {
+pub(crate) async fn sweep(db: &Connection, entity: &'static str, now: i64) -> Result<(), Error> {
     let over = Expr::col((entity, EXPIRES)).lte(now);
     let delete = Query::delete().from_table(entity).and_where(over).take();
     db.execute(&delete).await.map(drop).map_err(unavailable)
 }
 
-fn addition(blueprint: &Blueprint, counter: &Counter, db: &DatabaseConnection) -> Result<InsertStatement, Error> {
+fn addition(blueprint: &Blueprint, counter: &Counter, db: &Connection) -> Result<InsertStatement, Error> {
     let (layout, rules) = blueprint.layout(counter.first.entity)?;
     let cells = codec::encode(layout, rules, &counter.first)?;
     let backend = db.get_database_backend();

@@ -1,6 +1,7 @@
 //! Statements that nobody waits for the answer of.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, Values};
+use crate::transaction::Transaction;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Values};
 
 /// The longest text that statements are joined to, in bytes; SQLite takes a million.
 const TEXT: usize = 32 * 1024;
@@ -17,21 +18,16 @@ impl Later {
     }
 
     /// Runs them.
-    pub(crate) async fn run(&mut self, db: &DatabaseTransaction) -> Result<(), DbErr> {
-        for statement in joined(db.get_database_backend(), std::mem::take(&mut self.0)) {
+    pub(crate) async fn run(&mut self, db: &Transaction) -> Result<(), DbErr> {
+        for statement in std::mem::take(self).statements(db.get_database_backend()) {
             db.execute_raw(statement).await?;
         }
         Ok(())
     }
 
-    /// Runs them, and gives the row of the last one; the others must have none.
-    pub(crate) async fn answer(self, db: &DatabaseTransaction) -> Result<Option<QueryResult>, DbErr> {
-        let mut statements = joined(db.get_database_backend(), self.0);
-        let Some(last) = statements.pop() else { return Ok(None) };
-        for statement in statements {
-            db.execute_raw(statement).await?;
-        }
-        db.query_one_raw(last).await
+    /// What is to be run, as few statements as the database takes it in.
+    pub(crate) fn statements(self, backend: DbBackend) -> Vec<Statement> {
+        joined(backend, self.0)
     }
 }
 

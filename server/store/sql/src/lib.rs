@@ -14,6 +14,7 @@ mod blueprint;
 mod codec;
 mod commands;
 mod connect;
+mod connection;
 mod count;
 mod failure;
 mod keyring;
@@ -30,6 +31,7 @@ mod rewriting;
 mod sealing;
 mod sql;
 mod statement;
+mod transaction;
 mod write;
 
 pub use background::Background;

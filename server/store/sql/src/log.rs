@@ -2,12 +2,14 @@
 
 use crate::blueprint::{Blueprint, Layout};
 use crate::codec;
+use crate::connection::Connection;
 use crate::failure::unavailable;
 use crate::later::Later;
 use crate::sealing::SEALED;
+use crate::transaction::Transaction;
 use migration::{CHANGES, REVISION, WORKSPACE};
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SimpleExpr, UpdateStatement};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,14 +23,14 @@ pub(crate) const COLUMNS: [&str; 10] =
     ["revision", "position", "at", "author", "request_id", "entity", "record_id", WORKSPACE, "before", "after"];
 
 /// Bumps the revision and so takes the place at the head of the line of writers.
-pub(crate) async fn bump(transaction: &DatabaseTransaction) -> Result<Revision, DbErr> {
+pub(crate) async fn bump(transaction: &Transaction) -> Result<Revision, DbErr> {
     made(transaction.query_one(&next()).await?)
 }
 
-/// Bumps the revision after everything else, where the transaction itself keeps others from writing.
-pub(crate) async fn bumped(mut later: Later, transaction: &DatabaseTransaction) -> Result<Revision, DbErr> {
+/// Bumps the revision after everything else, where the transaction itself keeps others from writing, and commits.
+pub(crate) async fn bump_last(mut later: Later, transaction: Transaction) -> Result<Revision, DbErr> {
     later.push(transaction.get_database_backend().build(&next()));
-    made(later.answer(transaction).await?)
+    made(transaction.finish(later).await?.pop())
 }
 
 fn next() -> UpdateStatement {
@@ -71,7 +73,7 @@ pub(crate) fn entries(revision: Revision, at: SystemTime, batch: &Batch, done: V
     done.into_iter().map(entry).collect()
 }
 
-/// Has what a batch did appended. `revision`: `None` where [`bumped`] follows.
+/// Has what a batch did appended. `revision`: `None` where [`bump_last`] follows.
 ///
 /// # Errors
 /// Where it cannot be encrypted.
@@ -155,17 +157,28 @@ pub(crate) fn written(layout: &Layout, record: &Record, ws: Option<Uuid>) -> Res
 }
 
 /// Drops what exceeds `keep` entries, in whole batches. Now and then only: the log may be a little longer.
-pub(crate) async fn prune(transaction: &DatabaseTransaction, revision: Revision, keep: u64) -> Result<(), DbErr> {
+pub(crate) async fn prune(db: &Connection, revision: Revision, keep: u64) -> Result<(), DbErr> {
     if !revision.is_multiple_of((keep / 16).clamp(1, 1024)) {
         return Ok(());
     }
-    let Some(oldest) = nth(transaction, None, Order::Desc, Ord::max(keep, 1)).await? else { return Ok(()) };
+    let transaction = Transaction::writing(db).await?;
+    let Some(oldest) = nth(&transaction, None, Order::Desc, Ord::max(keep, 1)).await? else {
+        transaction.rollback().await;
+        return Ok(());
+    };
     // The newest batch stays whole, however large.
     let oldest = Ord::min(oldest, revision as i64 - 1);
+    // First, so that nodes which drop at the same moment do it one after the other; who comes later may know less.
+    let forget = Query::update()
+        .table(REVISION)
+        .value("forgotten", oldest)
+        .and_where(Expr::col("id").eq(1_i64).and(Expr::col("forgotten").lt(oldest)))
+        .take();
     let delete = Query::delete().from_table(CHANGES).and_where(Expr::col("revision").lte(oldest)).take();
-    transaction.execute(&delete).await?;
-    let forget = Query::update().table(REVISION).value("forgotten", oldest).and_where(Expr::col("id").eq(1_i64)).take();
-    transaction.execute(&forget).await.map(drop)
+    let mut later = Later::default();
+    later.push(db.get_database_backend().build(&forget));
+    later.push(db.get_database_backend().build(&delete));
+    transaction.finish(later).await.map(drop)
 }
 
 /// The revision of the nth entry in an order (the first is 0th), among those that a condition holds for.

@@ -3,20 +3,22 @@
 
 use crate::blueprint::Blueprint;
 use crate::codec;
+use crate::connection::Connection;
 use crate::failure::unavailable;
+use crate::later::Later;
+use crate::transaction::Transaction;
 use crate::write::{BOUND, into};
-use migration::begin_writing;
+use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ConnectionTrait, DatabaseConnection};
 use store::{Error, Record};
 
 /// Kinds of records that are written so.
 pub(crate) const UNFOLLOWED: [&str; 3] = ["audit_objects", "audit_requests", "clustering_data_planes"];
 
 /// Adds records, all or none. One that is there already is replaced.
-pub(crate) async fn insert(db: &DatabaseConnection, blueprint: &Blueprint, records: &[Record]) -> Result<(), Error> {
+pub(crate) async fn insert(db: &Connection, blueprint: &Blueprint, records: &[Record]) -> Result<(), Error> {
     let backend = db.get_database_backend();
-    let mut statements = Vec::new();
+    let mut later = Later::default();
     for same in records.chunk_by(|one, other| one.entity == other.entity) {
         let Some(first) = same.first() else { continue };
         let (layout, rules) = blueprint.layout(first.entity)?;
@@ -29,13 +31,10 @@ pub(crate) async fn insert(db: &DatabaseConnection, blueprint: &Blueprint, recor
             }
             let key = layout.table.key.name.as_str();
             let rest = layout.names().filter(|name| *name != key).map(str::to_owned);
-            statements
-                .push(insert.on_conflict(OnConflict::column(key.to_owned()).update_columns(rest).to_owned()).take());
+            let insert = insert.on_conflict(OnConflict::column(key.to_owned()).update_columns(rest).to_owned());
+            later.push(backend.build(insert));
         }
     }
-    let transaction = begin_writing(db).await.map_err(unavailable)?;
-    for statement in &statements {
-        transaction.execute(statement).await.map_err(unavailable)?;
-    }
-    transaction.commit().await.map_err(unavailable)
+    let transaction = Transaction::writing(db).await.map_err(unavailable)?;
+    transaction.finish(later).await.map(drop).map_err(unavailable)
 }

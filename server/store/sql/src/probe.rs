@@ -3,9 +3,10 @@
 use crate::blueprint::{Blueprint, Layout};
 use crate::codec::{self, Cell};
 use crate::statement::{column, keyed, rivals};
+use crate::transaction::Transaction;
 use migration::WORKSPACE;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, SimpleExpr};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use sea_orm::{ConnectionTrait, DbErr};
 use store::{Id, Record, Rules};
 use uuid::Uuid;
 
@@ -22,7 +23,7 @@ pub(crate) struct Probe {
 /// Asks, in one statement, whether what a record points to is there, and who holds its unique values; `key`: also whether
 /// its primary key is taken.
 pub(crate) async fn probe(
-    db: &DatabaseTransaction,
+    db: &Transaction,
     blueprint: &Blueprint,
     layout: &Layout,
     rules: &Rules,

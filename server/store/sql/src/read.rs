@@ -2,15 +2,14 @@
 
 use crate::blueprint::{Blueprint, Layout};
 use crate::codec::{self, Cell};
+use crate::connection::Connection;
 use crate::failure::unavailable;
 use crate::log;
 use crate::statement::{alive, column, equals, keyed, rows, within};
+use crate::transaction::Transaction;
 use migration::{Kind, TAGS, WORKSPACE};
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query as Sql, SelectStatement};
-use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
-    TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use serde_json::Value;
 use std::sync::Arc;
 use store::{Catalog, Error, Id, Page, Query, Record, Rules, TagFilter, View};
@@ -31,6 +30,18 @@ pub(crate) async fn records<C: ConnectionTrait>(
     rows.iter().map(|row| codec::decode(layout, rules, row, json).map(Arc::new)).collect()
 }
 
+/// Runs a `SELECT` of one row; whoever waits is woken once.
+async fn record<C: ConnectionTrait>(
+    db: &C,
+    layout: &Layout,
+    rules: &Rules,
+    statement: &SelectStatement,
+) -> Result<Option<Arc<Record>>, DbErr> {
+    let json = db.get_database_backend() == DbBackend::Postgres;
+    let row = db.query_one(statement).await?;
+    row.map(|row| codec::decode(layout, rules, &row, json).map(Arc::new)).transpose()
+}
+
 /// The record with a primary key; also one whose time has run out unless `now` is given.
 pub(crate) async fn get<C: ConnectionTrait>(
     db: &C,
@@ -43,7 +54,7 @@ pub(crate) async fn get<C: ConnectionTrait>(
     let Some(key) = codec::key(layout.table.key.kind, id) else { return Ok(None) };
     let statement =
         rows(layout).and_where(keyed(layout, key)).and_where_option(now.map(|now| alive(layout, now))).take();
-    Ok(records(db, layout, rules, &statement).await.map_err(unavailable)?.pop())
+    record(db, layout, rules, &statement).await.map_err(unavailable)
 }
 
 /// The record with this value of a field; see [`store::Store::by_unique`]. Also one whose time has run out unless `now` is
@@ -75,7 +86,7 @@ pub(crate) async fn by_unique<C: ConnectionTrait>(
         if let Some(cell) = codec::cell(found, codec::references(layout, rules, found), value) {
             let equal = equals(layout, db.get_database_backend(), found, cell, nulls);
             let statement = select().and_where(equal).limit(1).take();
-            let found = records(db, layout, rules, &statement).await.map_err(unavailable)?.pop();
+            let found = record(db, layout, rules, &statement).await.map_err(unavailable)?;
             // What is encrypted is not found by its value.
             if found.is_some() || layout.compares(field) || layout.sealing.ids().next().is_none() {
                 return Ok(found);
@@ -255,20 +266,9 @@ pub(crate) async fn count<C: ConnectionTrait>(
     Ok(usize::try_from(count.unwrap_or(0)).unwrap_or(0))
 }
 
-/// Begins a transaction that sees one moment.
-pub(crate) async fn moment(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    match db.get_database_backend() {
-        DbBackend::Postgres => {
-            db.begin_with_config(Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly)).await
-        }
-        // A reader of SQLite's write-ahead log sees the moment of its first statement.
-        _ => db.begin().await,
-    }
-}
-
 /// Everything of the kinds of `catalog` at one moment.
-pub(crate) async fn view(db: &DatabaseConnection, blueprint: &Blueprint, catalog: Arc<Catalog>) -> Result<View, Error> {
-    let transaction = moment(db).await.map_err(unavailable)?;
+pub(crate) async fn view(db: &Connection, blueprint: &Blueprint, catalog: Arc<Catalog>) -> Result<View, Error> {
+    let transaction = Transaction::reading(db).await.map_err(unavailable)?;
     let (revision, _) = log::revision(&transaction).await.map_err(unavailable)?;
     let mut all = Vec::new();
     for rules in catalog.rules() {

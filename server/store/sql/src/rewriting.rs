@@ -3,13 +3,13 @@
 
 use crate::blueprint::{Blueprint, Layout};
 use crate::codec::{self, Cell};
+use crate::connection::Connection;
 use crate::log;
 use crate::statement::{column, keyed, rows};
-use migration::{CHANGES, REVISION, begin_writing};
+use crate::transaction::Transaction;
+use migration::{CHANGES, REVISION};
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use serde_json::Value;
 use store::{Record, Rules};
 
@@ -28,7 +28,7 @@ pub(crate) struct Tally {
 /// Looks at everything, and rewrites what is not as it should be where `write` says so. By kind, in the order of the
 /// catalog; the change log last.
 pub(crate) async fn rewrite(
-    db: &DatabaseConnection,
+    db: &Connection,
     blueprint: &Blueprint,
     write: bool,
 ) -> Result<Vec<(String, Tally)>, DbErr> {
@@ -56,11 +56,11 @@ pub(crate) async fn rewrite(
 }
 
 /// A transaction to look at some rows, and where `write` says so to rewrite them: nobody else writes then.
-async fn begin(db: &DatabaseConnection, write: bool) -> Result<DatabaseTransaction, DbErr> {
+async fn begin(db: &Connection, write: bool) -> Result<Transaction, DbErr> {
     if !write {
-        return db.begin().await;
+        return Transaction::reading(db).await;
     }
-    let transaction = begin_writing(db).await?;
+    let transaction = Transaction::writing(db).await?;
     if transaction.get_database_backend() == DbBackend::Postgres {
         let text = format!("SELECT revision FROM {REVISION} WHERE id = 1 FOR UPDATE");
         transaction.execute_raw(Statement::from_string(DbBackend::Postgres, text)).await?;
@@ -70,7 +70,7 @@ async fn begin(db: &DatabaseConnection, write: bool) -> Result<DatabaseTransacti
 
 /// The next rows of a kind; gives the key of the last one, where there may be more.
 async fn step(
-    db: &DatabaseConnection,
+    db: &Connection,
     layout: &Layout,
     rules: &Rules,
     after: Option<Cell>,
@@ -117,7 +117,7 @@ fn count(is: Option<Value>, layout: &Layout, record: &Record, tally: &mut Tally)
 
 /// The next entries of the change log; gives the place of the last one, where there may be more.
 async fn entries(
-    db: &DatabaseConnection,
+    db: &Connection,
     blueprint: &Blueprint,
     after: (i64, i64),
     write: bool,

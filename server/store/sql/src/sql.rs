@@ -21,6 +21,7 @@ use store::{Batch, Catalog, Change, Error, Id, Operation, Page, Pending, Query, 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 use uuid::Uuid;
 
 /// Entities in a relational database.
@@ -166,7 +167,8 @@ impl Sql {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let inner = self.inner.clone();
-        let work = async move { inner.link.clone().during(work(inner)).await };
+        // What it does belongs to the caller's trace.
+        let work = async move { inner.link.clone().during(work(inner)).await }.in_current_span();
         let own = if self.inner.link.is_embedded() && HERE.get() { Handle::try_current().ok() } else { None };
         // A task of its own in any case: a write goes on when nobody waits for it any more.
         let task = own.as_ref().unwrap_or(&self.handle).spawn(work);

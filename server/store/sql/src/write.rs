@@ -2,14 +2,16 @@
 
 use crate::blueprint::{Blueprint, Layout};
 use crate::codec;
+use crate::connection::Connection;
 use crate::failure::{sentence, unavailable, values, violation};
 use crate::later::Later;
 use crate::probe::{Probe, probe};
 use crate::statement::{column, keyed, rows};
+use crate::transaction::Transaction;
 use crate::{log, read};
-use migration::{TAGS, WORKSPACE, begin_writing};
+use migration::{TAGS, WORKSPACE};
 use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, Order, Query};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -24,7 +26,7 @@ pub(crate) const BOUND: usize = 30_000;
 
 /// What a writer needs besides the batch.
 pub(crate) struct Context<'a> {
-    pub(crate) db: &'a DatabaseConnection,
+    pub(crate) db: &'a Connection,
     pub(crate) blueprint: &'a Blueprint,
     /// How many entries of the change log are kept.
     pub(crate) keep: u64,
@@ -36,34 +38,35 @@ pub(crate) struct Context<'a> {
 
 /// Applies a batch: all of it, or nothing and an error. Gives what the change log got, too.
 pub(crate) async fn apply(context: &Context<'_>, mut batch: Batch) -> Result<(Revision, Vec<Change>), Error> {
-    let transaction = begin_writing(context.db).await.map_err(unavailable)?;
+    let transaction = Transaction::writing(context.db).await.map_err(unavailable)?;
     let mut writer = Writer {
-        db: &transaction,
         backend: transaction.get_database_backend(),
+        db: &transaction,
         blueprint: context.blueprint,
         now: context.now,
         done: Vec::new(),
         later: Later::default(),
     };
     let at = log::now();
-    match writer.run(context, &mut batch, at).await {
-        Ok(revision) => {
-            let done = writer.done;
-            transaction.commit().await.map_err(|error| refused(context, error, &done))?;
-            Ok((revision, log::entries(revision, at, &batch, done)))
-        }
+    let taken = writer.run(context, &mut batch, at).await;
+    let Writer { done, later, .. } = writer;
+    let ended = match taken {
+        Ok(Some(revision)) => transaction.finish(later).await.map(|_| revision),
+        Ok(None) => log::bump_last(later, transaction).await,
         Err(failure) => {
-            let done = writer.done;
-            if let Err(error) = transaction.rollback().await {
-                // Nothing can be done: the connection is gone, and the transaction with it.
-                tracing::debug!(cause = sentence(&error), "a transaction was not rolled back in order");
+            transaction.rollback().await;
+            match failure {
+                Failure::Refused(error) => return Err(error),
+                Failure::Database(error) => Err(error),
             }
-            Err(match failure {
-                Failure::Refused(error) => error,
-                Failure::Database(error) => refused(context, error, &done),
-            })
         }
+    };
+    let revision = ended.map_err(|error| refused(context, error, &done))?;
+    if let Err(error) = log::prune(context.db, revision, context.keep).await {
+        // Another time: what was asked for is done.
+        tracing::warn!(cause = sentence(&error), "old entries stay in the change log");
     }
+    Ok((revision, log::entries(revision, at, &batch, done)))
 }
 
 fn refused(context: &Context<'_>, error: DbErr, done: &[ChangeKind]) -> Error {
@@ -93,7 +96,7 @@ impl From<DbErr> for Failure {
 }
 
 struct Writer<'a> {
-    db: &'a DatabaseTransaction,
+    db: &'a Transaction,
     backend: DbBackend,
     blueprint: &'a Blueprint,
     now: i64,
@@ -104,7 +107,13 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    async fn run(&mut self, context: &Context<'_>, batch: &mut Batch, at: SystemTime) -> Result<Revision, Failure> {
+    /// Does what the batch asks for, but for what is left in `later`. Gives the revision where it is known by now.
+    async fn run(
+        &mut self,
+        context: &Context<'_>,
+        batch: &mut Batch,
+        at: SystemTime,
+    ) -> Result<Option<Revision>, Failure> {
         // First of all: from here on no one else writes until this transaction ends. SQLite's begins with that lock.
         let taken = match self.backend {
             DbBackend::Sqlite => None,
@@ -117,19 +126,11 @@ impl Writer<'_> {
             self.operate(operation).await?;
         }
         log::append(&mut self.later, self.blueprint, self.backend, taken, at, batch, &self.done)?;
-        let revision = match taken {
-            Some(revision) => {
-                self.later.run(self.db).await?;
-                revision
-            }
-            None => log::bumped(std::mem::take(&mut self.later), self.db).await?,
-        };
-        log::prune(self.db, revision, context.keep).await?;
         if let Some(channel) = context.channel {
             let text = "SELECT pg_notify($1, '')";
-            self.db.execute_raw(Statement::from_sql_and_values(self.backend, text, [channel.into()])).await?;
+            self.later.push(Statement::from_sql_and_values(self.backend, text, [channel.into()]));
         }
-        Ok(revision)
+        Ok(taken)
     }
 
     /// `taken`: the revision that this transaction makes, where it is known by now.
