@@ -1,4 +1,4 @@
-//! Workers and processors (`nginx_main_worker_cpu_affinity`).
+//! Threads and processors; for workers `nginx_main_worker_cpu_affinity` says which.
 
 use config::{Affinity, Workers};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -24,8 +24,7 @@ impl Places {
                  using last mask for remaining worker processes"
             );
         }
-        let all = sched_getaffinity(None).map(|set| (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect());
-        Self { affinity: affinity.clone(), usable: all.unwrap_or_default(), next: AtomicUsize::new(0) }
+        Self { affinity: affinity.clone(), usable: usable(), next: AtomicUsize::new(0) }
     }
 
     /// Has this thread run where the next worker does. Once per thread; further calls do nothing.
@@ -36,12 +35,23 @@ impl Places {
         }
         let worker = self.next.fetch_add(1, Ordering::Relaxed);
         let Some(place) = self.affinity.of(worker, &self.usable) else { return };
-        let mut set = CpuSet::new();
-        for cpu in place.iter().filter(|cpu| **cpu < CpuSet::MAX_CPU) {
-            set.set(*cpu);
-        }
-        if let Err(error) = sched_setaffinity(None, &set) {
+        if let Err(error) = run_on(&place) {
             tracing::warn!(%error, "worker {worker} cannot run on the processors {place:?}: it runs anywhere");
         }
     }
+}
+
+/// The processors that this thread may use, ascending.
+pub(super) fn usable() -> Vec<usize> {
+    let all = sched_getaffinity(None).map(|set| (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect());
+    all.unwrap_or_default()
+}
+
+/// Has this thread, and those that it starts from now on, run on these processors only.
+pub(super) fn run_on(processors: &[usize]) -> rustix::io::Result<()> {
+    let mut set = CpuSet::new();
+    for cpu in processors.iter().filter(|cpu| **cpu < CpuSet::MAX_CPU) {
+        set.set(*cpu);
+    }
+    sched_setaffinity(None, &set)
 }

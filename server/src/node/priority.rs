@@ -1,10 +1,14 @@
 //! Which threads the machine serves first.
 
+use super::affinity::{run_on, usable};
+
 /// What the nice value of threads is raised by that work beside requests.
 const STEP: i32 = 10;
 
 /// Lets this thread, and those that it starts from now on, have what time the others leave: where processors are scarce,
-/// requests go before writes of the configuration and what follows from them. Called once per thread; on one that was
+/// requests go before writes of the configuration and what follows from them. All such threads share one processor. The
+/// system does not take one that runs a thread of low priority for idle: were they spread, a worker that wakes up would
+/// wait behind another worker although it could take the place of such a thread. Called once per thread; on one that was
 /// told before it does nothing.
 pub(super) fn give_way() {
     thread_local!(static TOLD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
@@ -17,6 +21,12 @@ pub(super) fn give_way() {
         && let Err(error) = rustix::process::setpriority_process(None, own + STEP)
     {
         tracing::debug!(%error, "the priority of a thread was not lowered");
+    }
+    // The last one: what else a machine does is rather on the first.
+    if let [_, .., last] = usable().as_slice()
+        && let Err(error) = run_on(&[*last])
+    {
+        tracing::debug!(%error, "a thread runs on any processor");
     }
 }
 
@@ -37,13 +47,17 @@ mod tests {
 
     #[test]
     fn only_the_thread_that_gives_way_does() {
-        let before = rustix::process::getpriority_process(None).expect("a priority");
-        let after = std::thread::spawn(|| {
+        let state = || (rustix::process::getpriority_process(None).expect("a priority"), usable());
+        let before = state();
+        let after = std::thread::spawn(move || {
             give_way();
             give_way();
-            rustix::process::getpriority_process(None).expect("a priority")
+            (state(), std::thread::spawn(state).join().expect("a thread ends"))
         });
-        assert_eq!(after.join().expect("a thread ends"), if before < STEP { before + STEP } else { before });
-        assert_eq!(rustix::process::getpriority_process(None).expect("a priority"), before);
+        let (own, childs) = after.join().expect("a thread ends");
+        let nice = if before.0 < STEP { before.0 + STEP } else { before.0 };
+        assert_eq!(own, (nice, before.1.last().copied().into_iter().collect()));
+        assert_eq!(childs, own, "what it starts inherits");
+        assert_eq!(state(), before);
     }
 }
