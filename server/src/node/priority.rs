@@ -5,11 +5,14 @@ use super::affinity::{run_on, usable};
 /// What the nice value of threads is raised by that work beside requests.
 const STEP: i32 = 10;
 
+/// Of how many processors one is for what gives way; at least one.
+const SHARE: usize = 4;
+
 /// Lets this thread, and those that it starts from now on, have what time the others leave: where processors are scarce,
-/// requests go before writes of the configuration and what follows from them. All such threads share one processor. The
-/// system does not take one that runs a thread of low priority for idle: were they spread, a worker that wakes up would
-/// wait behind another worker although it could take the place of such a thread. Called once per thread; on one that was
-/// told before it does nothing.
+/// requests go before writes of the configuration and what follows from them. All such threads keep to the last processors
+/// of those that may be used: the system does not take one for idle that runs a thread of low priority, and were they
+/// spread, a worker that wakes up would wait behind another worker although it could take the place of such a thread.
+/// Called once per thread; on one that was told before it does nothing.
 pub(super) fn give_way() {
     thread_local!(static TOLD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
     if TOLD.replace(true) {
@@ -17,17 +20,21 @@ pub(super) fn give_way() {
     }
     // A thread that another one started which gave way does so as well.
     let own = rustix::process::getpriority_process(None).unwrap_or(STEP);
-    if own < STEP
-        && let Err(error) = rustix::process::setpriority_process(None, own + STEP)
-    {
+    if own >= STEP {
+        return;
+    }
+    if let Err(error) = rustix::process::setpriority_process(None, own + STEP) {
         tracing::debug!(%error, "the priority of a thread was not lowered");
     }
-    // The last one: what else a machine does is rather on the first.
-    if let [_, .., last] = usable().as_slice()
-        && let Err(error) = run_on(&[*last])
-    {
+    if let Err(error) = run_on(last(&usable())) {
         tracing::debug!(%error, "a thread runs on any processor");
     }
+}
+
+/// The last processors, as many as are for what gives way.
+fn last(processors: &[usize]) -> &[usize] {
+    let count = processors.len().div_ceil(SHARE);
+    &processors[processors.len() - count..]
 }
 
 /// Lets this thread run only while no other wants to, for good.
@@ -52,12 +59,29 @@ mod tests {
         let after = std::thread::spawn(move || {
             give_way();
             give_way();
-            (state(), std::thread::spawn(state).join().expect("a thread ends"))
+            let child = move || {
+                give_way();
+                state()
+            };
+            (state(), std::thread::spawn(child).join().expect("a thread ends"))
         });
-        let (own, childs) = after.join().expect("a thread ends");
-        let nice = if before.0 < STEP { before.0 + STEP } else { before.0 };
-        assert_eq!(own, (nice, before.1.last().copied().into_iter().collect()));
-        assert_eq!(childs, own, "what it starts inherits");
+        let (own, of_child) = after.join().expect("a thread ends");
+        if before.0 < STEP {
+            assert_eq!(own, (before.0 + STEP, last(&before.1).to_vec()));
+        } else {
+            assert_eq!(own, before);
+        }
+        assert_eq!(of_child, own, "what it starts inherits");
         assert_eq!(state(), before);
+    }
+
+    #[test]
+    fn what_gives_way_has_the_last_quarter() {
+        for (processors, expected) in
+            [(vec![], vec![]), (vec![3], vec![3]), (vec![0, 1], vec![1]), (vec![0, 2, 4, 6], vec![6])]
+        {
+            assert_eq!(last(&processors), expected);
+        }
+        assert_eq!(last(&(0..10).collect::<Vec<_>>()), [7, 8, 9]);
     }
 }
