@@ -19,9 +19,36 @@ test('a page that could not be shown is shown when the Admin API is back', async
   await page.route('**/api/**', (route) => route.abort());
   await page.goto('services/create');
   await expect(page.getByText(/The Admin API at .* cannot be reached/)).toBeVisible();
+  // One answer, to whatever was asked last, takes the banner away.
+  await page.waitForLoadState('networkidle');
   await page.unroute('**/api/**');
   await page.getByRole('button', { name: 'Try again' }).click();
   await expect(page.getByLabel('Host', { exact: true })).toBeVisible();
+});
+
+test('what one failure left out can be asked for again', async ({ page }) => {
+  const list = /\/api\/services(\?|$)/;
+  await page.route(list, (route) => route.fulfill({ status: 500, json: { message: 'An unexpected error occurred' } }));
+  await page.goto('services');
+  const failed = page.getByRole('alert').filter({ hasText: 'The gateway failed at this' });
+  await expect(failed).toBeVisible();
+  await accessible(page);
+  await page.unroute(list);
+  await failed.getByRole('button', { name: 'Try again' }).click();
+  await expect(failed).toBeHidden();
+  await title(page, 'Services');
+});
+
+test('a node that could not say what it is says so with the next answer', async ({ page }) => {
+  const node = /\/api\/?$/;
+  await page.route(node, (route) => route.abort());
+  await page.goto('services');
+  await page.waitForLoadState('networkidle');
+  await page.unroute(node);
+  await goTo(page, 'Routes');
+  await title(page, 'Routes');
+  await goTo(page, 'Overview');
+  await expect(page.getByText('3.9.1').first()).toBeVisible();
 });
 
 test('a gateway without a database is read-only', async ({ page }) => {

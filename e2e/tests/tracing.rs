@@ -1,7 +1,9 @@
 //! Traces, from a client's request to the collector: one tree per request, W3C Trace Context in and out.
 
-use e2e::{Backend, Collector, Gateway, attributes, create, eventually, free_port, get, hex, request, tree};
-use serde_json::json;
+use e2e::{
+    Backend, Collector, Gateway, LUA_PLUGINS, attributes, create, eventually, free_port, get, hex, request, tree,
+};
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -163,6 +165,48 @@ fn requests_to_the_admin_api_are_traced() {
         [("http.request.method", "GET"), ("url.path", "/services"), ("http.response.status_code", "200")]
     {
         assert_eq!(found.get(name).map(String::as_str), Some(expected), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn what_plugins_ask_others_is_in_the_trace() {
+    let (backend, collector) = (Backend::start(), Collector::start());
+    let gateway = traced(
+        &collector.endpoint(),
+        "0",
+        &[
+            ("KONG_TRACING_INSTRUMENTATIONS", "http_client"),
+            ("KONG_LUA_PACKAGE_PATH", LUA_PLUGINS),
+            ("KONG_PLUGINS", "bundled,caller"),
+        ],
+    );
+    let port = backend.address.port();
+    let route = |name: &str, config: Value| json!({ "name": name, "paths": [format!("/{name}")], "plugins": [{ "name": name, "config": config }] });
+    let own = |rest: &str| format!("http://ann:secret@{}/own{rest}", backend.address);
+    let configuration = json!({
+        "_format_version": "3.0",
+        "services": [{
+            "name": "orders", "host": "127.0.0.1", "port": port,
+            "routes": [
+                route("opa", json!({ "opa_host": "127.0.0.1", "opa_port": port, "opa_path": "/own" })),
+                route("caller", json!({ "url": own("?word=secret") })),
+            ],
+        }],
+    });
+    assert_eq!(gateway.configure(&configuration).status, 201);
+    eventually("the routes are there", || get(gateway.proxy, "/caller", &[]).status == 200);
+    // The backend's answer is no decision; a plugin in Lua passes it on.
+    for (path, digit, status, root) in [("/opa", "1", 500, "kong error"), ("/caller", "2", 200, "kong")] {
+        let trace = digit.repeat(32);
+        let parent = format!("00-{trace}-b7ad6b7169203331-01");
+        assert_eq!(get(gateway.proxy, path, &[("traceparent", parent.as_str())]).status, status);
+        let spans = collector.trace(&trace);
+        assert_eq!(tree(&spans), [root, "  kong.internal.request"]);
+        let asked = spans.iter().find(|span| span.name == "kong.internal.request").expect("a question");
+        let found = attributes(&asked.attributes);
+        let url = format!("http://{}/own", backend.address);
+        assert_eq!((asked.kind, &found["http.url"], found["http.method"].as_str()), (3, &url, "POST"));
+        assert_eq!(found["http.status_code"], "200");
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a socket. Who asks waits for an answer that another thread brings; connections are kept there.
 
+use crate::{Asked, Exchange};
 use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
@@ -94,6 +95,23 @@ impl HttpResponse {
 pub trait HttpClient: Send + Sync {
     /// Sends a request; the future may be waited for on any thread.
     fn send(&self, request: HttpRequest) -> Asking;
+}
+
+impl Exchange {
+    /// Has a plugin's question sent; the timeline notes it where somebody wants the details.
+    pub async fn ask(&mut self, http: &dyn HttpClient, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let noted = self.timeline.detail.then(|| {
+            let url = request.url.split(['?', '#']).next().unwrap_or_default();
+            (Box::from(request.method.as_str()), Box::from(url), self.timeline.now())
+        });
+        let answer = http.send(request).await;
+        if let Some((method, url, start)) = noted {
+            let result = answer.as_ref().map(|answer| answer.status).map_err(|error| Box::from(&*error.0));
+            let end = self.timeline.now();
+            self.timeline.asked.push(Asked { method, url, result, start, end });
+        }
+        answer
+    }
 }
 
 /// For nodes and tests without anyone to ask: every question fails.

@@ -91,6 +91,21 @@ pub struct Look {
     pub end: u32,
 }
 
+/// One question of a plugin to another server over HTTP, kept where `detail` is on.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Method.
+    pub method: Box<str>,
+    /// URL without its query, which may hold secrets.
+    pub url: Box<str>,
+    /// The answer's status, or why there is none.
+    pub result: Result<u16, Box<str>>,
+    /// µs after the start.
+    pub start: u32,
+    /// µs after the start.
+    pub end: u32,
+}
+
 /// One call of a plugin, kept where `detail` is on.
 #[derive(Clone, Copy, Debug)]
 pub struct PluginCall {
@@ -146,6 +161,8 @@ pub struct Timeline {
     pub calls: SmallVec<[PluginCall; 0]>,
     /// Look-ups of names, where `detail` is on.
     pub looks: SmallVec<[Look; 0]>,
+    /// What plugins asked other servers, where `detail` is on.
+    pub asked: SmallVec<[Asked; 0]>,
     /// Spans that plugins made, where the request is traced.
     pub sections: Vec<Section>,
 }
@@ -169,6 +186,7 @@ impl Timeline {
             watched: false,
             calls: SmallVec::new(),
             looks: SmallVec::new(),
+            asked: SmallVec::new(),
             sections: Vec::new(),
         }
     }

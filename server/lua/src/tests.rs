@@ -196,6 +196,33 @@ fn the_sandbox_holds() {
 }
 
 #[test]
+fn settings_are_read_and_not_changed() {
+    crate::set_configuration(json!({
+        "tracing_instrumentations": ["router", "balancer"], "loaded_plugins": { "opa": true }, "none": [], "prefix": "/p",
+    }));
+    for (expression, expected) in [
+        ("kong.configuration.prefix", "/p"),
+        ("tostring(kong.configuration.unknown)", "nil"),
+        ("table.concat(kong.configuration.tracing_instrumentations, ' ')", "router balancer"),
+        ("#kong.configuration.tracing_instrumentations", "2"),
+        ("tostring(next(kong.configuration.loaded_plugins))", "opa"),
+        ("#kong.configuration.none", "0"),
+        ("kong.configuration.remove_sensitive().prefix", "/p"),
+        (
+            "select(2, pcall(function() kong.configuration.prefix = '/q' end)):match('cannot write to configuration')",
+            "cannot write to configuration",
+        ),
+        (
+            "(function() kong.configuration.loaded_plugins.opa = false return tostring(kong.configuration.loaded_plugins.opa) end)()",
+            "true",
+        ),
+        ("tostring(pcall(rawset, kong.configuration, 'prefix', '/q'))", "false"),
+    ] {
+        assert_eq!(shown(expression), expected, "{expression}");
+    }
+}
+
+#[test]
 fn changes_reach_the_upstream() {
     let code = "kong.service.request.set_header('X-New', 5); kong.service.request.add_header('X-New', true) \
                 kong.service.request.set_header('Host', 'inner.test'); kong.service.request.set_method('PUT') \

@@ -104,7 +104,8 @@ impl Plugin for AzureFunctions {
                 Ok(body) => body,
                 Err(error) => return form::broken(&error).into(),
             };
-            match self.http.send(self.request(exchange, body)).await {
+            let request = self.request(exchange, body);
+            match exchange.ask(&*self.http, request).await {
                 Ok(response) => Flow::from(answered(response)),
                 Err(error) => {
                     tracing::error!(plugin = Self::NAME, "the function cannot be asked: {error}");

@@ -169,7 +169,7 @@ impl Opa {
         let question = self.input(exchange, body.as_ref()).to_string();
         let mut question = HttpRequest::new("POST", &self.url, question).header("content-type", "application/json");
         question.verify = self.config.ssl_verify;
-        let decision = match self.http.send(question).await {
+        let decision = match exchange.ask(&*self.http, question).await {
             Ok(answer) if answer.status == 200 => {
                 Decision::of(&answer.body).ok_or("its answer is no decision".to_owned())
             }

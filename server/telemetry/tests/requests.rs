@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Collector, attributes, mark, request, tree, tried};
-use exchange::timeline::{Look, PluginCall};
+use exchange::timeline::{Asked, Look, PluginCall};
 use exchange::{Exchange, MatchedRoute, Section, SpanId, Stamp, Tracer, TryError};
 use serde_json::json;
 use std::sync::Arc;
@@ -66,6 +66,13 @@ fn eventful(exchange: &mut Exchange) {
         start: 100,
         end: 200,
     });
+    timeline.asked.push(Asked {
+        method: "POST".into(),
+        url: "http://policies.test/v1".into(),
+        result: Ok(200),
+        start: 45,
+        end: 55,
+    });
     timeline.tries.push(tried(1, 200, 100, 0, Some(TryError::Connect)));
     timeline.tries.push(tried(2, 310, 340, 300, None));
     exchange.response.status = 200;
@@ -96,6 +103,7 @@ fn a_request_is_one_tree() {
             "  kong.header_filter.plugin.cors 902-905 kind=1",
             "  measured 50-60 kind=3",
             "  kong.dns 100-200 kind=3",
+            "  kong.internal.request 45-55 kind=3",
             "  kong.balancer 200-310 kind=3 error",
             "    silverback.connect 200-300 kind=1 error",
             "  kong.balancer 310-1200 kind=3",
@@ -142,6 +150,9 @@ fn a_request_is_one_tree() {
     );
     let dns = attributes(&named("kong.dns")[0].attributes);
     assert_eq!((dns["dns.record.domain"].as_str(), dns["dns.record.ip"].as_str()), ("upstream.test", "10.0.0.1"));
+    let asked = attributes(&named("kong.internal.request")[0].attributes);
+    assert_eq!((asked["http.method"].as_str(), asked["http.status_code"].as_str()), ("POST", "200"));
+    assert_eq!(asked["http.url"], "http://policies.test/v1");
     let tries = named("kong.balancer");
     let failed = attributes(&tries[0].attributes);
     assert_eq!((failed["try_count"].as_str(), failed["http.status_code"].as_str()), ("1", "502"));
@@ -169,6 +180,7 @@ fn only_the_kinds_asked_for_are_made() {
         (Kinds::ROUTER, &["kong", "kong.router", "measured"]),
         (Kinds::PLUGIN_ACCESS, &["kong", "kong.access.plugin.key-auth", "measured"]),
         (Kinds::DNS_QUERY.and(Kinds::DB_QUERY), &["kong", "measured", "kong.dns"]),
+        (Kinds::HTTP_CLIENT, &["kong", "measured", "kong.internal.request"]),
     ] {
         let tracer = RequestTracer::new(kinds, Rate::new(1.0), exporter.queue());
         let mut exchange = request(&[]);

@@ -19,6 +19,11 @@ impl Failure {
         Self { status: 0, body: Value::Null }
     }
 
+    /// Whether the same question may be answered later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.status, 0 | 429 | 500..)
+    }
+
     /// What happened and what to do, for people.
     pub fn sentence(&self) -> String {
         let said = self.body["message"].as_str().unwrap_or_default();

@@ -13,7 +13,7 @@ where
     let settled = Memo::new(move |_| state.get());
     (move || match settled.get() {
         Load::Waiting => view! { <p class="waiting" role="status">{t!("Loading…")}</p> }.into_any(),
-        Load::Failed(failure) => super::failure(&failure),
+        Load::Failed(failure) => super::not_shown(&failure),
         Load::Ready(value) => show(value),
     })
     .into_any()

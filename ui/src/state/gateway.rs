@@ -65,22 +65,34 @@ impl Gateway {
             if self.session.standing.get_untracked() == Standing::Wanted {
                 return;
             }
-            let answer = self.get("").await;
-            if answer.as_ref().is_err_and(|failure| failure.status == 401) {
+            if !self.ask_node().await {
                 if self.session.standing.get_untracked() == Standing::Asking {
                     self.session.standing.set(Standing::Wanted);
                 }
                 return;
             }
-            self.node.set(match answer {
-                Ok(node) => Load::Ready(node),
-                Err(failure) => Load::Failed(failure),
-            });
             if self.session.standing.get_untracked() != Standing::In {
                 self.session.standing.set(Standing::In);
             }
             self.retries.update(|retries| *retries += 1);
         });
+    }
+
+    /// Asks the node what it says of itself; false where it wants to know who one is.
+    async fn ask_node(self) -> bool {
+        let answer = self.get("").await;
+        if answer.as_ref().is_err_and(|failure| failure.status == 401) {
+            return false;
+        }
+        let told = match answer {
+            Ok(node) => Load::Ready(node),
+            Err(failure) => Load::Failed(failure),
+        };
+        // What says the same makes nothing ask again.
+        if self.node.with_untracked(|node| *node != told) {
+            self.node.set(told);
+        }
+        true
     }
 
     /// The Workspace one is in, by its name.
@@ -193,6 +205,13 @@ impl Gateway {
         let unreachable = answer.as_ref().is_err_and(|failure| failure.status == 0);
         if self.unreachable.get_untracked() != unreachable {
             self.unreachable.set(unreachable);
+            // It is back: what it could not say of itself meanwhile decides what every page offers.
+            let silent = |node: &Load<Value>| matches!(node, Load::Failed(failure) if failure.status == 0);
+            if !unreachable && self.node.with_untracked(silent) {
+                spawn_local(async move {
+                    self.ask_node().await;
+                });
+            }
         }
         if answer.as_ref().is_err_and(|failure| failure.status == 401) {
             self.session.end();

@@ -184,6 +184,32 @@ raw_rawset(ngx, "shared", raw_setmetatable({}, {
   end,
 }))
 
+local function copy(value)
+  if type(value) ~= "table" then
+    return value
+  end
+  local made = {}
+  for name, member in next, value do
+    made[name] = copy(member)
+  end
+  return raw_setmetatable(made, raw_getmetatable(value))
+end
+
+-- Settings: lists and objects are the reader's own, so that pairs, ipairs and # work on them.
+local settings = kong.configuration
+kong.configuration = raw_setmetatable({
+  remove_sensitive = function()
+    return copy(settings)
+  end,
+}, {
+  __index = function(_, name)
+    return copy(settings[name])
+  end,
+  __newindex = function()
+    error("cannot write to configuration", 2)
+  end,
+})
+
 print = function(...)
   return log.notice(...)
 end

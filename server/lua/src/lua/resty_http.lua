@@ -1,7 +1,8 @@
 -- resty.http: HTTP/1.1 over ngx.socket.tcp, with the interface of the library of that name.
 
 local setmetatable, type, tostring, tonumber, pairs, ipairs = setmetatable, type, tostring, tonumber, pairs, ipairs
-local concat, lower, upper, match = table.concat, string.lower, string.upper, string.match
+local concat, lower, upper, match, gsub = table.concat, string.lower, string.upper, string.match, string.gsub
+local pcall = pcall
 local encode_args, encode_base64 = ngx.encode_args, ngx.encode_base64
 
 local _M = { _VERSION = "0.17" }
@@ -388,7 +389,7 @@ function _M:request(params)
 end
 
 -- One request of its own: connects, asks, reads the whole body, and keeps the connection for the next.
-function _M:request_uri(uri, params)
+local function whole(self, uri, params)
   local given = {}
   for name, value in pairs(params or {}) do
     given[name] = value
@@ -433,6 +434,55 @@ function _M:request_uri(uri, params)
     end
   end
   return response
+end
+
+-- Whether questions are spans: `http_client` of `tracing_instrumentations`.
+local function traced()
+  for _, kind in ipairs(kong.configuration.tracing_instrumentations or {}) do
+    if kind == "all" or kind == "http_client" then
+      return true
+    end
+  end
+  return false
+end
+
+-- The span of a question in the request's trace, if there is one. Neither its query nor who asks is told: they may be secret.
+local function opened(uri, params)
+  local found, span = pcall(function()
+    if not traced() then
+      return nil
+    end
+    local given = params or {}
+    local url = uri and gsub(match(uri, "^[^?#]*"), "^(%a+://)[^/]*@", "%1")
+      or (given.scheme or "http") .. "://" .. tostring(given.host) .. (given.path or "/")
+    local method = given.method or "GET"
+    return kong.tracing.start_span("kong.internal.request", {
+      span_kind = 3,
+      attributes = {
+        ["http.method"] = method,
+        ["http.request.method"] = method,
+        ["http.url"] = url,
+        ["url.full"] = url,
+      },
+    })
+  end)
+  return found and span or nil
+end
+
+function _M:request_uri(uri, params)
+  local span = opened(uri, params)
+  local response, err = whole(self, uri, params)
+  if span then
+    if response then
+      span:set_attribute("http.status_code", response.status)
+      span:set_attribute("http.response.status_code", response.status)
+    else
+      span:record_error(err)
+      span:set_status(2)
+    end
+    span:finish()
+  end
+  return response, err
 end
 
 return _M

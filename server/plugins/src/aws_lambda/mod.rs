@@ -120,7 +120,7 @@ impl AwsLambda {
         Ok(request)
     }
 
-    async fn invoke(&self, exchange: &Exchange, body: &Bytes) -> Flow {
+    async fn invoke(&self, exchange: &mut Exchange, body: &Bytes) -> Flow {
         let payload = payload::payload(&self.config, exchange, body).to_string();
         let request = match self.invocation(exchange, payload) {
             Ok(request) => request,
@@ -129,7 +129,7 @@ impl AwsLambda {
                 return auth::failure().into();
             }
         };
-        match self.http.send(request).await {
+        match exchange.ask(&*self.http, request).await {
             Ok(found) => answer::response(&self.config, found).into(),
             Err(error) => {
                 tracing::error!(plugin = Self::NAME, "the function cannot be asked: {error}");

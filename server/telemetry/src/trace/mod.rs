@@ -40,8 +40,13 @@ impl Kinds {
     pub const ALL: Self = Self((1 << 9) - 1);
 
     /// What has to be noted call by call while the request runs.
-    const DETAIL: Self =
-        Self(Self::PLUGIN_REWRITE.0 | Self::PLUGIN_ACCESS.0 | Self::PLUGIN_HEADER_FILTER.0 | Self::DNS_QUERY.0);
+    const DETAIL: Self = Self(
+        Self::PLUGIN_REWRITE.0
+            | Self::PLUGIN_ACCESS.0
+            | Self::PLUGIN_HEADER_FILTER.0
+            | Self::DNS_QUERY.0
+            | Self::HTTP_CLIENT.0,
+    );
 
     /// Each kind by its name in `tracing_instrumentations`.
     const NAMED: [(&str, Self); 9] = [

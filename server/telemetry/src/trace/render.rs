@@ -19,7 +19,11 @@ struct Tree<'a> {
 pub fn render(exchange: &Exchange, trace: &TraceContext, kinds: Kinds) -> Vec<Span> {
     let since = exchange.timeline.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
     let origin = u64::try_from(since.as_nanos()).unwrap_or_default();
-    let parts = 2 + exchange.timeline.tries.len() * 4 + exchange.timeline.calls.len() + exchange.timeline.looks.len();
+    let parts = 2
+        + exchange.timeline.tries.len() * 4
+        + exchange.timeline.calls.len()
+        + exchange.timeline.looks.len()
+        + exchange.timeline.asked.len();
     let mut tree = Tree { exchange, trace, origin, spans: Vec::with_capacity(parts) };
     tree.request();
     if kinds.any(Kinds::ROUTER) {
@@ -29,6 +33,9 @@ pub fn render(exchange: &Exchange, trace: &TraceContext, kinds: Kinds) -> Vec<Sp
     tree.sections();
     if kinds.any(Kinds::DNS_QUERY) {
         tree.looks();
+    }
+    if kinds.any(Kinds::HTTP_CLIENT) {
+        tree.asked();
     }
     if kinds.any(Kinds::BALANCER) {
         tree.tries();
@@ -215,6 +222,24 @@ impl Tree<'_> {
             span.set("dns.record.port", look.port);
             match &look.result {
                 Ok(ip) => span.set("dns.record.ip", ip.to_string()),
+                Err(reason) => span.record_error(reason.to_string()),
+            }
+        }
+    }
+
+    fn asked(&mut self) {
+        let exchange = self.exchange;
+        for asked in &exchange.timeline.asked {
+            let span = self.open("kong.internal.request", Kind::Client, asked.start, asked.end);
+            span.set("http.method", asked.method.to_string());
+            span.set("http.request.method", asked.method.to_string());
+            span.set("http.url", asked.url.to_string());
+            span.set("url.full", asked.url.to_string());
+            match &asked.result {
+                Ok(status) => {
+                    span.set("http.status_code", *status);
+                    span.set("http.response.status_code", *status);
+                }
                 Err(reason) => span.record_error(reason.to_string()),
             }
         }
