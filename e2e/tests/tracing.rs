@@ -1,10 +1,11 @@
 //! Traces, from a client's request to the collector: one tree per request, W3C Trace Context in and out.
 
 use e2e::{
-    Backend, Collector, Gateway, LUA_PLUGINS, attributes, create, eventually, free_port, get, hex, request, tree,
+    Backend, Collector, Gateway, LUA_PLUGINS, Reply, attributes, create, eventually, free_port, get, hex, request, tree,
 };
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -208,6 +209,79 @@ fn what_plugins_ask_others_is_in_the_trace() {
         assert_eq!((asked.kind, &found["http.url"], found["http.method"].as_str()), (3, &url, "POST"));
         assert_eq!(found["http.status_code"], "200");
     }
+}
+
+/// What a debugged request was told.
+fn timings(reply: &Reply) -> Option<Value> {
+    reply.header("x-kong-request-debug-output").map(|told| serde_json::from_str(told).expect("JSON"))
+}
+
+#[test]
+fn who_may_ask_is_told_what_takes_how_long() {
+    let backend = Backend::start();
+    let (logged, trusted) = (("KONG_PROXY_ERROR_LOG", "errors.log"), ("KONG_TRUSTED_IPS", "0.0.0.0/0"));
+    let gateway = Gateway::start(&[logged, trusted, ("KONG_LOG_LEVEL", "notice")]);
+    configure(&gateway, backend.address);
+    let ask = ("X-Kong-Request-Debug", "*");
+    let reply = get(gateway.proxy, "/orders", &[ask, ("apikey", "ann-secret")]);
+    let told = timings(&reply).expect("this machine needs no token");
+    assert_eq!(told["request_id"].as_str(), reply.header("x-kong-request-id"));
+    assert!(told["workspace_id"].is_string() && told["total_time_without_upstream"].is_number(), "{told}");
+    let phases = &told["child"];
+    for path in [
+        "/rewrite/total_time",
+        "/access/child/router/total_time",
+        "/access/child/plugins/child/key-auth/total_time",
+        "/access/child/plugins/total_time",
+        "/balancer/total_time",
+        "/upstream/child/time_to_first_byte/total_time",
+        "/header_filter/child/plugins/child/response-transformer/child",
+    ] {
+        assert!(phases.pointer(path).is_some(), "{path} in {told}");
+    }
+    assert!(phases.get("log").is_none(), "{told}");
+    // Answers of the gateway are told of as well; the upstream is told of nothing.
+    assert!(timings(&get(gateway.proxy, "/nowhere", &[ask])).is_some_and(|told| told["child"]["upstream"].is_null()));
+    for name in ["x-kong-request-debug", "x-kong-request-debug-token", "x-kong-request-debug-log"] {
+        assert_eq!(backend.seen(name), [""; 0]);
+    }
+    assert_eq!(timings(&get(gateway.proxy, "/orders", &[("X-Kong-Request-Debug", "access")])), None);
+
+    let file = gateway.prefix.join(".request_debug_token");
+    let token = std::fs::read_to_string(&file).expect("a token");
+    assert_eq!(std::fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
+    let told = format!("[request-debug] token for request debugging: {token}");
+    eventually("the error log has the token", || error_log(&gateway).contains(&told));
+    let elsewhere = |token: &str| {
+        let lines =
+            [ask, ("X-Real-IP", "203.0.113.9"), ("X-Kong-Request-Debug-Token", token), ("apikey", "ann-secret")];
+        get(gateway.proxy, "/orders", &[lines.as_slice(), &[("X-Kong-Request-Debug-Log", "true")]].concat())
+    };
+    assert_eq!(timings(&elsewhere("a guess")), None);
+    assert!(!error_log(&gateway).contains("[request-debug] output"));
+    let id = timings(&elsewhere(&token)).expect("who has the token")["request_id"].to_string();
+    eventually("the error log has all of it", || {
+        let log = error_log(&gateway);
+        let line = log.lines().find(|line| line.contains("[request-debug] output: ") && line.contains(&id));
+        line.is_some_and(|line| ["\"body_filter\"", "\"log\"", "\"streaming\""].iter().all(|part| line.contains(part)))
+    });
+}
+
+#[test]
+fn timings_are_told_with_a_token_that_is_set_and_not_where_that_is_off() {
+    let backend = Backend::start();
+    let mut gateway = Gateway::start(&[("KONG_REQUEST_DEBUG_TOKEN", "of-the-operators")]);
+    let prefix = gateway.prefix.clone();
+    let file = prefix.join(".request_debug_token");
+    assert_eq!(std::fs::read_to_string(&file).expect("a token"), "of-the-operators");
+    gateway.signal("TERM");
+    gateway.wait();
+    let gateway = Gateway::start_in(&prefix, &[("KONG_REQUEST_DEBUG", "off")]);
+    assert!(!file.exists());
+    configure(&gateway, backend.address);
+    let reply = get(gateway.proxy, "/orders", &[("X-Kong-Request-Debug", "*"), ("apikey", "ann-secret")]);
+    assert_eq!((reply.status, timings(&reply)), (200, None));
+    assert_eq!(backend.seen("x-kong-request-debug"), ["*"]);
 }
 
 #[test]

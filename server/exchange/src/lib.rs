@@ -70,5 +70,5 @@ pub use session::{Session, Transport};
 pub use shipping::{
     Destination, NoShipping, Outbox, Pack, QueueLimits, Receiver, Receiving, Recipient, Shipment, Shipping,
 };
-pub use timeline::{Asked, Look, Section, Stamp, Timeline, Try, TryError};
+pub use timeline::{Asked, Debugged, Look, Section, Spent, Stamp, Timeline, Try, TryError};
 pub use trace::{SpanId, TraceContext, TraceId, Tracer};

@@ -76,7 +76,7 @@ pub struct Try {
     pub error: Option<TryError>,
 }
 
-/// One look-up of a name that could not be answered from memory, kept where `detail` is on.
+/// One look-up of a name, kept where `detail` is on.
 #[derive(Clone, Debug)]
 pub struct Look {
     /// The name.
@@ -85,6 +85,8 @@ pub struct Look {
     pub port: u16,
     /// The first address, or why there is none.
     pub result: Result<IpAddr, Box<str>>,
+    /// Whether memory could answer it.
+    pub hit: bool,
     /// µs after the start.
     pub start: u32,
     /// µs after the start.
@@ -117,6 +119,28 @@ pub struct PluginCall {
     pub start: u32,
     /// µs after the start.
     pub end: u32,
+}
+
+/// What is kept of a request whose client asked for its timings (`X-Kong-Request-Debug`).
+#[derive(Clone, Debug, Default)]
+pub struct Debugged {
+    /// Whether the client is on this machine: its answer is never cut.
+    pub loopback: bool,
+    /// Whether the error log is told as well (`X-Kong-Request-Debug-Log`).
+    pub log: bool,
+    /// What plugins took in phases whose calls are not noted one by one, each plugin and phase once.
+    pub spent: Vec<Spent>,
+}
+
+/// What the calls of a plugin in one phase took together.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    /// The plugin's name.
+    pub plugin: &'static str,
+    /// The phase's name.
+    pub phase: &'static str,
+    /// µs.
+    pub micros: u32,
 }
 
 /// A span of a plugin's own, finished.
@@ -165,6 +189,8 @@ pub struct Timeline {
     pub asked: SmallVec<[Asked; 0]>,
     /// Spans that plugins made, where the request is traced.
     pub sections: Vec<Section>,
+    /// Where the client asked for timings, and may.
+    pub debugged: Option<Box<Debugged>>,
 }
 
 impl Default for Timeline {
@@ -188,6 +214,7 @@ impl Timeline {
             looks: SmallVec::new(),
             asked: SmallVec::new(),
             sections: Vec::new(),
+            debugged: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use exchange::ErrorTemplates;
 use ipnet::IpNet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Settings of the proxy, read once. Property names are those of the configuration file.
@@ -44,6 +45,8 @@ pub struct ProxySettings {
     pub request_id_upstream: bool,
     /// `allow_debug_header`.
     pub allow_debug_header: bool,
+    /// `request_debug`: the token with which clients that are not on this machine may ask for timings; `None` = nobody may.
+    pub debug_token: Option<Arc<str>>,
     /// `error_template_*` and `error_default_type`.
     pub errors: ErrorTemplates,
     /// Largest part of a request's body that is gathered before the upstream is asked (`client_body_buffer_size`),
@@ -152,6 +155,7 @@ impl Default for ProxySettings {
             headers: HeaderTokens::default(),
             request_id_upstream: true,
             allow_debug_header: false,
+            debug_token: None,
             errors: ErrorTemplates::default(),
             body_gather_limit: 256 * 1024,
         }

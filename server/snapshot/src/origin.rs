@@ -23,6 +23,12 @@ pub struct Origin<'s> {
 }
 
 impl Snapshot {
+    /// The entity that a configured plugin comes from; `None` where it is not this configuration's. Looks at all of them.
+    pub fn origin_of(&self, instance: &Arc<dyn Instance>) -> Option<Uuid> {
+        let found = self.configured.iter().find(|(_, (_, attached))| Arc::ptr_eq(&attached.instance, instance));
+        found.map(|(id, _)| *id)
+    }
+
     /// The plugins of a chain that run for an identity, in their order.
     pub fn origins<'s>(&'s self, chain: &'s Chain, identity: &Identity) -> Vec<Origin<'s>> {
         let address = |instance: &Arc<dyn Instance>| Arc::as_ptr(instance).cast::<()>();

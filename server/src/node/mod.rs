@@ -32,6 +32,7 @@ mod proxy_cache;
 mod quota;
 mod rate_limiter;
 mod redis;
+mod request_debug;
 mod route_match;
 mod route_table;
 mod running;

@@ -13,7 +13,7 @@ use super::rate_limiter::RateLimiter;
 use super::route_table::{Replace, RouteTable};
 use super::stapler::Stapler;
 use super::tracing::Tracing;
-use super::translate;
+use super::{request_debug, translate};
 use crate::supervise::Supervised;
 use actix::Arbiter;
 use actix_web::dev::{ServerHandle, Service};
@@ -24,7 +24,7 @@ use config::{Loaded, Workers};
 use declarative::Source;
 use proxy::listen::{self, Bound, Listening, Options, Sockets, Streams};
 use proxy::tls::{Acceptor, Issued};
-use proxy::{Engine, Purpose, Sessions, Shared};
+use proxy::{Engine, ProxySettings, Purpose, Sessions, Shared};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -170,9 +170,10 @@ impl Node {
             }
         };
 
+        let debug_token = (!proxy_sockets.is_empty()).then(|| request_debug::token(settings)).flatten();
         let places = Places::new(&settings.node.affinity, settings.node.workers);
         let shared = Arc::new(Shared {
-            settings: Arc::new(translate::proxy(settings)?),
+            settings: Arc::new(ProxySettings { debug_token, ..translate::proxy(settings)? }),
             published: core.published.clone(),
             resolver: core.resolver.clone(),
             targets: core.targets.clone(),

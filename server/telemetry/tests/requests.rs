@@ -63,6 +63,7 @@ fn eventful(exchange: &mut Exchange) {
         name: "upstream.test".into(),
         port: 443,
         result: Ok([10, 0, 0, 1].into()),
+        hit: false,
         start: 100,
         end: 200,
     });

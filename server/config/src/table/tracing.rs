@@ -15,6 +15,6 @@ pub(super) const PROPERTIES: &[Property] = &[
         "span kinds: off, all, request, db_query, router, http_client, balancer, plugin_rewrite, plugin_access, plugin_header_filter, dns_query",
     ),
     number("tracing_sampling_rate", "0.01", "0..1"),
-    boolean("request_debug", "on", "timing output with X-Kong-Request-Debug").later(),
-    text("request_debug_token", "", "token for remote use of it; default random").later(),
+    boolean("request_debug", "on", "timing output with X-Kong-Request-Debug"),
+    text("request_debug_token", "", "token for remote use of it; default random"),
 ];

@@ -3,6 +3,7 @@
 
 pub(crate) mod access;
 mod client;
+mod debug;
 mod forward;
 mod gather;
 pub(crate) mod guard;
@@ -59,8 +60,12 @@ pub async fn live<C: Client>(client: &mut C, exchange: &mut Exchange, refused: O
     if let Some(watcher) = &worker.watcher {
         watcher.borrow_mut().begin(exchange);
     }
+    if let (Some(token), None) = (&worker.settings.debug_token, &refused) {
+        debug::begin(exchange, token);
+    }
     exchange.timeline.exact = worker.shared.observer.is_some()
         || exchange.timeline.watched
+        || exchange.timeline.debugged.is_some()
         || exchange.trace.as_ref().is_some_and(|trace| trace.sampled);
     let mut collected = Collected::new();
     let next = match refused {
@@ -87,8 +92,13 @@ pub async fn live<C: Client>(client: &mut C, exchange: &mut Exchange, refused: O
     for instance in &collected {
         if instance.phases().has(Phases::LOG) {
             exchange.timeline.mark(Stamp::Finished);
+            let start = debug::now(exchange);
             let _ = guard::call(instance.name(), "log", || instance.log(exchange));
+            debug::spend(exchange, instance.name(), "log", start);
         }
+    }
+    if exchange.timeline.debugged.is_some() {
+        debug::log(exchange, &collected, &snapshot);
     }
     if let Some(observer) = &worker.shared.observer {
         observer.finished(exchange);

@@ -2,7 +2,7 @@
 
 use super::access;
 use super::hashing::Hashable;
-use crate::dns::{Answer as Found, DnsError};
+use crate::dns::{Answer as Found, DnsError, Resolve};
 use crate::targets::Peers as Targets;
 use crate::worker::Worker;
 use balancer::breaker::{Passage, Retry, Waiting};
@@ -100,13 +100,15 @@ impl Peers {
             return Ok(Self::Balanced(Box::new(balanced)));
         }
         let start = access::begin(exchange);
-        let found = worker.shared.resolver.resolve(name).found().await;
+        let asked = worker.shared.resolver.resolve(name);
+        let hit = matches!(asked, Resolve::Known(_));
+        let found = asked.found().await;
         if exchange.timeline.detail {
             let port = exchange.forward.port;
             let first = found.as_ref().map_err(|error| error.to_string().into());
             let result = first.and_then(|found| found.next(port).map(|at| at.ip()).ok_or_else(|| "no address".into()));
             let end = exchange.timeline.now();
-            exchange.timeline.looks.push(Look { name: name.into(), port, result, start, end });
+            exchange.timeline.looks.push(Look { name: name.into(), port, result, hit, start, end });
         }
         match found {
             Ok(found) => Ok(Self::Named(found)),

@@ -49,7 +49,7 @@ pub(super) async fn respond<C: Client>(
         drop(wire);
         return whole(client, exchange, true, collected, worker).await;
     }
-    add_headers(exchange, worker.settings.headers, true, worker.settings.allow_debug_header);
+    add_headers(exchange, true, collected, worker);
     let (length, bodiless) = length(exchange, &answered, collected);
     client.head(exchange, length, bodiless);
     exchange.timeline.mark_near(Stamp::Headed, Stamp::Answered);
@@ -301,7 +301,7 @@ async fn switch<C: Client>(
         drop(wire);
         return whole(client, exchange, true, collected, worker).await;
     }
-    add_headers(exchange, worker.settings.headers, true, worker.settings.allow_debug_header);
+    add_headers(exchange, true, collected, worker);
     debug_assert!(write::upgrade(&exchange.request).is_some());
     // HTTP/2 upstreams have no such answer.
     let Call::H1(wire) = wire else { return End::Gone };

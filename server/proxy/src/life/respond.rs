@@ -1,10 +1,9 @@
 //! Answers made here, and the headers the gateway adds to every response.
 
 use super::client::Client;
-use super::{Collected, End, access, guard};
+use super::{Collected, End, access, debug, guard};
 use crate::h1::write::Length;
 use crate::product::{PRODUCT, VIA_1_1, VIA_2};
-use crate::settings::HeaderTokens;
 use crate::worker::Worker;
 use exchange::names::Name;
 use exchange::{Answer, Chunk, Exchange, Flow, Headers, Phases, Source, Stamp};
@@ -78,7 +77,7 @@ pub(super) async fn whole<C: Client>(
             body = std::mem::take(&mut exchange.response.body);
         }
     }
-    add_headers(exchange, worker.settings.headers, proxied, worker.settings.allow_debug_header);
+    add_headers(exchange, proxied, collected, worker);
     let status = exchange.response.status;
     let bodiless = exchange.request.client_head || matches!(status, 100..=199 | 204 | 304);
     let length = if matches!(status, 100..=199 | 204 | 304) { Length::None } else { Length::Known(body.len() as u64) };
@@ -111,14 +110,17 @@ pub(super) fn filters_bodies(collected: &Collected<'_>) -> bool {
 
 /// Shows a piece of a body to every plugin that wants it. False where one of them panicked.
 pub(super) fn body_filter(exchange: &mut Exchange, collected: &Collected<'_>, chunk: &mut Chunk) -> bool {
-    collected
-        .iter()
-        .filter(|instance| instance.phases().has(Phases::BODY_FILTER))
-        .all(|instance| guard::call(instance.name(), "body_filter", || instance.body_filter(exchange, chunk)).is_some())
+    collected.iter().filter(|instance| instance.phases().has(Phases::BODY_FILTER)).all(|instance| {
+        let start = debug::now(exchange);
+        let done = guard::call(instance.name(), "body_filter", || instance.body_filter(exchange, chunk));
+        debug::spend(exchange, instance.name(), "body_filter", start);
+        done.is_some()
+    })
 }
 
 /// Adds what the gateway says of itself and of the time it took.
-pub(super) fn add_headers(exchange: &mut Exchange, tokens: HeaderTokens, proxied: bool, debug: bool) {
+pub(super) fn add_headers(exchange: &mut Exchange, proxied: bool, collected: &Collected<'_>, worker: &Worker) {
+    let tokens = worker.settings.headers;
     let seen = Seen::of(&exchange.response.headers);
     if tokens.server && !seen.server {
         exchange.response.headers.append_known("Server", PRODUCT.as_bytes());
@@ -155,8 +157,11 @@ pub(super) fn add_headers(exchange: &mut Exchange, tokens: HeaderTokens, proxied
             None => headers.append_known("Via", own.as_bytes()),
         }
     }
-    if debug && exchange.request.headers.contains("kong-debug") {
+    if worker.settings.allow_debug_header && exchange.request.headers.contains("kong-debug") {
         add_debug(exchange);
+    }
+    if exchange.timeline.debugged.is_some() {
+        debug::tell(exchange, collected, &worker.snapshot());
     }
 }
 
