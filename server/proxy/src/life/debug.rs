@@ -3,7 +3,7 @@
 use super::Collected;
 use aws_lc_rs::constant_time;
 use exchange::timeline::{Debugged, Spent};
-use exchange::{Exchange, Stamp};
+use exchange::{Exchange, Stamp, Timeline};
 use serde_json::{Map, Value, json};
 use snapshot::Snapshot;
 use std::collections::BTreeMap;
@@ -128,82 +128,90 @@ fn parts(text: &str) -> Vec<&str> {
 
 /// What took how long, as Kong tells it. `over`: the response is on its way, and what follows its head is known.
 fn output(exchange: &Exchange, collected: &Collected<'_>, snapshot: &Snapshot, over: bool) -> Value {
-    let timeline = &exchange.timeline;
-    let mut root = Part::default();
-    let id = |phase: &str, plugin: &str| {
-        let instance = match phase {
-            "rewrite" => snapshot.global_chain().rewrite().iter().find(|instance| instance.name() == plugin),
-            _ => collected.iter().copied().find(|instance| instance.name() == plugin),
-        };
-        // A plugin of a configuration that was replaced meanwhile has none.
-        instance.and_then(|instance| snapshot.origin_of(instance)).map(|id| id.to_string())
-    };
-
-    // Beginnings and ends of phases.
-    let after_rewrite = timeline.calls.iter().filter(|call| call.phase == "rewrite").map(|call| call.end).max();
-    let after_rewrite = after_rewrite.or(timeline.at(Stamp::Parsed)).unwrap_or(0);
-    let dns = timeline.looks.iter().fold(0, |sum: u32, look| sum.saturating_add(look.end.saturating_sub(look.start)));
-    root.at(&["rewrite"]).micros = after_rewrite;
-    if let Some(routed) = timeline.at(Stamp::Routed) {
-        let over = timeline.at(Stamp::Accessed).unwrap_or(routed);
-        let access = root.at(&["access"]);
-        access.micros = over.saturating_sub(after_rewrite).saturating_add(dns);
-        access.at(&["router"]).micros = routed.saturating_sub(after_rewrite);
-        if let Some(balanced) = timeline.at(Stamp::Balanced) {
-            root.at(&["balancer"]).micros = balanced.saturating_sub(over).saturating_sub(dns);
-        }
+    let mut root = phases(&exchange.timeline, over);
+    plugins(&mut root, exchange, collected, snapshot);
+    let without_upstream = root.parts.values().fold(0, |sum: u32, part| sum.saturating_add(part.micros));
+    let mut phases = root.json_of_parts();
+    if let Some(upstream) = upstream(&exchange.timeline, over) {
+        phases.insert("upstream".to_owned(), upstream);
     }
-    root.at(&["header_filter"]);
-    if over {
-        root.at(&["body_filter"]);
-        root.at(&["log"]);
+    let mut told = json!({
+        "request_id": exchange.id.as_str(),
+        "total_time_without_upstream": millis(without_upstream),
+        "child": phases,
+    });
+    if exchange.route.is_some() {
+        told["workspace_id"] = exchange.workspace.to_string().into();
+    }
+    told
+}
+
+/// The phases that there were, with what the gateway itself does in them.
+fn phases(timeline: &Timeline, over: bool) -> Part {
+    let mut root = Part::default();
+    let rewritten = timeline.calls.iter().filter(|call| call.phase == "rewrite").map(|call| call.end).max();
+    let rewritten = rewritten.or(timeline.at(Stamp::Parsed)).unwrap_or(0);
+    root.at(&["rewrite"]).micros = rewritten;
+    // In Kong names are looked up in access.
+    let dns = timeline.looks.iter().fold(0, |sum: u32, look| sum.saturating_add(look.end.saturating_sub(look.start)));
+    if let Some(routed) = timeline.at(Stamp::Routed) {
+        let accessed = timeline.at(Stamp::Accessed).unwrap_or(routed);
+        let access = root.at(&["access"]);
+        access.micros = accessed.saturating_sub(rewritten).saturating_add(dns);
+        access.at(&["router"]).micros = routed.saturating_sub(rewritten);
+        if let Some(balanced) = timeline.at(Stamp::Balanced) {
+            root.at(&["balancer"]).micros = balanced.saturating_sub(accessed).saturating_sub(dns);
+        }
     }
     for look in &timeline.looks {
         let resolve = root.spend(&["access", "dns", &look.name, "resolve"], look.end.saturating_sub(look.start), 1);
         resolve.further.insert("cache_hit".to_owned(), look.hit.into());
     }
+    let further: &[&str] = if over { &["header_filter", "body_filter", "log"] } else { &["header_filter"] };
+    for phase in further {
+        root.at(&[phase]);
+    }
+    root
+}
+
+/// What plugins have taken, by phase, name and id, and what they asked others within.
+fn plugins(root: &mut Part, exchange: &Exchange, collected: &Collected<'_>, snapshot: &Snapshot) {
+    let timeline = &exchange.timeline;
+    let path = |phase: &str, plugin: &str| {
+        let instance = match phase {
+            "rewrite" => snapshot.global_chain().rewrite().iter().find(|instance| instance.name() == plugin),
+            _ => collected.iter().copied().find(|instance| instance.name() == plugin),
+        };
+        // A plugin of a configuration that was replaced meanwhile has none.
+        let id = instance.and_then(|instance| snapshot.origin_of(instance)).map(|id| id.to_string());
+        [phase, "plugins", plugin].into_iter().map(str::to_owned).chain(id).collect::<Vec<_>>()
+    };
     for call in &timeline.calls {
-        let whole = matches!(call.phase, "rewrite" | "access");
-        let micros = call.end.saturating_sub(call.start);
-        let own = id(call.phase, call.plugin);
-        let path: Vec<&str> = [call.phase, "plugins", call.plugin].into_iter().chain(own.as_deref()).collect();
-        // Of the first two phases all of the time is known already.
-        root.spend(&path, micros, usize::from(whole));
+        // All that rewrite and access have taken is known already.
+        let known = usize::from(matches!(call.phase, "rewrite" | "access"));
+        let part = root.spend(&path(call.phase, call.plugin), call.end.saturating_sub(call.start), known);
         let within = |start, end| call.start <= start && end <= call.end;
         for asked in timeline.asked.iter().filter(|asked| within(asked.start, asked.end)) {
             let what = format!("{} {}", asked.method, asked.url);
-            root.at(&path).spend(&["external_http", &what], asked.end.saturating_sub(asked.start), 0);
+            part.spend(&["external_http", &what], asked.end.saturating_sub(asked.start), 0);
         }
     }
-    let spent = timeline.debugged.iter().flat_map(|debugged| &debugged.spent);
-    for spent in spent.filter(|_| over) {
-        let own = id(spent.phase, spent.plugin);
-        let path: Vec<&str> = [spent.phase, "plugins", spent.plugin].into_iter().chain(own.as_deref()).collect();
-        root.spend(&path, spent.micros, 0);
+    for spent in timeline.debugged.iter().flat_map(|debugged| &debugged.spent) {
+        root.spend(&path(spent.phase, spent.plugin), spent.micros, 0);
     }
-    let without_upstream = root.parts.values().fold(0, |sum: u32, part| sum.saturating_add(part.micros));
-    let mut told = root.json();
-    told.insert("request_id".to_owned(), exchange.id.as_str().into());
-    if exchange.route.is_some() {
-        told.insert("workspace_id".to_owned(), exchange.workspace.to_string().into());
+}
+
+/// What the upstream has taken, where it answered: in whole milliseconds, as in `X-Kong-Upstream-Latency`.
+fn upstream(timeline: &Timeline, over: bool) -> Option<Value> {
+    let answered = timeline.at(Stamp::Answered)?;
+    let first = timeline.upstream_ms();
+    let received = timeline.at(Stamp::Received).filter(|_| over);
+    let streaming = received.map(|received| received.saturating_sub(answered) / 1000);
+    let mut child = json!({ "time_to_first_byte": { "total_time": first } });
+    if let Some(streaming) = streaming {
+        child["streaming"] = json!({ "total_time": streaming });
     }
-    told.insert("total_time_without_upstream".to_owned(), millis(without_upstream));
-    told.remove("total_time");
-    if let Some(answered) = timeline.at(Stamp::Answered)
-        && let Some(Value::Object(phases)) = told.get_mut("child")
-    {
-        // Whole milliseconds, as in `X-Kong-Upstream-Latency`.
-        let first = timeline.upstream_ms();
-        let mut child = json!({ "time_to_first_byte": { "total_time": first } });
-        let received = timeline.at(Stamp::Received).filter(|_| over);
-        let streaming = received.map(|received| received.saturating_sub(answered) / 1000);
-        if let Some(streaming) = streaming {
-            child["streaming"] = json!({ "total_time": streaming });
-        }
-        let total = first.saturating_add(streaming.unwrap_or(0));
-        phases.insert("upstream".to_owned(), json!({ "total_time": total, "child": child }));
-    }
-    Value::Object(told)
+    Some(json!({ "total_time": first.saturating_add(streaming.unwrap_or(0)), "child": child }))
 }
 
 /// A time, what else is known of it, and of which parts it consists.
@@ -221,9 +229,9 @@ impl Part {
     }
 
     /// Adds to the time of a part and of all above it, except the uppermost `known` ones.
-    fn spend(&mut self, path: &[&str], micros: u32, known: usize) -> &mut Self {
+    fn spend(&mut self, path: &[impl AsRef<str>], micros: u32, known: usize) -> &mut Self {
         path.iter().enumerate().fold(self, |part, (depth, name)| {
-            let part = part.parts.entry((*name).to_owned()).or_default();
+            let part = part.parts.entry(name.as_ref().to_owned()).or_default();
             if depth >= known {
                 part.micros = part.micros.saturating_add(micros);
             }
@@ -235,10 +243,13 @@ impl Part {
         let mut object = self.further.clone();
         object.insert("total_time".to_owned(), millis(self.micros));
         if !self.parts.is_empty() {
-            let parts = self.parts.iter().map(|(name, part)| (name.clone(), Value::Object(part.json())));
-            object.insert("child".to_owned(), Value::Object(parts.collect()));
+            object.insert("child".to_owned(), Value::Object(self.json_of_parts()));
         }
         object
+    }
+
+    fn json_of_parts(&self) -> Map<String, Value> {
+        self.parts.iter().map(|(name, part)| (name.clone(), Value::Object(part.json()))).collect()
     }
 }
 
