@@ -12,19 +12,19 @@ pub struct Config {
     /// For how long an idle connection is kept, in ms. Connections are kept by the node's own rules.
     #[field(default = 60_000)]
     pub keepalive: f64,
-    /// Access key; without one that of the environment (`AWS_ACCESS_KEY_ID`).
+    /// Access key; without one that of the environment (`AWS_ACCESS_KEY_ID`), of the workload or of the machine.
     #[field(referenceable, encrypted)]
     pub aws_key: Option<String>,
     /// Secret of the access key.
     #[field(referenceable, encrypted)]
     pub aws_secret: Option<String>,
-    /// Role to take on. Not supported: configurations that name one are refused.
+    /// Role to take on with these keys.
     #[field(referenceable, encrypted)]
     pub aws_assume_role_arn: Option<String>,
     /// Name of the session with that role.
     #[field(default = "kong")]
     pub aws_role_session_name: Option<String>,
-    /// Where roles are taken on.
+    /// Where roles are taken on; without it at the region's endpoint.
     #[field(is = url)]
     pub aws_sts_endpoint_url: Option<String>,
     /// Region; without one that of the environment (`AWS_REGION`, `AWS_DEFAULT_REGION`).
@@ -80,7 +80,7 @@ pub struct Config {
     /// Whether bodies that are no text are encoded in Base64.
     #[field(default = true)]
     pub base64_encode_body: Option<bool>,
-    /// Version of the metadata service of Amazon EC2, which is not asked.
+    /// Version of the metadata service of Amazon EC2, which gives the machine's keys.
     #[field(default = "v1", one_of("v1", "v2"))]
     pub aws_imds_protocol_version: String,
     /// Whether empty lists in answers stay (`correct`) or become empty objects (`legacy`).

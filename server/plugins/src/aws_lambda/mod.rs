@@ -2,6 +2,7 @@
 
 mod answer;
 mod config;
+mod credentials;
 mod payload;
 mod sign;
 
@@ -10,14 +11,13 @@ pub use config::Config;
 use crate::functions::timeout;
 use crate::{auth, form};
 use bytes::Bytes;
+use credentials::{Keeper, Wanted};
 use entities::PluginSchema;
 use exchange::{About, Body, Exchange, Flow, HttpClient, HttpRequest, Phases, Plugin, Services, Step};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schema::Check;
-use sign::{Credentials, Signed};
+use sign::{Signed, stamp};
 use std::sync::Arc;
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 /// The largest body that is handed over or comes back, in bytes: more than AWS takes or gives.
 const BODY_LIMIT: u64 = 8 << 20;
@@ -26,7 +26,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// `aws-lambda`, configured.
 pub struct AwsLambda {
     config: Config,
-    credentials: Option<Credentials>,
+    keeper: Keeper,
     /// Where to ask; none where neither host nor region is known.
     place: Option<Place>,
     http: Arc<dyn HttpClient>,
@@ -70,26 +70,12 @@ impl Place {
     }
 }
 
-impl Credentials {
-    fn of(config: &Config) -> Option<Self> {
-        match (&config.aws_key, &config.aws_secret) {
-            (Some(key), Some(secret)) => Some(Self { key: key.clone(), secret: secret.clone(), session: None }),
-            _ => Some(Self {
-                key: variable("AWS_ACCESS_KEY_ID")?,
-                secret: variable("AWS_SECRET_ACCESS_KEY")?,
-                session: variable("AWS_SESSION_TOKEN"),
-            }),
-        }
-    }
-}
-
 impl AwsLambda {
     /// The signed invocation for a payload.
-    fn invocation(&self, exchange: &Exchange, payload: String) -> Result<HttpRequest, &'static str> {
+    async fn invocation(&self, exchange: &Exchange, payload: String) -> Result<HttpRequest, String> {
         let place = self.place.as_ref().ok_or("no region or host specified")?;
-        let credentials = self.credentials.as_ref().ok_or("no AWS credentials are configured or in the environment")?;
-        let written = format_description!("[year][month][day]T[hour][minute][second]Z");
-        let time = OffsetDateTime::from(exchange.timeline.wall()).format(&written).unwrap_or_default();
+        let now = exchange.timeline.wall();
+        let (credentials, time) = (self.keeper.keys(now).await?, stamp(now));
         let mut headers = vec![
             ("content-type", "application/x-amz-json-1.1".to_owned()),
             ("host", place.authority.clone()),
@@ -108,7 +94,7 @@ impl AwsLambda {
             service: "lambda",
             time: &time,
         };
-        let authorization = signed.authorization(credentials);
+        let authorization = signed.authorization(&credentials);
         let mark = if place.query.is_empty() { "" } else { "?" };
         let url = format!("{}://{}{}{mark}{}", place.scheme, place.authority, place.path, place.query);
         let mut request = HttpRequest::new("POST", url, payload).header("authorization", authorization);
@@ -122,7 +108,7 @@ impl AwsLambda {
 
     async fn invoke(&self, exchange: &mut Exchange, body: &Bytes) -> Flow {
         let payload = payload::payload(&self.config, exchange, body).to_string();
-        let request = match self.invocation(exchange, payload) {
+        let request = match self.invocation(exchange, payload).await {
             Ok(request) => request,
             Err(error) => {
                 tracing::error!(plugin = Self::NAME, "{error}");
@@ -153,14 +139,20 @@ impl Plugin for AwsLambda {
     }
 
     fn new(config: Config, _about: &About, services: &Services) -> Result<Self, String> {
-        if config.aws_assume_role_arn.is_some() {
-            return Err("config.aws_assume_role_arn is not supported by this version".to_owned());
-        }
         if config.proxy_url.is_some() {
             return Err("config.proxy_url is not supported by this version".to_owned());
         }
-        let (credentials, place) = (Credentials::of(&config), Place::of(&config));
-        Ok(Self { credentials, place, http: services.http.clone(), config })
+        let place = Place::of(&config);
+        let wanted = Wanted {
+            key: config.aws_key.as_deref().zip(config.aws_secret.as_deref()),
+            role: config.aws_assume_role_arn.as_deref(),
+            session: config.aws_role_session_name.as_deref().unwrap_or("kong"),
+            endpoint: config.aws_sts_endpoint_url.as_deref(),
+            region: place.as_ref().map(|place| place.region.as_str()),
+            imds_v2: config.aws_imds_protocol_version == "v2",
+        };
+        let keeper = Keeper::new(&wanted, &variable, services.http.clone());
+        Ok(Self { keeper, place, http: services.http.clone(), config })
     }
 
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {

@@ -2,14 +2,30 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use std::time::SystemTime;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// A time as requests have it.
+pub(super) fn stamp(time: SystemTime) -> String {
+    let written = format_description!("[year][month][day]T[hour][minute][second]Z");
+    OffsetDateTime::from(time).format(&written).unwrap_or_default()
+}
 
 /// Who asks.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(super) struct Credentials {
     pub key: String,
     pub secret: String,
     pub session: Option<String>,
+}
+
+impl fmt::Debug for Credentials {
+    /// Without what is secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 /// A request to sign.

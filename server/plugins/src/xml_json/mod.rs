@@ -11,6 +11,11 @@ use exchange::{About, Answer, Body, Exchange, Flow, Phases, Plugin, Services, St
 use schema::{Check, Schema};
 use serde::Deserialize;
 
+/// JSON of an XML document: an object with its outermost element. None where it is no XML.
+pub(crate) fn document(xml: &[u8]) -> Option<serde_json::Value> {
+    to_json(xml).ok()
+}
+
 /// Options of `xml-json`.
 #[derive(Debug, Deserialize, Schema)]
 pub struct Config {
