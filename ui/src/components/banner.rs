@@ -15,7 +15,7 @@ pub fn Banner() -> impl IntoView {
                     <p>
                         {t!("The Admin API at {address} cannot be reached. What you typed is kept. Check that the gateway is running.", address = base())}
                     </p>
-                    <button type="button" on:click=move |_| gateway.refresh()>{t!("Try again")}</button>
+                    {super::try_again(gateway)}
                 </div>
             }
         })

@@ -45,7 +45,7 @@ pub use copy::{copy, copy_id};
 pub use empty::empty;
 pub use entity_form::{EntityForm, Purpose};
 pub use facts::{facts, facts_list};
-pub use failure::{failure, not_shown};
+pub use failure::{failure, not_shown, try_again};
 pub use filter_bar::FilterBar;
 pub use filter_form::filter_form;
 pub use formats::formats;

@@ -436,22 +436,18 @@ local function whole(self, uri, params)
   return response
 end
 
--- Whether questions are spans: `http_client` of `tracing_instrumentations`.
-local function traced()
-  for _, kind in ipairs(kong.configuration.tracing_instrumentations or {}) do
-    if kind == "all" or kind == "http_client" then
-      return true
-    end
-  end
-  return false
+-- Whether questions are spans: `http_client` of `tracing_instrumentations`, which stays as it is.
+local traced = false
+for _, kind in ipairs(kong.configuration.tracing_instrumentations or {}) do
+  traced = traced or kind == "all" or kind == "http_client"
 end
 
 -- The span of a question in the request's trace, if there is one. Neither its query nor who asks is told: they may be secret.
 local function opened(uri, params)
+  if not traced then
+    return nil
+  end
   local found, span = pcall(function()
-    if not traced() then
-      return nil
-    end
     local given = params or {}
     local url = uri and gsub(match(uri, "^[^?#]*"), "^(%a+://)[^/]*@", "%1")
       or (given.scheme or "http") .. "://" .. tostring(given.host) .. (given.path or "/")

@@ -3,7 +3,7 @@
 //!
 //! Variables are those that Amazon's own SDKs read, in their order.
 
-use super::sign::{Credentials, Signed, stamp};
+use super::sign::{Credentials, Target};
 use crate::xml_json::document;
 use arc_swap::ArcSwapOption;
 use exchange::{HttpClient, HttpRequest, HttpResponse};
@@ -182,7 +182,7 @@ impl Keeper {
         let token = read(file)?;
         let mut form = action("AssumeRoleWithWebIdentity", role, session);
         let body = form.append_pair("WebIdentityToken", token.trim()).finish();
-        let answer = self.send(form_request(&self.endpoint, body)).await?;
+        let answer = self.send(HttpRequest::new("POST", &self.endpoint, body).header("content-type", FORM)).await?;
         assumed(&answer, "AssumeRoleWithWebIdentity")
     }
 
@@ -193,24 +193,15 @@ impl Keeper {
             (host, _) => host.unwrap_or_default().to_owned(),
         };
         let body = action("AssumeRole", &role.arn, &role.session).finish();
-        let time = stamp(now);
-        let mut headers = vec![("content-type", FORM.to_owned()), ("host", host), ("x-amz-date", time.clone())];
-        headers.extend(keys.session.clone().map(|token| ("x-amz-security-token", token)));
-        let signed = Signed {
-            method: "POST",
+        let target = Target {
+            url: &self.endpoint,
+            host: &host,
             path: url.path(),
             query: "",
-            headers: &headers,
-            body: body.as_bytes(),
             region: &self.region,
             service: "sts",
-            time: &time,
         };
-        let authorization = signed.authorization(keys);
-        let mut request = form_request(&self.endpoint, body).header("authorization", authorization);
-        for (name, value) in headers.into_iter().filter(|(name, _)| name.starts_with("x-amz-")) {
-            request = request.header(name, value);
-        }
+        let request = target.post(FORM, [], body, keys, now);
         assumed(&self.send(request).await?, "AssumeRole")
     }
 
@@ -269,10 +260,6 @@ impl Drop for Freed<'_> {
 }
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
-
-fn form_request(endpoint: &str, body: String) -> HttpRequest {
-    HttpRequest::new("POST", endpoint, body).header("content-type", FORM)
-}
 
 fn action(action: &str, role: &str, session: &str) -> Serializer<'static, String> {
     let mut form = Serializer::new(String::new());

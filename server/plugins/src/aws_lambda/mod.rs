@@ -16,7 +16,7 @@ use entities::PluginSchema;
 use exchange::{About, Body, Exchange, Flow, HttpClient, HttpRequest, Phases, Plugin, Services, Step};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schema::Check;
-use sign::{Signed, stamp};
+use sign::Target;
 use std::sync::Arc;
 
 /// The largest body that is handed over or comes back, in bytes: more than AWS takes or gives.
@@ -75,32 +75,21 @@ impl AwsLambda {
     async fn invocation(&self, exchange: &Exchange, payload: String) -> Result<HttpRequest, String> {
         let place = self.place.as_ref().ok_or("no region or host specified")?;
         let now = exchange.timeline.wall();
-        let (credentials, time) = (self.keeper.keys(now).await?, stamp(now));
-        let mut headers = vec![
-            ("content-type", "application/x-amz-json-1.1".to_owned()),
-            ("host", place.authority.clone()),
-            ("x-amz-date", time.clone()),
+        let credentials = self.keeper.keys(now).await?;
+        let mark = if place.query.is_empty() { "" } else { "?" };
+        let target = Target {
+            url: &format!("{}://{}{}{mark}{}", place.scheme, place.authority, place.path, place.query),
+            host: &place.authority,
+            path: &place.path,
+            query: &place.query,
+            region: &place.region,
+            service: "lambda",
+        };
+        let further = [
             ("x-amz-invocation-type", self.config.invocation_type.clone()),
             ("x-amz-log-type", self.config.log_type.clone()),
         ];
-        headers.extend(credentials.session.clone().map(|token| ("x-amz-security-token", token)));
-        let signed = Signed {
-            method: "POST",
-            path: &place.path,
-            query: &place.query,
-            headers: &headers,
-            body: payload.as_bytes(),
-            region: &place.region,
-            service: "lambda",
-            time: &time,
-        };
-        let authorization = signed.authorization(&credentials);
-        let mark = if place.query.is_empty() { "" } else { "?" };
-        let url = format!("{}://{}{}{mark}{}", place.scheme, place.authority, place.path, place.query);
-        let mut request = HttpRequest::new("POST", url, payload).header("authorization", authorization);
-        for (name, value) in headers.into_iter().filter(|(name, _)| *name != "host") {
-            request = request.header(name, value);
-        }
+        let mut request = target.post("application/x-amz-json-1.1", further, payload, &credentials, now);
         request.timeout = timeout(self.config.timeout);
         request.max_answer = BODY_LIMIT as usize;
         Ok(request)

@@ -2,13 +2,61 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
+use exchange::HttpRequest;
 use std::fmt::{self, Write};
 use std::time::SystemTime;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+/// Where a request goes.
+pub(super) struct Target<'t> {
+    pub url: &'t str,
+    /// With its port, where that is not the scheme's.
+    pub host: &'t str,
+    pub path: &'t str,
+    pub query: &'t str,
+    pub region: &'t str,
+    pub service: &'t str,
+}
+
+impl Target<'_> {
+    /// A signed POST. Names of `further` header lines are in order, and between `x-amz-date` and `x-amz-security-token`.
+    pub(super) fn post(
+        &self,
+        content_type: &str,
+        further: impl IntoIterator<Item = (&'static str, String)>,
+        body: String,
+        credentials: &Credentials,
+        now: SystemTime,
+    ) -> HttpRequest {
+        let time = stamp(now);
+        let mut headers = vec![
+            ("content-type", content_type.to_owned()),
+            ("host", self.host.to_owned()),
+            ("x-amz-date", time.clone()),
+        ];
+        headers.extend(further);
+        headers.extend(credentials.session.clone().map(|token| ("x-amz-security-token", token)));
+        let signed = Signed {
+            method: "POST",
+            path: self.path,
+            query: self.query,
+            headers: &headers,
+            body: body.as_bytes(),
+            region: self.region,
+            service: self.service,
+            time: &time,
+        };
+        let authorization = signed.authorization(credentials);
+        let request = HttpRequest::new("POST", self.url, body).header("authorization", authorization);
+        // The client's own `Host` is the same.
+        let sent = headers.into_iter().filter(|(name, _)| *name != "host");
+        sent.fold(request, |request, (name, value)| request.header(name, value))
+    }
+}
+
 /// A time as requests have it.
-pub(super) fn stamp(time: SystemTime) -> String {
+fn stamp(time: SystemTime) -> String {
     let written = format_description!("[year][month][day]T[hour][minute][second]Z");
     OffsetDateTime::from(time).format(&written).unwrap_or_default()
 }
@@ -29,24 +77,24 @@ impl fmt::Debug for Credentials {
 }
 
 /// A request to sign.
-pub(super) struct Signed<'s> {
-    pub method: &'s str,
+struct Signed<'s> {
+    method: &'s str,
     /// Escaped once, as it is sent.
-    pub path: &'s str,
+    path: &'s str,
     /// Escaped, its arguments in order.
-    pub query: &'s str,
+    query: &'s str,
     /// In lower case and in order.
-    pub headers: &'s [(&'s str, String)],
-    pub body: &'s [u8],
-    pub region: &'s str,
-    pub service: &'s str,
+    headers: &'s [(&'s str, String)],
+    body: &'s [u8],
+    region: &'s str,
+    service: &'s str,
     /// `20150830T123600Z`
-    pub time: &'s str,
+    time: &'s str,
 }
 
 impl Signed<'_> {
     /// The value of `Authorization`.
-    pub(super) fn authorization(&self, credentials: &Credentials) -> String {
+    fn authorization(&self, credentials: &Credentials) -> String {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| *name).collect();
         let names = names.join(";");
         let lines = self.headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim()));
