@@ -13,8 +13,8 @@ const WRITERS: u32 = 4;
 const WRITES: f64 = 500.0;
 /// Loads with and without writes, in turns. Short ones: what the machine does beside changes within seconds, and a 99th
 /// percentile is swayed by it more than by writes, so that neighbours are compared, and many.
-const PAIRS: usize = 24;
-const ROUND: Duration = Duration::from_millis(1_500);
+const PAIRS: usize = 48;
+const ROUND: Duration = Duration::from_millis(1_000);
 /// Routes that are there before.
 const ROUTES: usize = 1_000;
 

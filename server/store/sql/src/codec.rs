@@ -4,10 +4,11 @@
 //! stays as it is in the column of other fields, which wins when a row is read. So what comes out is what went in.
 
 use crate::blueprint::Layout;
+use crate::row::Row;
 use crate::sealing::{SEALED, Stored};
 use migration::{Column, Kind};
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
-use sea_orm::{DbBackend, DbErr, QueryResult, Value as Sql};
+use sea_orm::{DbBackend, DbErr, Value as Sql};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use store::{Error, Id, Record};
@@ -219,7 +220,7 @@ pub(crate) fn encode(layout: &Layout, rules: &store::Rules, record: &Record) -> 
 }
 
 /// The record of a row whose columns are those of [`Layout::names`].
-pub(crate) fn decode(layout: &Layout, rules: &store::Rules, row: &QueryResult, json: bool) -> Result<Record, DbErr> {
+pub(crate) fn decode(layout: &Layout, rules: &store::Rules, row: &Row, json: bool) -> Result<Record, DbErr> {
     let table = &layout.table;
     let mut fields = Map::new();
     let id = match read(row, 0, table.key.kind)? {
@@ -230,7 +231,7 @@ pub(crate) fn decode(layout: &Layout, rules: &store::Rules, row: &QueryResult, j
     if layout.keyed_by_uuid() {
         fields.insert(table.key.name.clone(), id.to_string().into());
     }
-    let ws: Uuid = row.try_get_by_index(1)?;
+    let ws: Uuid = row.get(1)?;
     for (index, column) in table.columns.iter().enumerate() {
         let found = match column.kind {
             Kind::Json => read_json(row, index + 2, json)?,
@@ -238,7 +239,7 @@ pub(crate) fn decode(layout: &Layout, rules: &store::Rules, row: &QueryResult, j
         };
         fields.insert(column.name.clone(), found);
     }
-    let expires: Option<i64> = row.try_get_by_index(table.columns.len() + 2)?;
+    let expires: Option<i64> = row.get(table.columns.len() + 2)?;
     if let mut rest @ Value::Object(_) = read_json(row, table.columns.len() + 3, json)? {
         if let Some(absent) = rest.get(ABSENT).and_then(Value::as_array) {
             for field in absent.iter().filter_map(Value::as_str) {
@@ -256,28 +257,28 @@ pub(crate) fn decode(layout: &Layout, rules: &store::Rules, row: &QueryResult, j
 }
 
 /// What is encrypted of a row.
-pub(crate) fn sealed(layout: &Layout, row: &QueryResult, json: bool) -> Result<Option<Value>, DbErr> {
+pub(crate) fn sealed(layout: &Layout, row: &Row, json: bool) -> Result<Option<Value>, DbErr> {
     Ok(read_json(row, layout.table.columns.len() + 3, json)?.get_mut(SEALED).map(Value::take))
 }
 
 /// Reads a column that is not JSON.
-pub(crate) fn read(row: &QueryResult, index: usize, kind: Kind) -> Result<Cell, DbErr> {
+pub(crate) fn read(row: &Row, index: usize, kind: Kind) -> Result<Cell, DbErr> {
     let cell = match kind {
-        Kind::Uuid => row.try_get_by_index::<Option<Uuid>>(index)?.map(Cell::Uuid),
-        Kind::Text | Kind::Json => row.try_get_by_index::<Option<String>>(index)?.map(Cell::Text),
-        Kind::Integer => row.try_get_by_index::<Option<i64>>(index)?.map(Cell::Integer),
-        Kind::Number => row.try_get_by_index::<Option<f64>>(index)?.map(Cell::Number),
-        Kind::Boolean => row.try_get_by_index::<Option<bool>>(index)?.map(Cell::Boolean),
+        Kind::Uuid => row.get::<Option<Uuid>>(index)?.map(Cell::Uuid),
+        Kind::Text | Kind::Json => row.get::<Option<String>>(index)?.map(Cell::Text),
+        Kind::Integer => row.get::<Option<i64>>(index)?.map(Cell::Integer),
+        Kind::Number => row.get::<Option<f64>>(index)?.map(Cell::Number),
+        Kind::Boolean => row.get::<Option<bool>>(index)?.map(Cell::Boolean),
     };
     Ok(cell.unwrap_or(Cell::Null(kind)))
 }
 
 /// Reads a column of JSON. `json`: the database has a type of its own for it.
-pub(crate) fn read_json(row: &QueryResult, index: usize, json: bool) -> Result<Value, DbErr> {
+pub(crate) fn read_json(row: &Row, index: usize, json: bool) -> Result<Value, DbErr> {
     if json {
-        return Ok(row.try_get_by_index::<Option<Value>>(index)?.unwrap_or(Value::Null));
+        return Ok(row.get::<Option<Value>>(index)?.unwrap_or(Value::Null));
     }
-    match row.try_get_by_index::<Option<String>>(index)? {
+    match row.get::<Option<String>>(index)? {
         Some(text) => serde_json::from_str(&text).map_err(|error| DbErr::Json(error.to_string())),
         None => Ok(Value::Null),
     }

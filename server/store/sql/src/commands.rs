@@ -1,8 +1,7 @@
 //! What `silverback migrations …` does.
 
 use crate::blueprint::Blueprint;
-use crate::connect::{Database, connect};
-use crate::connection::Connection;
+use crate::connect::{Database, Pools, connect};
 use crate::failure::{OpenError, sentence};
 use crate::rewriting::{Tally, rewrite};
 use migration::{Error, Migrations};
@@ -54,18 +53,18 @@ impl Commands {
     /// `migrations bootstrap`. `force` resets first.
     pub async fn bootstrap(&self, force: bool) -> Result<Outcome, Refusal> {
         let name = self.database.name();
-        self.run(move |migrations, db, patience| async move {
+        self.run(move |migrations, pools, patience| async move {
             let mut lines = Vec::new();
-            let state = migrations.state(db.orm()).await?;
+            let state = migrations.state(&pools.orm).await?;
             if force && !state.needs_bootstrap {
                 lines.push("Resetting database...".to_owned());
-                migrations.reset(db.orm(), patience).await?;
+                migrations.reset(&pools.orm, patience).await?;
                 lines.push("Database successfully reset".to_owned());
             } else if !state.needs_bootstrap {
                 return Ok(Ok(Outcome::line("Database already bootstrapped")));
             }
             lines.push("Bootstrapping database...".to_owned());
-            lines.extend(migrations.bootstrap(db.orm(), patience).await?.lines(&name));
+            lines.extend(migrations.bootstrap(&pools.orm, patience).await?.lines(&name));
             lines.push("Database is up-to-date".to_owned());
             Ok(Ok(Outcome { lines, code: 0 }))
         })
@@ -75,15 +74,15 @@ impl Commands {
     /// `migrations up`.
     pub async fn up(&self) -> Result<Outcome, Refusal> {
         let name = self.database.name();
-        self.run(move |migrations, db, patience| async move {
-            let state = migrations.state(db.orm()).await?;
+        self.run(move |migrations, pools, patience| async move {
+            let state = migrations.state(&pools.orm).await?;
             if state.needs_bootstrap {
                 return Ok(Err(Refusal(format!("Cannot run migrations: {NEEDS_BOOTSTRAP}"))));
             }
             if !state.pending.is_empty() {
                 return Ok(Err(Refusal(PENDING.to_owned())));
             }
-            let mut lines = migrations.up(db.orm(), patience).await?.lines(&name);
+            let mut lines = migrations.up(&pools.orm, patience).await?.lines(&name);
             lines.push(match lines.is_empty() {
                 true => "Database is already up-to-date".to_owned(),
                 false => "Database is up-to-date".to_owned(),
@@ -95,8 +94,8 @@ impl Commands {
 
     /// `migrations finish`. No migration so far leaves a second half to do.
     pub async fn finish(&self) -> Result<Outcome, Refusal> {
-        self.run(|migrations, db, _| async move {
-            let state = migrations.state(db.orm()).await?;
+        self.run(|migrations, pools, _| async move {
+            let state = migrations.state(&pools.orm).await?;
             if state.needs_bootstrap {
                 return Ok(Err(Refusal(format!("Cannot run migrations: {NEEDS_BOOTSTRAP}"))));
             }
@@ -109,8 +108,8 @@ impl Commands {
 
     /// `migrations list`; the exit code is 3, 4 or 5 when the database needs bootstrapping, `finish` or `up`.
     pub async fn list(&self) -> Result<Outcome, Refusal> {
-        self.run(|migrations, db, _| async move {
-            let (text, code) = migrations.state(db.orm()).await?.list();
+        self.run(|migrations, pools, _| async move {
+            let (text, code) = migrations.state(&pools.orm).await?.list();
             let lines =
                 if code == 3 { vec![NEEDS_BOOTSTRAP.to_owned()] } else { text.lines().map(str::to_owned).collect() };
             Ok(Ok(Outcome { lines, code }))
@@ -120,22 +119,27 @@ impl Commands {
 
     /// `migrations status`: one line of JSON.
     pub async fn status(&self) -> Result<Outcome, Refusal> {
-        self.run(|migrations, db, _| async move { Ok(Ok(Outcome::line(migrations.state(db.orm()).await?.status()))) })
-            .await
+        self.run(
+            |migrations, pools, _| async move { Ok(Ok(Outcome::line(migrations.state(&pools.orm).await?.status()))) },
+        )
+        .await
     }
 
     /// `keyring status`, and with `write` `keyring encrypt`: how many rows of each kind are as the keyring of a blueprint
     /// wants them, and how many are not; those are rewritten. A blueprint whose keyring is for reading decrypts.
     pub async fn keyring(&self, blueprint: Arc<Blueprint>, write: bool) -> Result<Outcome, Refusal> {
-        self.run(move |migrations, db, _| async move {
-            let state = migrations.state(db.orm()).await?;
+        self.run(move |migrations, pools, _| async move {
+            let state = migrations.state(&pools.orm).await?;
             if state.needs_bootstrap {
                 return Ok(Err(Refusal(NEEDS_BOOTSTRAP.to_owned())));
             }
             if !state.new.is_empty() || !state.pending.is_empty() {
                 return Ok(Err(Refusal(NEW.to_owned())));
             }
-            let all = rewrite(&db, &blueprint, write).await?;
+            let all = match rewrite(&pools.write, &blueprint, write).await {
+                Ok(all) => all,
+                Err(fault) => return Ok(Err(Refusal(sentence(&fault)))),
+            };
             let told = all.into_iter().filter(|(_, tally)| *tally != Tally::default());
             let changed = if write { "rewritten" } else { "to be rewritten by 'silverback keyring encrypt'" };
             let line = |(kind, tally): (String, Tally)| match tally.other {
@@ -153,11 +157,11 @@ impl Commands {
 
     /// `migrations reset`, after the user agreed.
     pub async fn reset(&self) -> Result<Outcome, Refusal> {
-        self.run(|migrations, db, patience| async move {
-            if migrations.state(db.orm()).await?.needs_bootstrap {
+        self.run(|migrations, pools, patience| async move {
+            if migrations.state(&pools.orm).await?.needs_bootstrap {
                 return Ok(Err(Refusal("Database not bootstrapped, nothing to reset".to_owned())));
             }
-            migrations.reset(db.orm(), patience).await?;
+            migrations.reset(&pools.orm, patience).await?;
             let lines = vec!["Resetting database...".to_owned(), "Database successfully reset".to_owned()];
             Ok(Ok(Outcome { lines, code: 0 }))
         })
@@ -166,7 +170,7 @@ impl Commands {
 
     async fn run<F>(
         &self,
-        work: impl FnOnce(Arc<Migrations>, Connection, Duration) -> F + Send + 'static,
+        work: impl FnOnce(Arc<Migrations>, Pools, Duration) -> F + Send + 'static,
     ) -> Result<Outcome, Refusal>
     where
         F: Future<Output = Result<Result<Outcome, Refusal>, Error>> + Send + 'static,
@@ -175,12 +179,12 @@ impl Commands {
         let task = self.handle.spawn(async move {
             crate::open::reach(&database).await.map_err(refusal)?;
             let pools = connect(&database, Some(patience)).map_err(refusal)?;
-            let outcome = work(migrations, pools.write.clone(), patience).await;
+            let outcome = work(migrations, pools.clone(), patience).await;
             pools.close().await;
             match outcome {
                 // Whoever holds the lock does what was asked for.
                 Err(error @ Error::Locked) => Ok(Outcome::line(error.to_string())),
-                Err(Error::Database(error)) => Err(Refusal(sentence(&error))),
+                Err(Error::Database(error)) => Err(Refusal(sentence(&error.into()))),
                 Err(error) => Err(Refusal(error.to_string())),
                 Ok(outcome) => outcome,
             }

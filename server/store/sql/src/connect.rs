@@ -1,12 +1,14 @@
 //! Where the database is, and the connections to it.
 
 use crate::connection::Connection;
+use crate::embedded::{Embedded, Place};
 use crate::failure::OpenError;
-use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::SqlitePoolOptions;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a writer waits for its turn, and a reader for a connection of an embedded database.
@@ -158,6 +160,8 @@ pub(crate) struct Pools {
     pub(crate) watch: Connection,
     /// PostgreSQL: for listening.
     pub(crate) listen: Option<PgPool>,
+    /// For migrations, before anything else is done.
+    pub(crate) orm: DatabaseConnection,
 }
 
 /// Makes the pools. Must be called on the runtime that will use them. `patience`: how long a lock is waited for, where the
@@ -170,36 +174,21 @@ pub(crate) fn connect(database: &Database, patience: Option<Duration>) -> Result
 }
 
 fn sqlite(to: &Sqlite, patience: Option<Duration>) -> Pools {
-    let options = match &to.path {
-        Some(path) => SqliteConnectOptions::new().filename(path).journal_mode(SqliteJournalMode::Wal),
-        None => SqliteConnectOptions::new().in_memory(true),
-    };
-    let options = options
-        .create_if_missing(true)
-        .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(patience.unwrap_or(to.busy_timeout))
-        .foreign_keys(true)
-        .statement_cache_capacity(STATEMENTS)
-        .thread_name(|number| format!("sqlite-{number}"))
-        .disable_statement_logging();
-    // Connections to a file do not break, and one in memory must not be closed: it is the database.
-    let connection = |connections: u32| {
-        let pool = SqlitePoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(TURN)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_lazy_with(options.clone());
-        Connection::embedded(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool), connections)
-    };
+    let patience = patience.unwrap_or(to.busy_timeout);
+    let place = Place::new(to.path.clone());
+    let connection = |count: u32| Connection::Sqlite(Arc::new(Embedded::new(place.clone(), patience, count)));
     let write = connection(1);
-    let read = match &to.path {
-        // No `query_only`: the first connection to a file may have to set it up.
-        Some(_) => connection(to.readers.max(1)),
-        None => write.clone(),
-    };
-    Pools { write, watch: read.clone(), read, listen: None }
+    let read = if place.is_shared() { connection(to.readers.max(1)) } else { write.clone() };
+    // Connections to a file do not break.
+    let orm = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(TURN)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_lazy_with(place.options(patience).disable_statement_logging());
+    let orm = SqlxSqliteConnector::from_sqlx_sqlite_pool(orm);
+    Pools { write, watch: read.clone(), read, listen: None, orm }
 }
 
 fn postgres(to: &Postgres) -> Result<Pools, OpenError> {
@@ -238,16 +227,23 @@ fn postgres(to: &Postgres) -> Result<Pools, OpenError> {
             .idle_timeout(to.keepalive)
             .connect_lazy_with(options.clone())
     };
-    let connection = |connections: u32, turn: Duration| {
-        Connection::Postgres(SqlxPostgresConnector::from_sqlx_postgres_pool(pool(connections, turn)))
-    };
-    let shared = connection(to.pool_size.max(2), to.turn.unwrap_or(to.timeout));
-    let watch = connection(1, to.timeout * 2);
+    let connection =
+        |connections: u32, turn: Duration| SqlxPostgresConnector::from_sqlx_postgres_pool(pool(connections, turn));
+    let orm = connection(to.pool_size.max(2), to.turn.unwrap_or(to.timeout));
+    let shared = Connection::Postgres(orm.clone());
+    let watch = Connection::Postgres(connection(1, to.timeout * 2));
     // Writers come one after the other in this process, so they cannot use up the pool while they wait for other nodes.
-    Ok(Pools { write: shared.clone(), read: shared, watch, listen: Some(pool(1, to.timeout)) })
+    Ok(Pools { write: shared.clone(), read: shared, watch, listen: Some(pool(1, to.timeout)), orm })
 }
 
 impl Pools {
+    /// Closes what was for migrations alone.
+    pub(crate) async fn migrated(&self) {
+        if let Connection::Sqlite(_) = &self.write {
+            let _ = self.orm.clone().close().await;
+        }
+    }
+
     pub(crate) async fn close(&self) {
         for connection in [&self.write, &self.read, &self.watch] {
             connection.close().await;
@@ -255,5 +251,6 @@ impl Pools {
         if let Some(pool) = &self.listen {
             pool.close().await;
         }
+        let _ = self.orm.clone().close().await;
     }
 }

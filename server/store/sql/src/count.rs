@@ -3,14 +3,14 @@
 
 use crate::blueprint::Blueprint;
 use crate::codec;
-use crate::connection::Connection;
+use crate::connection::{Connection, Executor};
 use crate::failure::unavailable;
 use crate::later::Later;
 use crate::statement::column;
 use crate::transaction::Transaction;
 use migration::EXPIRES;
+use sea_orm::DbErr;
 use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, OnConflict, Query};
-use sea_orm::{ConnectionTrait, DbErr};
 use store::{Error, Record};
 
 /// The field that counts.
@@ -33,7 +33,7 @@ pub(crate) async fn add(db: &Connection, blueprint: &Blueprint, mut counters: Ve
     counters.sort_by(|a, b| a.first.id.cmp(&b.first.id));
     let mut later = Later::default();
     for counter in &counters {
-        later.push(db.get_database_backend().build(&addition(blueprint, counter, db)?));
+        later.push(db.backend().build(&addition(blueprint, counter, db)?));
     }
     let transaction = Transaction::writing(db).await.map_err(unavailable)?;
     transaction.finish(later).await.map(drop).map_err(unavailable)
@@ -55,7 +55,7 @@ pub(crate) async fn take(
     for index in order {
         let row = transaction.query_one(&statements[index]).await.map_err(unavailable)?;
         let row = row.ok_or_else(|| unavailable(DbErr::RecordNotFound("a counter is gone".to_owned())))?;
-        let value: i64 = row.try_get_by_index(0).map_err(unavailable)?;
+        let value: i64 = row.get(0).map_err(unavailable)?;
         // What was given back after its row was swept leaves one below nothing.
         used[index] = u64::try_from(value - 1).unwrap_or(0);
         granted &= used[index] < counters[index].limit;
@@ -78,7 +78,7 @@ pub(crate) async fn sweep(db: &Connection, entity: &'static str, now: i64) -> Re
 fn addition(blueprint: &Blueprint, counter: &Counter, db: &Connection) -> Result<InsertStatement, Error> {
     let (layout, rules) = blueprint.layout(counter.first.entity)?;
     let cells = codec::encode(layout, rules, &counter.first)?;
-    let backend = db.get_database_backend();
+    let backend = db.backend();
     let again = OnConflict::column(layout.table.key.name.clone())
         .value(VALUE, column(layout, VALUE).add(Expr::col(("excluded", VALUE))))
         .to_owned();

@@ -45,30 +45,89 @@ pub enum OpenError {
     },
 }
 
-/// The driver's error below SeaORM's.
-pub(crate) fn driver(error: &DbErr) -> Option<&sqlx::Error> {
-    match error {
-        DbErr::Conn(RuntimeErr::SqlxError(cause))
-        | DbErr::Exec(RuntimeErr::SqlxError(cause))
-        | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause),
-        _ => None,
+/// Why a database did not do what it was asked for.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// SeaORM's or its driver's reason, or what is wrong with a row.
+    Orm(DbErr),
+    /// SQLite's.
+    Sqlite {
+        /// The extended result code; see <https://www.sqlite.org/rescode.html>.
+        code: i32,
+        message: String,
+    },
+}
+
+impl From<DbErr> for Fault {
+    fn from(error: DbErr) -> Self {
+        Self::Orm(error)
     }
 }
 
-/// Whether a database did not say anything within its time, not even no.
-pub(crate) fn is_silent(error: &DbErr) -> bool {
-    matches!(driver(error), Some(sqlx::Error::PoolTimedOut))
-        || matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Custom(_))
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::SqliteFailure(cause, message) => {
+                let message = message.unwrap_or_else(|| cause.to_string());
+                Self::Sqlite { code: cause.extended_code, message }
+            }
+            other => Self::Orm(DbErr::Query(RuntimeErr::Internal(other.to_string()))),
+        }
+    }
+}
+
+impl Fault {
+    /// Whether another connection has locked an embedded database, which ends by itself.
+    pub(crate) fn is_busy(&self) -> bool {
+        // The last byte is the kind.
+        matches!(self, Self::Sqlite { code, .. } if code & 0xff == rusqlite::ffi::SQLITE_BUSY)
+    }
+
+    /// Whether a database did not say anything within its time, not even no.
+    pub(crate) fn is_silent(&self) -> bool {
+        matches!(self.driver(), Some(sqlx::Error::PoolTimedOut))
+            || matches!(self, Self::Orm(DbErr::ConnectionAcquire(_) | DbErr::Custom(_)))
+    }
+
+    /// Whether there is no room for what was to be written: SQLITE_FULL, SQLITE_IOERR_SHMSIZE (the index of the write-ahead
+    /// log cannot grow), PostgreSQL's disk_full.
+    fn is_full(&self) -> bool {
+        use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE};
+        match self {
+            Self::Sqlite { code, .. } => matches!(*code, SQLITE_FULL | SQLITE_IOERR_SHMSIZE),
+            Self::Orm(_) => {
+                matches!(self.driver(), Some(sqlx::Error::Database(cause)) if cause.code().as_deref() == Some("53100"))
+            }
+        }
+    }
+
+    /// The driver's error below SeaORM's.
+    fn driver(&self) -> Option<&sqlx::Error> {
+        match self {
+            Self::Orm(
+                DbErr::Conn(RuntimeErr::SqlxError(cause))
+                | DbErr::Exec(RuntimeErr::SqlxError(cause))
+                | DbErr::Query(RuntimeErr::SqlxError(cause)),
+            ) => Some(cause),
+            _ => None,
+        }
+    }
 }
 
 /// A sentence about a failure that no rule of the store explains.
-pub(crate) fn sentence(error: &DbErr) -> String {
-    match driver(error) {
+pub(crate) fn sentence(fault: &Fault) -> String {
+    if let Fault::Sqlite { code, message } = fault {
+        return match code & 0xff {
+            rusqlite::ffi::SQLITE_READONLY => format!("the database file is read-only: {message}"),
+            _ => message.clone(),
+        };
+    }
+    match fault.driver() {
         Some(sqlx::Error::PoolTimedOut) => "no connection to the database could be had in time".to_owned(),
         Some(sqlx::Error::PoolClosed) => "the connections to the database are closed".to_owned(),
         Some(sqlx::Error::Io(cause)) => format!("the connection to the database failed: {cause}"),
         Some(sqlx::Error::Database(cause)) => match cause.code().as_deref() {
-            // SQLITE_READONLY and its variants.
+            // SQLite's driver, while it migrates.
             Some("8" | "264" | "520" | "776" | "1032" | "1288") => {
                 format!("the database file is read-only: {}", cause.message())
             }
@@ -77,28 +136,23 @@ pub(crate) fn sentence(error: &DbErr) -> String {
             _ => cause.message().to_owned(),
         },
         Some(cause) => cause.to_string(),
-        None => match error {
-            DbErr::ConnectionAcquire(_) => "no connection to the database could be had in time".to_owned(),
+        None => match fault {
+            Fault::Orm(DbErr::ConnectionAcquire(_)) => "no connection to the database could be had in time".to_owned(),
             // Our own sentences about what a row holds.
-            DbErr::Type(text) => text.clone(),
-            other => other.to_string(),
+            Fault::Orm(DbErr::Type(text)) => text.clone(),
+            Fault::Orm(other) => other.to_string(),
+            Fault::Sqlite { message, .. } => message.clone(),
         },
     }
 }
 
-/// Whether there is no room for what was to be written: SQLITE_FULL, SQLITE_IOERR_SHMSIZE (the index of the write-ahead
-/// log cannot grow), PostgreSQL's disk_full.
-fn is_full(error: &DbErr) -> bool {
-    let Some(sqlx::Error::Database(cause)) = driver(error) else { return false };
-    matches!(cause.code().as_deref(), Some("13" | "4874" | "53100"))
-}
-
 /// A failure of reading, or one that no rule explains.
-pub(crate) fn unavailable(error: DbErr) -> Error {
-    if is_full(&error) {
+pub(crate) fn unavailable(fault: impl Into<Fault>) -> Error {
+    let fault = fault.into();
+    if fault.is_full() {
         return Error::Full;
     }
-    Error::Unavailable(sentence(&error))
+    Error::Unavailable(sentence(&fault))
 }
 
 /// A broken constraint.
@@ -114,13 +168,16 @@ pub(crate) enum Broken<'t> {
 
 /// Which constraint a database says was broken. PostgreSQL names it; SQLite names an index with expressions, or else lists
 /// the columns of the index; for references it names nothing.
-pub(crate) fn broken<'t>(blueprint: &'t Blueprint, error: &DbErr) -> Option<Broken<'t>> {
-    let Some(sqlx::Error::Database(cause)) = driver(error) else { return None };
+pub(crate) fn broken<'t>(blueprint: &'t Blueprint, fault: &Fault) -> Option<Broken<'t>> {
     let tables = || blueprint.layouts().iter().map(|layout| &layout.table);
-    if let Some(name) = cause.constraint() {
-        return tables().find_map(|table| by_name(table, name));
-    }
-    let message = cause.message();
+    let message = match fault {
+        Fault::Sqlite { message, .. } => message,
+        Fault::Orm(_) => {
+            let Some(sqlx::Error::Database(cause)) = fault.driver() else { return None };
+            let name = cause.constraint()?;
+            return tables().find_map(|table| by_name(table, name));
+        }
+    };
     let columns = message.strip_prefix("UNIQUE constraint failed: ")?;
     if let Some(name) = columns.strip_prefix("index '") {
         return tables().find_map(|table| by_name(table, name.trim_end_matches('\'')));
@@ -155,11 +212,11 @@ pub(crate) fn values(fields: &[&'static str], record: &Record) -> Map<String, Va
 
 /// The store's error for a constraint that the database held when the engine's own checks did not: someone wrote past it.
 /// `written` are the records of the batch.
-pub(crate) fn violation(blueprint: &Blueprint, error: DbErr, written: &[Arc<Record>]) -> Error {
-    let Some(broken) = broken(blueprint, &error) else { return unavailable(error) };
+pub(crate) fn violation(blueprint: &Blueprint, fault: Fault, written: &[Arc<Record>]) -> Error {
+    let Some(broken) = broken(blueprint, &fault) else { return unavailable(fault) };
     let (Broken::Key(table) | Broken::Unique(table, _) | Broken::Foreign(table, _)) = broken;
     let culprit = written.iter().rev().find(|record| record.entity == table.name);
-    let (Some(record), Ok((_, rules))) = (culprit, blueprint.layout(&table.name)) else { return unavailable(error) };
+    let (Some(record), Ok((_, rules))) = (culprit, blueprint.layout(&table.name)) else { return unavailable(fault) };
     match broken {
         Broken::Key(_) => Error::PrimaryKey { entity: rules.entity, id: record.id.clone() },
         Broken::Unique(_, rule) => Error::Unique {
@@ -175,7 +232,7 @@ pub(crate) fn violation(blueprint: &Blueprint, error: DbErr, written: &[Arc<Reco
                 (Some(reference), Some(id)) => {
                     Error::Foreign { entity: rules.entity, field: reference.field, reference: reference.entity, id }
                 }
-                _ => unavailable(error),
+                _ => unavailable(fault),
             }
         }
     }

@@ -3,7 +3,7 @@
 //! A notification says "look", and so does a tick of the clock: both lead to reading the revision, and only a revision that
 //! changed is passed on. What was lost with a notification is thus found at the next look.
 
-use crate::failure::{is_silent, sentence};
+use crate::failure::{Fault, sentence};
 use crate::link::Link;
 use crate::log;
 use sea_orm::DbErr;
@@ -55,14 +55,14 @@ impl Lookout {
         }
     }
 
-    async fn ask(&self) -> Result<Revision, DbErr> {
+    async fn ask(&self) -> Result<Revision, Fault> {
         let pools = self.link.pools();
         let Some(patience) = self.link.patience() else { return Ok(log::revision(&pools.watch).await?.0) };
         let asked = tokio::time::timeout(patience, log::revision(&pools.watch)).await;
         let silent = || DbErr::Custom(format!("no answer within {} ms", patience.as_millis()));
-        let answer = asked.unwrap_or_else(|_| Err(silent()));
+        let answer = asked.unwrap_or_else(|_| Err(silent().into()));
         if let Err(error) = &answer
-            && is_silent(error)
+            && error.is_silent()
         {
             self.link.give_up(&pools);
         }

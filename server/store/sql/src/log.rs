@@ -2,14 +2,15 @@
 
 use crate::blueprint::{Blueprint, Layout};
 use crate::codec;
-use crate::connection::Connection;
-use crate::failure::unavailable;
+use crate::connection::{Connection, Executor};
+use crate::failure::{Fault, unavailable};
 use crate::later::Later;
+use crate::row::Row;
 use crate::sealing::SEALED;
 use crate::transaction::Transaction;
 use migration::{CHANGES, REVISION, WORKSPACE};
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SimpleExpr, UpdateStatement};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
+use sea_orm::{DbBackend, DbErr};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -23,13 +24,13 @@ pub(crate) const COLUMNS: [&str; 10] =
     ["revision", "position", "at", "author", "request_id", "entity", "record_id", WORKSPACE, "before", "after"];
 
 /// Bumps the revision and so takes the place at the head of the line of writers.
-pub(crate) async fn bump(transaction: &Transaction) -> Result<Revision, DbErr> {
+pub(crate) async fn bump(transaction: &Transaction) -> Result<Revision, Fault> {
     made(transaction.query_one(&next()).await?)
 }
 
 /// Bumps the revision after everything else, where the transaction itself keeps others from writing, and commits.
-pub(crate) async fn bump_last(mut later: Later, transaction: Transaction) -> Result<Revision, DbErr> {
-    later.push(transaction.get_database_backend().build(&next()));
+pub(crate) async fn bump_last(mut later: Later, transaction: Transaction) -> Result<Revision, Fault> {
+    later.push(transaction.backend().build(&next()));
     made(transaction.finish(later).await?.pop())
 }
 
@@ -42,8 +43,8 @@ fn next() -> UpdateStatement {
         .take()
 }
 
-fn made(row: Option<QueryResult>) -> Result<Revision, DbErr> {
-    let revision: i64 = row.ok_or_else(lost)?.try_get_by_index(0)?;
+fn made(row: Option<Row>) -> Result<Revision, Fault> {
+    let revision: i64 = row.ok_or_else(lost)?.get(0)?;
     Ok(revision.unsigned_abs())
 }
 
@@ -52,11 +53,11 @@ fn lost() -> DbErr {
 }
 
 /// The newest revision, and the newest one whose entries have left the log.
-pub(crate) async fn revision<C: ConnectionTrait>(db: &C) -> Result<(Revision, Revision), DbErr> {
+pub(crate) async fn revision<C: Executor>(db: &C) -> Result<(Revision, Revision), Fault> {
     let statement =
         Query::select().columns(["revision", "forgotten"]).from(REVISION).and_where(Expr::col("id").eq(1_i64)).take();
     let row = db.query_one(&statement).await?.ok_or_else(lost)?;
-    let (revision, forgotten): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+    let (revision, forgotten): (i64, i64) = (row.get(0)?, row.get(1)?);
     Ok((revision.unsigned_abs(), forgotten.unsigned_abs()))
 }
 
@@ -157,7 +158,7 @@ pub(crate) fn written(layout: &Layout, record: &Record, ws: Option<Uuid>) -> Res
 }
 
 /// Drops what exceeds `keep` entries, in whole batches. Now and then only: the log may be a little longer.
-pub(crate) async fn prune(db: &Connection, revision: Revision, keep: u64) -> Result<(), DbErr> {
+pub(crate) async fn prune(db: &Connection, revision: Revision, keep: u64) -> Result<(), Fault> {
     if !revision.is_multiple_of((keep / 16).clamp(1, 1024)) {
         return Ok(());
     }
@@ -176,18 +177,18 @@ pub(crate) async fn prune(db: &Connection, revision: Revision, keep: u64) -> Res
         .take();
     let delete = Query::delete().from_table(CHANGES).and_where(Expr::col("revision").lte(oldest)).take();
     let mut later = Later::default();
-    later.push(db.get_database_backend().build(&forget));
-    later.push(db.get_database_backend().build(&delete));
+    later.push(db.backend().build(&forget));
+    later.push(db.backend().build(&delete));
     transaction.finish(later).await.map(drop)
 }
 
 /// The revision of the nth entry in an order (the first is 0th), among those that a condition holds for.
-async fn nth<C: ConnectionTrait>(
+async fn nth<C: Executor>(
     db: &C,
     condition: Option<SimpleExpr>,
     order: Order,
     place: u64,
-) -> Result<Option<i64>, DbErr> {
+) -> Result<Option<i64>, Fault> {
     let statement = Query::select()
         .column("revision")
         .from(CHANGES)
@@ -197,17 +198,17 @@ async fn nth<C: ConnectionTrait>(
         .limit(1)
         .offset(place)
         .take();
-    db.query_one(&statement).await?.map(|row| row.try_get_by_index(0)).transpose()
+    Ok(db.query_one(&statement).await?.map(|row| row.get(0)).transpose()?)
 }
 
 /// The entries that a condition holds for, those of kinds that this release knows; by revision in an order, and by position.
-async fn listed<C: ConnectionTrait>(
+async fn listed<C: Executor>(
     db: &C,
     blueprint: &Blueprint,
     condition: SimpleExpr,
     order: Order,
-) -> Result<Vec<Change>, DbErr> {
-    let json = db.get_database_backend() == DbBackend::Postgres;
+) -> Result<Vec<Change>, Fault> {
+    let json = db.backend() == DbBackend::Postgres;
     let entries = Query::select()
         .columns(COLUMNS)
         .from(CHANGES)
@@ -224,7 +225,7 @@ fn place(limit: usize) -> u64 {
 }
 
 /// Changes after a revision in whole batches, at least one; no further batch once `limit` entries are reached.
-pub(crate) async fn after<C: ConnectionTrait>(
+pub(crate) async fn after<C: Executor>(
     db: &C,
     blueprint: &Blueprint,
     revision: Revision,
@@ -245,7 +246,7 @@ pub(crate) async fn after<C: ConnectionTrait>(
 
 /// Changes up to a revision in whole batches, the newest first, at least one; no further batch once `limit` entries are
 /// reached.
-pub(crate) async fn until<C: ConnectionTrait>(
+pub(crate) async fn until<C: Executor>(
     db: &C,
     blueprint: &Blueprint,
     revision: Revision,
@@ -258,8 +259,8 @@ pub(crate) async fn until<C: ConnectionTrait>(
 }
 
 /// Text of an entry.
-fn text(row: &QueryResult, index: usize) -> Result<Option<String>, DbErr> {
-    Ok(row.try_get_by_index::<Option<String>>(index)?.map(codec::unescape))
+fn text(row: &Row, index: usize) -> Result<Option<String>, Fault> {
+    Ok(row.get::<Option<String>>(index)?.map(codec::unescape))
 }
 
 /// A state of a record in an entry.
@@ -276,15 +277,15 @@ pub(crate) struct State<'b> {
 
 /// The states of a record that an entry has; none for a kind that this release does not know.
 pub(crate) fn states<'b>(
-    row: &QueryResult,
+    row: &Row,
     blueprint: &'b Blueprint,
     json: bool,
-) -> Result<impl Iterator<Item = State<'b>>, DbErr> {
+) -> Result<impl Iterator<Item = State<'b>>, Fault> {
     let entity = text(row, 5)?.unwrap_or_default();
     let mut states = Vec::new();
     if let Ok((layout, _)) = blueprint.layout(&entity) {
         let id = Id::parse(&text(row, 6)?.unwrap_or_default());
-        let ws: Uuid = row.try_get_by_index(7)?;
+        let ws: Uuid = row.get(7)?;
         let ws = (!ws.is_nil()).then_some(ws);
         for (index, column) in [(8, "before"), (9, "after")] {
             if let Some((record, sealed)) = recorded(layout, &id, ws, codec::read_json(row, index, json)?)? {
@@ -296,7 +297,7 @@ pub(crate) fn states<'b>(
 }
 
 /// `None` for a kind that this release does not know.
-fn read(row: &QueryResult, blueprint: &Blueprint, json: bool) -> Result<Option<Change>, DbErr> {
+fn read(row: &Row, blueprint: &Blueprint, json: bool) -> Result<Option<Change>, Fault> {
     let kind = match text(row, 5)? {
         None => {
             let count = |index: usize| {
@@ -307,7 +308,7 @@ fn read(row: &QueryResult, blueprint: &Blueprint, json: bool) -> Result<Option<C
         Some(entity) => {
             let Ok((_, rules)) = blueprint.layout(&entity) else { return Ok(None) };
             let id = Id::parse(&text(row, 6)?.unwrap_or_default());
-            let ws: Uuid = row.try_get_by_index(7)?;
+            let ws: Uuid = row.get(7)?;
             let (mut before, mut after) = (None, None);
             for state in states(row, blueprint, json)? {
                 let there = if state.column == "before" { &mut before } else { &mut after };
@@ -316,7 +317,7 @@ fn read(row: &QueryResult, blueprint: &Blueprint, json: bool) -> Result<Option<C
             ChangeKind::Record { entity: rules.entity, ws: (!ws.is_nil()).then_some(ws), before, after, id }
         }
     };
-    let (revision, at): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(2)?);
+    let (revision, at): (i64, i64) = (row.get(0)?, row.get(2)?);
     Ok(Some(Change {
         revision: revision.unsigned_abs(),
         at: SystemTime::UNIX_EPOCH + Duration::from_micros(at.unsigned_abs()),
@@ -332,7 +333,7 @@ fn recorded(
     id: &Id,
     ws: Option<Uuid>,
     mut state: Value,
-) -> Result<Option<(Record, Option<Value>)>, DbErr> {
+) -> Result<Option<(Record, Option<Value>)>, Fault> {
     let sealed = state.get_mut(SEALED).map(Value::take);
     let Some(Value::Object(mut value)) = state.get_mut("value").map(Value::take) else { return Ok(None) };
     if let Some(sealed) = &sealed {

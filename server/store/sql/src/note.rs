@@ -3,12 +3,11 @@
 
 use crate::blueprint::Blueprint;
 use crate::codec;
-use crate::connection::Connection;
+use crate::connection::{Connection, Executor};
 use crate::failure::unavailable;
 use crate::later::Later;
 use crate::transaction::Transaction;
 use crate::write::{BOUND, into};
-use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::OnConflict;
 use store::{Error, Record};
 
@@ -17,7 +16,7 @@ pub(crate) const UNFOLLOWED: [&str; 3] = ["audit_objects", "audit_requests", "cl
 
 /// Adds records, all or none. One that is there already is replaced.
 pub(crate) async fn insert(db: &Connection, blueprint: &Blueprint, records: &[Record]) -> Result<(), Error> {
-    let backend = db.get_database_backend();
+    let backend = db.backend();
     let mut later = Later::default();
     for same in records.chunk_by(|one, other| one.entity == other.entity) {
         let Some(first) = same.first() else { continue };

@@ -3,13 +3,13 @@
 use crate::blueprint::Blueprint;
 use crate::codec::{self, Cell};
 use crate::connect::{Database, Pools, connect};
-use crate::connection::Connection;
-use crate::failure::{OpenError, sentence};
+use crate::connection::{Connection, Executor};
+use crate::failure::{Fault, OpenError, sentence};
 use crate::log;
 use crate::sealing::{KEY, SEALED, unknown};
 use migration::{Migrations, REST};
+use sea_orm::DbBackend;
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SimpleExpr};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use serde_json::Value;
 use sqlx::ConnectOptions;
 use std::time::Duration;
@@ -49,13 +49,13 @@ pub(crate) async fn prepare(settings: &Settings, blueprint: &Blueprint) -> Resul
     reach(database).await?;
     let pools = connect(database, None)?;
     let migrations = Migrations::new(blueprint.tables(), database.schema().map(str::to_owned));
-    let mut state = migrations.state(pools.write.orm()).await?;
+    let mut state = migrations.state(&pools.orm).await?;
     if state.needs_bootstrap {
         if !settings.bootstrap {
             return Err(OpenError::NeedsBootstrap);
         }
         bootstrap(settings, &migrations, &pools).await?;
-        state = migrations.state(pools.write.orm()).await?;
+        state = migrations.state(&pools.orm).await?;
     }
     if !state.pending.is_empty() {
         return Err(OpenError::PendingMigrations);
@@ -68,6 +68,7 @@ pub(crate) async fn prepare(settings: &Settings, blueprint: &Blueprint) -> Resul
     if let Some(cause) = unreadable(&pools.write, blueprint).await.map_err(unavailable)? {
         return Err(OpenError::Sealed { database: database.shown(), cause });
     }
+    pools.migrated().await;
     Ok((pools, revision))
 }
 
@@ -76,8 +77,8 @@ pub(crate) async fn prepare(settings: &Settings, blueprint: &Blueprint) -> Resul
 const LOOKED_AT: u64 = 1_000;
 
 /// Which entity cannot be read with the keys there are, and why.
-async fn unreadable(db: &Connection, blueprint: &Blueprint) -> Result<Option<String>, DbErr> {
-    let postgres = db.get_database_backend() == DbBackend::Postgres;
+async fn unreadable(db: &Connection, blueprint: &Blueprint) -> Result<Option<String>, Fault> {
+    let postgres = db.backend() == DbBackend::Postgres;
     for layout in blueprint.layouts() {
         let columns = [layout.table.key.name.clone(), REST.to_owned()];
         let some = Query::select()
@@ -117,11 +118,11 @@ async fn bootstrap(settings: &Settings, migrations: &Migrations, pools: &Pools) 
         // The lock of SQLite is waited for as long as the connection says: a connection with more patience.
         Database::Sqlite(to) if to.path.is_some() => {
             let patient = connect(database, Some(settings.lock_timeout))?;
-            let processed = migrations.bootstrap(patient.write.orm(), settings.lock_timeout).await;
+            let processed = migrations.bootstrap(&patient.orm, settings.lock_timeout).await;
             patient.close().await;
             processed?
         }
-        _ => migrations.bootstrap(pools.write.orm(), settings.lock_timeout).await?,
+        _ => migrations.bootstrap(&pools.orm, settings.lock_timeout).await?,
     };
     if processed.executed.is_empty() {
         tracing::info!(database = database.shown(), "another node set up the database");

@@ -2,11 +2,13 @@
 
 use crate::blueprint::{Blueprint, Layout};
 use crate::codec::{self, Cell};
+use crate::connection::Executor;
+use crate::failure::Fault;
 use crate::statement::{column, keyed, rivals};
 use crate::transaction::Transaction;
 use migration::WORKSPACE;
+use sea_orm::DbErr;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, SimpleExpr};
-use sea_orm::{ConnectionTrait, DbErr};
 use store::{Id, Record, Rules};
 use uuid::Uuid;
 
@@ -29,8 +31,8 @@ pub(crate) async fn probe(
     rules: &Rules,
     record: &Record,
     key: bool,
-) -> Result<Probe, DbErr> {
-    let backend = db.get_database_backend();
+) -> Result<Probe, Fault> {
+    let backend = db.backend();
     let mut select = Query::select();
     let mut asked = 0;
     let mut ask = |statement: SelectStatement| {
@@ -79,10 +81,10 @@ pub(crate) async fn probe(
     let row = db.query_one(&select).await?;
     let row = row.ok_or_else(|| DbErr::Custom("a query without a table gave no row".to_owned()))?;
     if let Some(answer) = there {
-        probe.taken = row.try_get_by_index::<Option<i64>>(answer)?.is_some();
+        probe.taken = row.get::<Option<i64>>(answer)?.is_some();
     }
     for (index, answer) in references {
-        let found: Option<Uuid> = row.try_get_by_index(answer)?;
+        let found: Option<Uuid> = row.get(answer)?;
         probe.references[index] = Some(found.is_some_and(|ws| ws.is_nil() || record.ws.is_none_or(|own| own == ws)));
     }
     for (rule, answer) in holders {

@@ -2,14 +2,14 @@
 
 use crate::blueprint::{Blueprint, Layout};
 use crate::codec::{self, Cell};
-use crate::connection::Connection;
-use crate::failure::unavailable;
+use crate::connection::{Connection, Executor};
+use crate::failure::{Fault, unavailable};
 use crate::log;
 use crate::statement::{alive, column, equals, keyed, rows, within};
 use crate::transaction::Transaction;
 use migration::{Kind, TAGS, WORKSPACE};
+use sea_orm::DbBackend;
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query as Sql, SelectStatement};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use serde_json::Value;
 use std::sync::Arc;
 use store::{Catalog, Error, Id, Page, Query, Record, Rules, TagFilter, View};
@@ -19,31 +19,31 @@ use uuid::Uuid;
 const STEP: usize = 1000;
 
 /// Runs a `SELECT` of whole rows.
-pub(crate) async fn records<C: ConnectionTrait>(
+pub(crate) async fn records<C: Executor>(
     db: &C,
     layout: &Layout,
     rules: &Rules,
     statement: &SelectStatement,
-) -> Result<Vec<Arc<Record>>, DbErr> {
-    let json = db.get_database_backend() == DbBackend::Postgres;
+) -> Result<Vec<Arc<Record>>, Fault> {
+    let json = db.backend() == DbBackend::Postgres;
     let rows = db.query_all(statement).await?;
-    rows.iter().map(|row| codec::decode(layout, rules, row, json).map(Arc::new)).collect()
+    rows.iter().map(|row| Ok(Arc::new(codec::decode(layout, rules, row, json)?))).collect()
 }
 
 /// Runs a `SELECT` of one row; whoever waits is woken once.
-async fn record<C: ConnectionTrait>(
+async fn record<C: Executor>(
     db: &C,
     layout: &Layout,
     rules: &Rules,
     statement: &SelectStatement,
-) -> Result<Option<Arc<Record>>, DbErr> {
-    let json = db.get_database_backend() == DbBackend::Postgres;
+) -> Result<Option<Arc<Record>>, Fault> {
+    let json = db.backend() == DbBackend::Postgres;
     let row = db.query_one(statement).await?;
-    row.map(|row| codec::decode(layout, rules, &row, json).map(Arc::new)).transpose()
+    row.map(|row| Ok(Arc::new(codec::decode(layout, rules, &row, json)?))).transpose()
 }
 
 /// The record with a primary key; also one whose time has run out unless `now` is given.
-pub(crate) async fn get<C: ConnectionTrait>(
+pub(crate) async fn get<C: Executor>(
     db: &C,
     blueprint: &Blueprint,
     entity: &str,
@@ -59,7 +59,7 @@ pub(crate) async fn get<C: ConnectionTrait>(
 
 /// The record with this value of a field; see [`store::Store::by_unique`]. Also one whose time has run out unless `now` is
 /// given.
-pub(crate) async fn by_unique<C: ConnectionTrait>(
+pub(crate) async fn by_unique<C: Executor>(
     db: &C,
     blueprint: &Blueprint,
     entity: &str,
@@ -84,7 +84,7 @@ pub(crate) async fn by_unique<C: ConnectionTrait>(
     {
         let nulls = layout.table.unique.iter().any(|unique| unique.nulls && unique.columns == [field]);
         if let Some(cell) = codec::cell(found, codec::references(layout, rules, found), value) {
-            let equal = equals(layout, db.get_database_backend(), found, cell, nulls);
+            let equal = equals(layout, db.backend(), found, cell, nulls);
             let statement = select().and_where(equal).limit(1).take();
             let found = record(db, layout, rules, &statement).await.map_err(unavailable)?;
             // What is encrypted is not found by its value.
@@ -111,12 +111,7 @@ pub(crate) async fn by_unique<C: ConnectionTrait>(
 
 /// One page of a kind. Every condition is served by an index that has the primary key at its end, so that a page costs what
 /// its rows cost, however large the table.
-pub(crate) async fn page<C: ConnectionTrait>(
-    db: &C,
-    blueprint: &Blueprint,
-    query: &Query,
-    now: i64,
-) -> Result<Page, Error> {
+pub(crate) async fn page<C: Executor>(db: &C, blueprint: &Blueprint, query: &Query, now: i64) -> Result<Page, Error> {
     let (layout, rules) = blueprint.layout(query.entity)?;
     let mut select = rows(layout);
     select.and_where(alive(layout, now));
@@ -161,7 +156,7 @@ fn paged(select: &mut SelectStatement, layout: &Layout, ws: Option<Uuid>, after:
 
 /// Reads along the index of tags: of the first tag when all are wanted, of each in turn when any will do.
 #[allow(clippy::too_many_arguments)]
-async fn tagged<C: ConnectionTrait>(
+async fn tagged<C: Executor>(
     db: &C,
     layout: &Layout,
     rules: &Rules,
@@ -219,7 +214,7 @@ async fn tagged<C: ConnectionTrait>(
 
 /// Reads along the primary key and leaves out what lacks the tags: for kinds that the index of tags does not cover.
 #[allow(clippy::too_many_arguments)]
-async fn searched<C: ConnectionTrait>(
+async fn searched<C: Executor>(
     db: &C,
     layout: &Layout,
     rules: &Rules,
@@ -247,7 +242,7 @@ async fn searched<C: ConnectionTrait>(
 }
 
 /// How many records of a kind a workspace has.
-pub(crate) async fn count<C: ConnectionTrait>(
+pub(crate) async fn count<C: Executor>(
     db: &C,
     blueprint: &Blueprint,
     entity: &str,
@@ -262,8 +257,29 @@ pub(crate) async fn count<C: ConnectionTrait>(
         .and_where(alive(layout, now))
         .take();
     let row = db.query_one(&statement).await.map_err(unavailable)?;
-    let count: Option<i64> = row.and_then(|row| row.try_get_by_index(0).ok());
+    let count: Option<i64> = row.and_then(|row| row.get(0).ok());
     Ok(usize::try_from(count.unwrap_or(0)).unwrap_or(0))
+}
+
+/// Adds everything of a kind. An embedded database is read in steps: others have their turn on this thread between
+/// statements.
+async fn whole(db: &Transaction, layout: &Layout, rules: &Rules, all: &mut Vec<Arc<Record>>) -> Result<(), Fault> {
+    if db.backend() != DbBackend::Sqlite {
+        all.extend(records(db, layout, rules, &rows(layout)).await?);
+        return Ok(());
+    }
+    let mut after: Option<Cell> = None;
+    loop {
+        let mut select = rows(layout);
+        paged(&mut select, layout, None, after.take(), STEP);
+        let found = records(db, layout, rules, &select).await?;
+        after = found.last().and_then(|last| codec::key(layout.table.key.kind, &last.id));
+        let step = found.len();
+        all.extend(found);
+        if step < STEP || after.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// Everything of the kinds of `catalog` at one moment.
@@ -273,8 +289,7 @@ pub(crate) async fn view(db: &Connection, blueprint: &Blueprint, catalog: Arc<Ca
     let mut all = Vec::new();
     for rules in catalog.rules() {
         let (layout, rules) = blueprint.layout(rules.entity)?;
-        let found = records(&transaction, layout, rules, &rows(layout)).await.map_err(unavailable)?;
-        all.extend(found);
+        whole(&transaction, layout, rules, &mut all).await.map_err(unavailable)?;
     }
     transaction.commit().await.map_err(unavailable)?;
     Ok(View::kept(catalog, all, revision))

@@ -3,13 +3,14 @@
 
 use crate::blueprint::{Blueprint, Layout};
 use crate::codec::{self, Cell};
-use crate::connection::Connection;
+use crate::connection::{Connection, Executor};
+use crate::failure::Fault;
 use crate::log;
 use crate::statement::{column, keyed, rows};
 use crate::transaction::Transaction;
 use migration::{CHANGES, REVISION};
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{DbBackend, DbErr, Statement};
 use serde_json::Value;
 use store::{Record, Rules};
 
@@ -31,7 +32,7 @@ pub(crate) async fn rewrite(
     db: &Connection,
     blueprint: &Blueprint,
     write: bool,
-) -> Result<Vec<(String, Tally)>, DbErr> {
+) -> Result<Vec<(String, Tally)>, Fault> {
     let mut all = Vec::new();
     for (layout, rules) in blueprint.layouts().iter().zip(blueprint.catalog().rules()) {
         let mut tally = Tally::default();
@@ -47,23 +48,23 @@ pub(crate) async fn rewrite(
         after = last;
     }
     all.push(("the change log".to_owned(), tally));
-    if write && db.get_database_backend() == DbBackend::Sqlite {
+    if write && db.backend() == DbBackend::Sqlite {
         // What was there before is still in pages that nobody uses, and in the write-ahead log.
-        db.execute_unprepared("VACUUM").await?;
-        db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        db.execute_text("VACUUM").await?;
+        db.execute_text("PRAGMA wal_checkpoint(TRUNCATE)").await?;
     }
     Ok(all)
 }
 
 /// A transaction to look at some rows, and where `write` says so to rewrite them: nobody else writes then.
-async fn begin(db: &Connection, write: bool) -> Result<Transaction, DbErr> {
+async fn begin(db: &Connection, write: bool) -> Result<Transaction, Fault> {
     if !write {
         return Transaction::reading(db).await;
     }
     let transaction = Transaction::writing(db).await?;
-    if transaction.get_database_backend() == DbBackend::Postgres {
+    if transaction.backend() == DbBackend::Postgres {
         let text = format!("SELECT revision FROM {REVISION} WHERE id = 1 FOR UPDATE");
-        transaction.execute_raw(Statement::from_string(DbBackend::Postgres, text)).await?;
+        transaction.run(Statement::from_string(DbBackend::Postgres, text)).await?;
     }
     Ok(transaction)
 }
@@ -76,9 +77,9 @@ async fn step(
     after: Option<Cell>,
     write: bool,
     tally: &mut Tally,
-) -> Result<Option<Cell>, DbErr> {
+) -> Result<Option<Cell>, Fault> {
     let transaction = begin(db, write).await?;
-    let backend = transaction.get_database_backend();
+    let backend = transaction.backend();
     let key = &layout.table.key;
     let select = rows(layout)
         .and_where_option(after.map(|after| column(layout, &key.name).gt(after.value())))
@@ -122,9 +123,9 @@ async fn entries(
     after: (i64, i64),
     write: bool,
     tally: &mut Tally,
-) -> Result<Option<(i64, i64)>, DbErr> {
+) -> Result<Option<(i64, i64)>, Fault> {
     let transaction = begin(db, write).await?;
-    let backend = transaction.get_database_backend();
+    let backend = transaction.backend();
     let (revision, position) = after;
     let later = Expr::col("revision")
         .gt(revision)
@@ -140,7 +141,7 @@ async fn entries(
     let found = transaction.query_all(&select).await?;
     let mut last = None;
     for row in &found {
-        let place: (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        let place: (i64, i64) = (row.get(0)?, row.get(1)?);
         last = Some(place);
         let states = log::states(row, blueprint, backend == DbBackend::Postgres)?;
         let mut update = Query::update().table(CHANGES).take();

@@ -170,6 +170,10 @@ impl Sql {
         // What it does belongs to the caller's trace.
         let work = async move { inner.link.clone().during(work(inner)).await }.in_current_span();
         let own = if self.inner.link.is_embedded() && HERE.get() { Handle::try_current().ok() } else { None };
+        if own.is_some() {
+            // Between what led here and the work that follows on this thread.
+            std::thread::yield_now();
+        }
         // A task of its own in any case: a write goes on when nobody waits for it any more.
         let task = own.as_ref().unwrap_or(&self.handle).spawn(work);
         Box::pin(async move {

@@ -2,8 +2,8 @@
 
 use crate::blueprint::{Blueprint, Layout};
 use crate::codec;
-use crate::connection::Connection;
-use crate::failure::{sentence, unavailable, values, violation};
+use crate::connection::{Connection, Executor};
+use crate::failure::{Fault, sentence, unavailable, values, violation};
 use crate::later::Later;
 use crate::probe::{Probe, probe};
 use crate::statement::{column, keyed, rows};
@@ -11,7 +11,7 @@ use crate::transaction::Transaction;
 use crate::{log, read};
 use migration::{TAGS, WORKSPACE};
 use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, Order, Query};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{DbBackend, Statement};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -40,7 +40,7 @@ pub(crate) struct Context<'a> {
 pub(crate) async fn apply(context: &Context<'_>, mut batch: Batch) -> Result<(Revision, Vec<Change>), Error> {
     let transaction = Transaction::writing(context.db).await.map_err(unavailable)?;
     let mut writer = Writer {
-        backend: transaction.get_database_backend(),
+        backend: transaction.backend(),
         db: &transaction,
         blueprint: context.blueprint,
         now: context.now,
@@ -69,7 +69,7 @@ pub(crate) async fn apply(context: &Context<'_>, mut batch: Batch) -> Result<(Re
     Ok((revision, log::entries(revision, at, &batch, done)))
 }
 
-fn refused(context: &Context<'_>, error: DbErr, done: &[ChangeKind]) -> Error {
+fn refused(context: &Context<'_>, error: Fault, done: &[ChangeKind]) -> Error {
     let written = done.iter().filter_map(|change| match change {
         ChangeKind::Record { after: Some(record), .. } => Some(record.clone()),
         _ => None,
@@ -80,7 +80,7 @@ fn refused(context: &Context<'_>, error: DbErr, done: &[ChangeKind]) -> Error {
 /// Why a step did not succeed.
 enum Failure {
     Refused(Error),
-    Database(DbErr),
+    Database(Fault),
 }
 
 impl From<Error> for Failure {
@@ -89,8 +89,8 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<DbErr> for Failure {
-    fn from(error: DbErr) -> Failure {
+impl From<Fault> for Failure {
+    fn from(error: Fault) -> Failure {
         Failure::Database(error)
     }
 }
@@ -363,8 +363,7 @@ impl Writer<'_> {
         self.later.run(self.db).await?;
         let mut before = 0;
         for layout in self.blueprint.layouts() {
-            before +=
-                self.db.execute(&Query::delete().from_table(layout.entity).take()).await?.rows_affected() as usize;
+            before += self.db.execute(&Query::delete().from_table(layout.entity).take()).await? as usize;
         }
         self.db.execute(&Query::delete().from_table(TAGS).take()).await?;
         for (layout, rules) in self.blueprint.layouts().iter().zip(self.blueprint.catalog().rules()) {

@@ -4,7 +4,7 @@ use crate::support::{eventually, insert, open, open_on, settings};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Id, Store, conformance};
+use store::{Error, Id, Store, conformance};
 use store_sql::{Background, Blueprint, Database, Sqlite, work_here};
 
 #[tokio::test]
@@ -49,6 +49,50 @@ fn a_thread_may_work_where_it_asks() {
     let elsewhere = asked(store.clone(), false).expect_err("nobody does it");
     assert!(elsewhere.contains("given up"), "{elsewhere}");
     assert_eq!(asked(store, true), Ok(()));
+}
+
+#[test]
+fn who_waits_for_another_process_keeps_nobody_waiting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.db");
+    let store = open(Database::Sqlite(Sqlite::file(&path)), conformance::catalog());
+    let ask = move || {
+        work_here();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let (one, two) = (conformance::parent(1, "one"), conformance::parent(2, "two"));
+            let id = one.id.clone();
+            store.apply(insert(vec![one])).await.expect("inserts");
+            let other = rusqlite::Connection::open(&path).expect("opens");
+            other.execute_batch("BEGIN IMMEDIATE").expect("takes the lock");
+            let mut writing = store.apply(insert(vec![two]));
+            for _ in 0..5 {
+                let found = tokio::select! {
+                    biased;
+                    done = &mut writing => panic!("was not locked: {done:?}"),
+                    found = store.get("parents", &id) => found.expect("reads"),
+                };
+                assert!(found.is_some());
+            }
+            other.execute_batch("ROLLBACK").expect("lets it go");
+            assert_eq!(writing.await, Ok(2));
+        });
+    };
+    std::thread::spawn(ask).join().expect("a thread ends");
+}
+
+#[tokio::test]
+async fn a_lock_is_waited_for_so_long() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.db");
+    let hasty = Sqlite { busy_timeout: Duration::from_millis(30), ..Sqlite::file(&path) };
+    let store = open(Database::Sqlite(hasty), conformance::catalog());
+    let other = rusqlite::Connection::open(&path).expect("opens");
+    other.execute_batch("BEGIN IMMEDIATE").expect("takes the lock");
+    let refused = store.apply(insert(vec![conformance::parent(1, "one")])).await;
+    assert_eq!(refused, Err(Error::Unavailable("database is locked".to_owned())));
+    drop(other);
+    assert_eq!(store.apply(insert(vec![conformance::parent(1, "one")])).await, Ok(1));
 }
 
 #[test]

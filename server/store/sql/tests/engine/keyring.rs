@@ -1,7 +1,7 @@
 //! What is secret is encrypted at rest, and nobody who goes through the engine sees that.
 
 use crate::postgres;
-use crate::support::{background, batch, insert, open_on, settings};
+use crate::support::{background, batch, eventually, insert, open_on, settings};
 use entities::{Definitions, Flavor, PluginSchema, PluginSchemas, VaultSchemas};
 use schema::Schema;
 use serde_json::{Map, Value, json};
@@ -96,12 +96,14 @@ fn both() -> [(Database, tempfile::TempDir); 2] {
 async fn stored(database: &Database) -> Vec<u8> {
     match database {
         Database::Sqlite(to) => {
-            let path = to.path.as_ref().expect("a file");
-            let mut bytes = Vec::new();
-            for file in std::fs::read_dir(path.parent().expect("a folder")).expect("readable") {
-                bytes.extend(std::fs::read(file.expect("a file").path()).expect("readable"));
-            }
-            bytes
+            let folder = to.path.as_ref().and_then(|path| path.parent()).expect("a file");
+            // The last connection to end takes the write-ahead log with it, into the file that may have been read by then.
+            eventually("nothing vanishes meanwhile", || async {
+                let files = std::fs::read_dir(folder).expect("readable");
+                let read = files.map(|file| std::fs::read(file.expect("a file").path())).collect::<Result<Vec<_>, _>>();
+                read.ok().map(|all| all.concat())
+            })
+            .await
         }
         Database::Postgres(to) => {
             let url = format!("postgres://{}@{}:{}/{}", to.user, to.host, to.port, to.database);
