@@ -5,6 +5,7 @@
 
 pub mod acl;
 pub mod acme;
+pub mod ai;
 pub mod auth;
 pub mod aws_lambda;
 pub mod azure_functions;
@@ -59,6 +60,9 @@ mod testing;
 pub use self::jq::Jq;
 pub use acl::Acl;
 pub use acme::Acme;
+pub use ai::prompt_decorator::AiPromptDecorator;
+pub use ai::prompt_guard::AiPromptGuard;
+pub use ai::prompt_template::AiPromptTemplate;
 pub use aws_lambda::AwsLambda;
 pub use azure_functions::AzureFunctions;
 pub use basic_auth::BasicAuth;
@@ -102,6 +106,9 @@ pub fn registry() -> Registry {
     let mut registry = Registry::default();
     registry.add(PluginType::of::<Acl>());
     registry.add(PluginType::of::<Acme>());
+    registry.add(PluginType::of::<AiPromptDecorator>());
+    registry.add(PluginType::of::<AiPromptGuard>());
+    registry.add(PluginType::of::<AiPromptTemplate>());
     registry.add(PluginType::of::<AwsLambda>());
     registry.add(PluginType::of::<AzureFunctions>());
     registry.add(PluginType::of::<BasicAuth>());
