@@ -137,9 +137,8 @@ impl AiPromptTemplate {
             let text = String::from_utf8_lossy(body).into_owned();
             exchange.log_values.set("ai.payload.original_request", Mode::Set, text.into());
         }
-        match self.made(&body.unwrap_or_default()).map_err(refused)? {
-            Some(made) => form::replace(exchange, Bytes::from(made)),
-            None => {}
+        if let Some(made) = self.made(&body.unwrap_or_default()).map_err(refused)? {
+            form::replace(exchange, Bytes::from(made));
         }
         Ok(())
     }
