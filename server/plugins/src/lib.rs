@@ -47,6 +47,7 @@ pub mod template;
 pub mod upstream_timeout;
 pub mod xml_json;
 
+mod aws;
 mod bodies;
 mod counting;
 mod functions;

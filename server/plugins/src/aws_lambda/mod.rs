@@ -2,21 +2,20 @@
 
 mod answer;
 mod config;
-mod credentials;
 mod payload;
-mod sign;
 
 pub use config::Config;
 
+use crate::aws::credentials::{Keeper, Wanted};
+use crate::aws::sign::Target;
+use crate::aws::{region, variable};
 use crate::functions::timeout;
 use crate::{auth, form};
 use bytes::Bytes;
-use credentials::{Keeper, Wanted};
 use entities::PluginSchema;
 use exchange::{About, Body, Exchange, Flow, HttpClient, HttpRequest, Phases, Plugin, Services, Step};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schema::Check;
-use sign::Target;
 use std::sync::Arc;
 
 /// The largest body that is handed over or comes back, in bytes: more than AWS takes or gives.
@@ -42,14 +41,9 @@ struct Place {
     query: String,
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
 impl Place {
     fn of(config: &Config) -> Option<Self> {
-        let region =
-            config.aws_region.clone().or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
+        let region = config.aws_region.clone().or_else(region);
         let host = match (&config.host, &region) {
             (Some(host), _) => host.clone(),
             (None, Some(region)) => format!("lambda.{region}.amazonaws.com"),

@@ -31,10 +31,10 @@ const MACHINES: &str = "http://169.254.169.254";
 const TOKEN_TTL: &str = "21600";
 
 /// A variable of the environment; none where it is empty.
-pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+pub(crate) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 /// What a configuration says of them.
-pub(super) struct Wanted<'c> {
+pub(crate) struct Wanted<'c> {
     pub key: Option<(&'c str, &'c str)>,
     pub role: Option<&'c str>,
     pub session: &'c str,
@@ -74,7 +74,7 @@ struct Lent {
 }
 
 /// Gives keys, and gets new ones before they end.
-pub(super) struct Keeper {
+pub(crate) struct Keeper {
     source: Source,
     role: Option<Role>,
     /// Where roles are taken on.
@@ -115,7 +115,7 @@ impl Source {
 }
 
 impl Keeper {
-    pub(super) fn new(wanted: &Wanted<'_>, env: Environment<'_>, http: Arc<dyn HttpClient>) -> Self {
+    pub(crate) fn new(wanted: &Wanted<'_>, env: Environment<'_>, http: Arc<dyn HttpClient>) -> Self {
         let region = wanted.region.unwrap_or("us-east-1").to_owned();
         let endpoint = match wanted.endpoint {
             Some(endpoint) => endpoint.to_owned(),
@@ -130,7 +130,7 @@ impl Keeper {
     ///
     /// # Errors
     /// A sentence on why there are none.
-    pub(super) async fn keys(&self, now: SystemTime) -> Result<Credentials, String> {
+    pub(crate) async fn keys(&self, now: SystemTime) -> Result<Credentials, String> {
         if let (Source::Fixed(keys), None) = (&self.source, &self.role) {
             return Ok(keys.clone());
         }
@@ -145,7 +145,7 @@ impl Keeper {
             drop(free);
             match asked {
                 Ok(next) => return self.keep(next),
-                Err(error) => tracing::warn!(plugin = "aws-lambda", "keys that end soon are not renewed: {error}"),
+                Err(error) => tracing::warn!("keys for Amazon that end soon are not renewed: {error}"),
             }
         }
         lent.keys.clone()

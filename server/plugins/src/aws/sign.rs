@@ -2,6 +2,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
+use bytes::Bytes;
 use exchange::HttpRequest;
 use std::fmt::{self, Write};
 use std::time::SystemTime;
@@ -9,7 +10,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 /// Where a request goes.
-pub(super) struct Target<'t> {
+pub(crate) struct Target<'t> {
     pub url: &'t str,
     /// With its port, where that is not the scheme's.
     pub host: &'t str,
@@ -21,15 +22,15 @@ pub(super) struct Target<'t> {
 
 impl Target<'_> {
     /// A signed POST. Names of `further` header lines are in order, and between `x-amz-date` and `x-amz-security-token`.
-    pub(super) fn post(
+    pub(crate) fn post(
         &self,
         content_type: &str,
         further: impl IntoIterator<Item = (&'static str, String)>,
-        body: String,
+        body: impl Into<Bytes>,
         credentials: &Credentials,
         now: SystemTime,
     ) -> HttpRequest {
-        let time = stamp(now);
+        let (time, body) = (stamp(now), body.into());
         let mut headers = vec![
             ("content-type", content_type.to_owned()),
             ("host", self.host.to_owned()),
@@ -42,7 +43,7 @@ impl Target<'_> {
             path: self.path,
             query: self.query,
             headers: &headers,
-            body: body.as_bytes(),
+            body: &body,
             region: self.region,
             service: self.service,
             time: &time,
@@ -63,7 +64,7 @@ fn stamp(time: SystemTime) -> String {
 
 /// Who asks.
 #[derive(Clone, PartialEq)]
-pub(super) struct Credentials {
+pub(crate) struct Credentials {
     pub key: String,
     pub secret: String,
     pub session: Option<String>,
