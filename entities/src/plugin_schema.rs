@@ -46,6 +46,8 @@ pub struct PluginSchema {
     pub default_protocols: Vec<&'static str>,
     /// Where it may be attached.
     pub scopes: Scopes,
+    /// Whether its protocols are described before where it may not be attached.
+    pub protocols_first: bool,
     /// Checks whose fields are named from the plugin: `config.x`.
     pub checks: Vec<Check>,
     /// Checks that are others where there is no database: told whether there is one.
@@ -70,6 +72,7 @@ impl PluginSchema {
             protocols: HTTP_PROTOCOLS.to_vec(),
             default_protocols: HTTP_PROTOCOLS.to_vec(),
             scopes: Scopes::ALL,
+            protocols_first: false,
             checks: Vec::new(),
             checks_by_storage: Vec::new(),
             without_database: None,
@@ -111,6 +114,12 @@ impl PluginSchema {
         self
     }
 
+    /// Its protocols are described before where it may not be attached.
+    pub fn protocols_first(mut self) -> Self {
+        self.protocols_first = true;
+        self
+    }
+
     /// It may be attached to a Consumer Group, too.
     pub fn with_consumer_groups(mut self) -> Self {
         self.scopes.consumer_group = true;
@@ -147,7 +156,14 @@ impl PluginSchema {
             Some(change) if !database => Arc::new(change((*self.config).clone()).sealed()),
             _ => self.config.clone(),
         };
+        let protocols = Field::set("protocols", Field::string("").one_of(self.protocols.clone()))
+            .required(true)
+            .default(self.default_protocols.clone())
+            .help("The request protocols that will trigger this plugin.");
         let mut record = Record::new();
+        if self.protocols_first {
+            record = record.field(protocols.clone());
+        }
         let scopes = [
             ("consumer", "consumers", self.scopes.consumer),
             ("service", "services", self.scopes.service),
@@ -158,15 +174,8 @@ impl PluginSchema {
                 record = record.field(Field::foreign(name, entity).eq(Value::Null));
             }
         }
-        let protocols = self.protocols.clone();
-        record = record
-            .field(
-                Field::set("protocols", Field::string("").one_of(protocols))
-                    .required(true)
-                    .default(self.default_protocols.clone())
-                    .help("The request protocols that will trigger this plugin."),
-            )
-            .field(Field::record("config", config).required(true));
+        // A field that is there already keeps its place.
+        record = record.field(protocols).field(Field::record("config", config).required(true));
         for check in &self.checks {
             record = record.check(check.clone());
         }

@@ -1,5 +1,6 @@
 //! A compiled regex of a Route: linear in time wherever possible.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use regex_syntax::hir::{Hir, HirKind, Look};
@@ -16,7 +17,7 @@ pub(crate) enum Dialect {
     Pcre,
     /// PCRE over bytes, anchored at the start: paths of the traditional flavour.
     PcreAnchored,
-    /// PCRE over bytes, case-insensitive: headers of the traditional flavour.
+    /// PCRE over bytes, case-insensitive, unanchored: headers of the traditional flavour, and plugins.
     PcreCaseless,
 }
 
@@ -50,6 +51,11 @@ impl Pattern {
     /// A PCRE over bytes that may match anywhere.
     pub fn pcre(text: &str) -> Result<Self, String> {
         Self::new(text, Dialect::Pcre)
+    }
+
+    /// A PCRE over bytes that may match anywhere, whatever the case of letters.
+    pub fn pcre_caseless(text: &str) -> Result<Self, String> {
+        Self::new(text, Dialect::PcreCaseless)
     }
 
     /// A PCRE over bytes that matches at the beginning of a text or not at all.
@@ -121,12 +127,17 @@ impl Pattern {
         }
     }
 
+    /// Where the first match stands.
+    pub fn find(&self, text: &[u8]) -> Option<Range<usize>> {
+        match self.engine()? {
+            Engine::Linear(regex) => regex.find(text).map(|found| found.range()),
+            Engine::Backtracking(regex) => regex.find(text).ok()?.map(|found| found.start()..found.end()),
+        }
+    }
+
     /// Length of the matched text, wherever it stands.
     pub(crate) fn matched_len(&self, text: &[u8]) -> Option<usize> {
-        match self.engine()? {
-            Engine::Linear(regex) => regex.find(text).map(|found| found.len()),
-            Engine::Backtracking(regex) => regex.find(text).ok()?.map(|found| found.end() - found.start()),
-        }
+        self.find(text).map(|found| found.len())
     }
 
     /// Numbered groups (0 is the whole match) and named ones.
