@@ -56,6 +56,17 @@ impl LogValues {
         all.iter().enumerate().all(plain)
     }
 
+    /// What is set below a key without dots, as it will stand in the entry.
+    pub fn below(&self, key: &str) -> Option<Value> {
+        let all = self.0.borrow();
+        let mut entry = Map::new();
+        let is = |set: &str| set.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        for (set_key, mode, value) in all.iter().filter(|(set_key, ..)| is(set_key)) {
+            let _ = set(&mut entry, set_key, *mode, value.clone());
+        }
+        entry.shift_remove(key)
+    }
+
     /// Keys, modes and values.
     pub(super) fn all(&self) -> Ref<'_, [(String, Mode, Value)]> {
         Ref::map(self.0.borrow(), Vec::as_slice)

@@ -1,6 +1,7 @@
 //! Metrics as text: Prometheus's format 0.0.4, with Kong's names, labels and order.
 
 use super::histogram::Summed;
+use super::models;
 use super::series::{Place, Sums, sums};
 use exchange::custom_metrics::{self, CustomMetric, Kind};
 use std::fmt::Write;
@@ -117,6 +118,11 @@ fn place_labels(place: &Place) -> [(&str, &str); 3] {
 fn render(node: &NodeFigures, sums: &Sums) -> String {
     let mut text = Text(String::with_capacity(4096));
     let id = ("node_id", node.node_id.as_str());
+    let (models, counted): (Vec<_>, Vec<_>) =
+        custom_metrics::all().into_iter().partition(|metric| metric.name.starts_with(models::PREFIX));
+    for metric in &models {
+        custom(&mut text, metric);
+    }
     bandwidth(&mut text, sums);
     text.metric("kong_datastore_reachable", "Datastore reachable from Kong, 0 is unreachable", "gauge");
     text.series("kong_datastore_reachable", &[], u8::from(node.datastore_reachable));
@@ -147,8 +153,7 @@ fn render(node: &NodeFigures, sums: &Sums) -> String {
     let help = "Latency added by upstream response for each service/route in Kong";
     text.histogram(("kong_upstream_latency_ms", help), &times(1));
     targets(&mut text, node);
-    let counted = custom_metrics::all();
-    let folded = sums.folded + counted.iter().map(|metric| metric.folded()).sum::<u64>();
+    let folded = sums.folded + models.iter().chain(&counted).map(|metric| metric.folded()).sum::<u64>();
     let folded = Own {
         name: "silverback_metrics_folded_total",
         help: "Series that were folded into others because there were too many",

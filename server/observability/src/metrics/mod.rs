@@ -2,6 +2,7 @@
 
 mod exposition;
 mod histogram;
+mod models;
 mod plugin;
 mod series;
 

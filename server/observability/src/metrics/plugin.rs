@@ -1,5 +1,6 @@
 //! `prometheus`: what requests do, as metrics.
 
+use super::models;
 use super::series::{Recorded, record, record_session};
 use entities::PluginSchema;
 use exchange::{About, Exchange, Phases, Plugin, Services};
@@ -30,7 +31,11 @@ pub struct Config {
 }
 
 /// `prometheus`, configured.
-pub struct Prometheus(Recorded);
+pub struct Prometheus {
+    recorded: Recorded,
+    /// Whether what models took is counted.
+    models: bool,
+}
 
 impl Plugin for Prometheus {
     const NAME: &'static str = "prometheus";
@@ -44,20 +49,26 @@ impl Plugin for Prometheus {
 
     fn new(config: Config, _: &About, _: &Services) -> Result<Self, String> {
         let on = |option: Option<bool>| option == Some(true);
-        Ok(Self(Recorded {
+        let recorded = Recorded {
             answers: on(config.status_code_metrics),
             times: on(config.latency_metrics),
             bytes: on(config.bandwidth_metrics),
             per_consumer: on(config.per_consumer),
-        }))
+        };
+        Ok(Self { recorded, models: on(config.ai_metrics) })
     }
 
     fn log(&self, exchange: &Exchange) {
-        let Recorded { answers, times, bytes, .. } = self.0;
+        let Recorded { answers, times, bytes, .. } = self.recorded;
         if exchange.session.is_some() {
-            record_session(exchange, self.0);
-        } else if answers || times || bytes {
-            record(exchange, self.0);
+            record_session(exchange, self.recorded);
+            return;
+        }
+        if answers || times || bytes {
+            record(exchange, self.recorded);
+        }
+        if self.models {
+            models::record(exchange);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `ai-prompt-decorator`: puts messages before and after those of a chat.
 
-use super::{document, readable, refused};
-use bytes::Bytes;
+use super::adapters::Format;
+use super::request::{change, document, refused};
 use entities::PluginSchema;
-use exchange::{About, Answer, Exchange, Flow, Phases, Plugin, Services, Step, form};
+use exchange::{About, Answer, Exchange, Flow, Phases, Plugin, Services, Step};
 use schema::{Check, Schema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -18,7 +18,7 @@ pub struct Config {
     #[field(default = 8192, gt = 0)]
     pub max_request_body_size: Option<u64>,
     /// The format of requests.
-    #[field(required = false, default = "openai", one_of("openai", "bedrock", "gemini"), validate = readable)]
+    #[field(required = false, default = "openai", one_of("openai", "bedrock", "gemini"))]
     pub llm_format: Option<String>,
 }
 
@@ -49,18 +49,19 @@ pub struct AiPromptDecorator {
     before: Vec<Value>,
     after: Vec<Value>,
     largest: u64,
+    format: Format,
 }
 
 impl AiPromptDecorator {
     /// A request with the messages around its own; the refusal of one that is no chat.
-    fn decorated(&self, request: Option<Map<String, Value>>) -> Result<Bytes, Answer> {
+    fn decorated(&self, request: Option<Map<String, Value>>) -> Result<Map<String, Value>, Answer> {
         let no_chat = || refused("this LLM route only supports llm/chat type requests");
         let mut request = request.ok_or_else(no_chat)?;
         let messages = request.get_mut("messages").and_then(Value::as_array_mut);
         let messages = messages.filter(|messages| !messages.is_empty()).ok_or_else(no_chat)?;
         messages.splice(0..0, self.before.iter().cloned());
         messages.extend(self.after.iter().cloned());
-        Ok(Value::Object(request).to_string().into())
+        Ok(request)
     }
 }
 
@@ -83,15 +84,15 @@ impl Plugin for AiPromptDecorator {
         };
         let prompts = config.prompts.unwrap_or_default();
         let largest = config.max_request_body_size.unwrap_or_default();
-        Ok(Self { before: messages(prompts.prepend), after: messages(prompts.append), largest })
+        let format = Format::named(config.llm_format.as_deref());
+        Ok(Self { before: messages(prompts.prepend), after: messages(prompts.append), largest, format })
     }
 
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
         Step::Wait(Box::pin(async move {
-            match document(exchange, self.largest).await.and_then(|request| self.decorated(request)) {
-                Ok(body) => {
-                    form::replace(exchange, body);
-                    exchange.request.headers.set("Content-Type", "application/json");
+            match document(exchange, self.largest, self.format).await.and_then(|request| self.decorated(request)) {
+                Ok(request) => {
+                    change(exchange, request);
                     Flow::Next
                 }
                 Err(answer) => answer.into(),

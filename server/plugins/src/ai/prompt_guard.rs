@@ -1,6 +1,7 @@
 //! `ai-prompt-guard`: lets prompts through, or keeps them out, by regular expressions.
 
-use super::{document, readable, refused};
+use super::adapters::Format;
+use super::request::{document, refused};
 use entities::PluginSchema;
 use exchange::{About, Answer, Exchange, Flow, Pattern, Phases, Plugin, Services, Step};
 use schema::{Check, Schema};
@@ -26,7 +27,7 @@ pub struct Config {
     #[field(default = false)]
     pub match_all_roles: bool,
     /// The format of requests.
-    #[field(required = false, default = "openai", one_of("openai", "bedrock", "gemini"), validate = readable)]
+    #[field(required = false, default = "openai", one_of("openai", "bedrock", "gemini"))]
     pub llm_format: Option<String>,
 }
 
@@ -37,6 +38,7 @@ pub struct AiPromptGuard {
     last_alone: bool,
     all_roles: bool,
     largest: u64,
+    format: Format,
 }
 
 /// Why a prompt does not pass.
@@ -136,12 +138,13 @@ impl Plugin for AiPromptGuard {
             last_alone: config.allow_all_conversation_history,
             all_roles: config.match_all_roles,
             largest: config.max_request_body_size.unwrap_or_default(),
+            format: Format::named(config.llm_format.as_deref()),
         })
     }
 
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
         Step::Wait(Box::pin(async move {
-            match document(exchange, self.largest).await {
+            match document(exchange, self.largest, self.format).await {
                 Ok(request) => self.check(request).map_or_else(|why| Self::answer(&why).into(), |()| Flow::Next),
                 Err(answer) => answer.into(),
             }

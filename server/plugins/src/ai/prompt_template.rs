@@ -1,10 +1,10 @@
 //! `ai-prompt-template`: makes requests of templates that clients name and fill in.
 
-use super::{body, refused};
+use super::request::{body, refused, replace};
 use bytes::Bytes;
 use entities::PluginSchema;
 use exchange::log_entry::Mode;
-use exchange::{About, Answer, Exchange, Flow, Phases, Plugin, Services, Step, form};
+use exchange::{About, Answer, Exchange, Flow, Phases, Plugin, Services, Step};
 use regex::{Captures, Regex};
 use schema::Schema;
 use serde::Deserialize;
@@ -138,7 +138,7 @@ impl AiPromptTemplate {
             exchange.log_values.set("ai.payload.original_request", Mode::Set, text.into());
         }
         if let Some(made) = self.made(&body.unwrap_or_default()).map_err(refused)? {
-            form::replace(exchange, Bytes::from(made));
+            replace(exchange, Bytes::from(made));
         }
         Ok(())
     }

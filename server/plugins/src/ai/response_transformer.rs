@@ -1,0 +1,214 @@
+//! `ai-response-transformer`: has a model make another body of an answer's, or the whole answer.
+
+use super::config::Llm;
+use super::transform::{Asking, ResponseTransformed, Transform, broken, checks};
+use crate::functions::OF_CONNECTION;
+use crate::gzip::unpack;
+use entities::PluginSchema;
+use exchange::timeline::TryError;
+use exchange::{About, Answer, Exchange, Flow, Phases, Plugin, Services, Source, Stamp, Step};
+use schema::Schema;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The largest answer that is unpacked, in bytes.
+const LARGEST: usize = 64 << 20;
+
+/// Options of `ai-response-transformer`.
+#[derive(Debug, Deserialize, Schema)]
+pub struct Config {
+    /// What the model is told to do with an answer.
+    pub prompt: String,
+    /// A regular expression, letters of any case: what it matches of the model's answer is the new body, an answer without is refused.
+    #[field(required = false)]
+    pub transformation_extract_pattern: Option<String>,
+    /// Whether the model's answer is JSON with `status`, `headers` and `body` of the response.
+    #[field(required = true, default = false)]
+    pub parse_llm_response_json_instructions: bool,
+    /// For how long the model may take, in ms.
+    #[field(required = true, default = 60_000)]
+    pub http_timeout: u64,
+    /// Whether the model's server must be known, with https.
+    #[field(required = true, default = true)]
+    pub https_verify: bool,
+    /// Largest body of a request, in bytes. Bodies go to the upstream whatever their size.
+    #[field(default = 8192, gt = 0)]
+    pub max_request_body_size: Option<u64>,
+    /// Host of a proxy for http. Not supported: configurations that name one are refused.
+    #[field(is = host)]
+    pub http_proxy_host: Option<String>,
+    /// Its port.
+    #[field(is = port)]
+    pub http_proxy_port: Option<u16>,
+    /// Host of a proxy for https. Not supported: configurations that name one are refused.
+    #[field(is = host)]
+    pub https_proxy_host: Option<String>,
+    /// Its port.
+    #[field(is = port)]
+    pub https_proxy_port: Option<u16>,
+    /// The model.
+    #[field(required = true)]
+    pub llm: Llm,
+}
+
+/// `ai-response-transformer`, configured.
+pub struct AiResponseTransformer {
+    transform: Transform,
+    instructed: bool,
+}
+
+/// What a model says a response is to be.
+#[derive(Debug, PartialEq)]
+struct Instructions {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    /// Whether the body is JSON that the model gave as such.
+    json: bool,
+}
+
+impl Instructions {
+    fn of(text: &str) -> Result<Self, String> {
+        let Value::Object(mut members) = serde_json::from_str(text).map_err(|error| error.to_string())? else {
+            return Err("input not table or string".to_owned());
+        };
+        let whole = Value::Object(members.clone());
+        let mut take = |name: &str| members.shift_remove(name).filter(|value| !value.is_null());
+        let status = match take("status") {
+            None => 200,
+            Some(status) => {
+                let status = status.as_u64().and_then(|status| u16::try_from(status).ok());
+                status
+                    .filter(|status| (100..=599).contains(status))
+                    .ok_or("code must be a number between 100 and 599")?
+            }
+        };
+        let mut headers = Vec::new();
+        match take("headers") {
+            None => {}
+            Some(Value::Object(given)) => {
+                for (name, value) in given {
+                    let values = if let Value::Array(values) = value { values } else { vec![value] };
+                    headers.extend(values.iter().filter_map(|value| Some((name.clone(), plain(value)?))));
+                }
+            }
+            Some(_) => return Err("headers must be an object".to_owned()),
+        }
+        let body = take("body").filter(|body| *body != Value::Bool(false)).unwrap_or(whole);
+        let json = body.is_object() || body.is_array();
+        let body = plain(&body).unwrap_or_else(|| body.to_string());
+        Ok(Self { status, headers, body: body.into_bytes(), json })
+    }
+}
+
+/// A value as text; none of a list or an object.
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+impl AiResponseTransformer {
+    async fn run(&self, exchange: &mut Exchange) -> Answer {
+        let packed = exchange.response.headers.get_str("content-encoding").is_some_and(|encoding| encoding == "gzip");
+        let body = exchange.response.body.clone();
+        let body = match packed.then(|| unpack(&body, LARGEST)) {
+            None => body,
+            Some(Ok(body)) => body,
+            Some(Err(error)) => {
+                return broken(self.transform.plugin, &format!("the upstream's answer cannot be unpacked: {error}"));
+            }
+        };
+        let made = match self.transform.run(exchange, Some(&body)).await {
+            Ok(made) => made,
+            Err(answer) => return answer,
+        };
+        let instructions = match self.instructed {
+            false => Ok(Instructions {
+                status: exchange.response.status,
+                headers: Vec::new(),
+                body: made.into_bytes(),
+                json: false,
+            }),
+            true => Instructions::of(&made),
+        };
+        let Instructions { status, headers, body, json } = match instructions {
+            Ok(instructions) => instructions,
+            Err(error) => {
+                let error = format!("failed to parse JSON response instructions from AI backend: {error}");
+                return broken(self.transform.plugin, &error);
+            }
+        };
+        let mut lines = exchange.response.headers.clone();
+        let replaced = headers.iter().map(|(name, _)| name.as_str());
+        for name in OF_CONNECTION.into_iter().chain(["content-encoding"]).chain(replaced) {
+            lines.remove(name);
+        }
+        for (name, value) in &headers {
+            if !OF_CONNECTION.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+                lines.append(name, value);
+            }
+        }
+        if json && !lines.contains("content-type") {
+            lines.append("Content-Type", exchange::answer::JSON);
+        }
+        exchange.state.put(ResponseTransformed);
+        let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let lines = lines.iter().map(|(name, value)| (owned(name), value.to_vec()));
+        lines.fold(Answer::bytes(status, body), |answer, (name, value)| answer.header(name, value))
+    }
+}
+
+impl Plugin for AiResponseTransformer {
+    const NAME: &'static str = "ai-response-transformer";
+    const PRIORITY: i32 = 768;
+    const PHASES: Phases = Phases::ACCESS.and(Phases::RESPONSE).and(Phases::HEADER_FILTER);
+    type Config = Config;
+
+    fn schema() -> PluginSchema {
+        PluginSchema::new::<Config>(Self::NAME).priority(Self::PRIORITY).checks(checks())
+    }
+
+    fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
+        let asking = Asking {
+            prompt: &config.prompt,
+            pattern: config.transformation_extract_pattern.as_deref(),
+            timeout: config.http_timeout,
+            verify: config.https_verify,
+            proxies: [
+                ("http_proxy_host", config.http_proxy_host.is_some()),
+                ("https_proxy_host", config.https_proxy_host.is_some()),
+            ],
+        };
+        let transform = Transform::new(Self::NAME, about.id, config.llm, &asking, &services.http)?;
+        Ok(Self { transform, instructed: config.parse_llm_response_json_instructions })
+    }
+
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
+        exchange.buffer_response = true;
+        Step::NEXT
+    }
+
+    fn response<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {
+        Step::Wait(Box::pin(async move { self.run(exchange).await.into() }))
+    }
+
+    /// An upstream that gives no answer is told as Kong tells it.
+    fn header_filter(&self, exchange: &mut Exchange) -> Flow {
+        let asked = exchange.timeline.at(Stamp::Balanced).is_some();
+        if exchange.response.source != Source::Error || !asked {
+            return Flow::Next;
+        }
+        let why = match exchange.timeline.tries.last().and_then(|last| last.error) {
+            Some(TryError::Connect) => "failed to connect to upstream: connection refused",
+            Some(TryError::ConnectTimeout) => "failed to connect to upstream: timeout",
+            Some(TryError::Tls) => "failed to connect to upstream: handshake failed",
+            Some(TryError::ReadTimeout) => "subrequest failed: timeout",
+            Some(TryError::Send | TryError::Closed | TryError::Malformed) => "subrequest failed: closed",
+            None => "failed to connect to upstream: no address",
+        };
+        broken(Self::NAME, why).into()
+    }
+}
