@@ -187,6 +187,9 @@ fn scopes_are_those_of_the_documentation() {
         ("ai-prompt-decorator", Scopes::ALL),
         ("ai-prompt-guard", Scopes::ALL),
         ("ai-prompt-template", Scopes::ALL),
+        ("ai-proxy", Scopes::ALL),
+        ("ai-request-transformer", Scopes::NO_CONSUMER),
+        ("ai-response-transformer", Scopes::ALL),
         ("aws-lambda", Scopes::ALL),
         ("azure-functions", Scopes::ALL),
         ("bot-detection", Scopes::NO_CONSUMER),
@@ -232,6 +235,10 @@ fn every_complete_configuration_can_be_built() {
             "ai-prompt-decorator" => json!({ "prompts": { "append": [{ "content": "a" }] } }),
             "ai-prompt-guard" => json!({ "deny_patterns": ["a"] }),
             "ai-prompt-template" => json!({ "templates": [] }),
+            "ai-proxy" => json!({ "route_type": "llm/v1/chat", "model": { "provider": "openai" } }),
+            "ai-request-transformer" | "ai-response-transformer" => {
+                json!({ "prompt": "a", "llm": { "route_type": "llm/v1/chat", "model": { "provider": "openai" } } })
+            }
             "canary" => json!({ "upstream_host": "a.test" }),
             "jq" => json!({ "request_jq_program": "." }),
             "xml-json" => json!({ "request_to": "json" }),

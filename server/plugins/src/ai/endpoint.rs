@@ -21,8 +21,8 @@ const PATH: &AsciiSet = &CONTROLS
     .add(b'|');
 /// What a query's parts are written without escaping.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// What the name of a model of Amazon is written without escaping: names may be ARNs.
-const OF_AMAZON: &AsciiSet = &UNRESERVED.remove(b':');
+/// What the name of a model is written without escaping where it is one segment of a path: names may be ARNs.
+const SEGMENT: &AsciiSet = &UNRESERVED.remove(b':').remove(b'@');
 
 /// A place to ask at.
 #[derive(Debug, PartialEq)]
@@ -133,7 +133,7 @@ impl Asked<'_> {
             (Provider::Gemini, RouteType::Chat) => return Some(self.of_gemini(name)),
             (Provider::Bedrock, RouteType::Chat) => {
                 let operation = if self.stream { "converse-stream" } else { "converse" };
-                return Some(format!("/model/{}/{operation}", utf8_percent_encode(name, OF_AMAZON)));
+                return Some(format!("/model/{}/{operation}", utf8_percent_encode(name, SEGMENT)));
             }
             _ => return None,
         };
@@ -142,7 +142,7 @@ impl Asked<'_> {
 
     fn of_gemini(&self, name: &str) -> String {
         let operation = if self.stream { "streamGenerateContent" } else { "generateContent" };
-        let name = utf8_percent_encode(name, PATH);
+        let name = utf8_percent_encode(name, SEGMENT);
         match &self.model.options().gemini {
             Some(vertex) if vertex.api_endpoint.is_some() => format!(
                 "/v1/projects/{}/locations/{}/publishers/google/models/{name}:{operation}",

@@ -197,10 +197,11 @@ impl AiProxy {
         let Ready { model, body, streams } = self.ready(exchange).map_err(refused)?;
         exchange.buffer_response |= !streams;
         // What is packed otherwise cannot be read.
+        let asks = self.route != RouteType::Preserve && exchange.request.headers.contains("accept-encoding");
         let accepted = match model.provider {
             Provider::OpenAi | Provider::Azure | Provider::Bedrock => Some("gzip, identity"),
             Provider::Gemini => Some("identity"),
-            _ => None,
+            _ => asks.then_some("gzip, identity"),
         };
         if let Some(accepted) = accepted {
             exchange.request.headers.set("Accept-Encoding", accepted);

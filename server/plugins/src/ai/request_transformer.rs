@@ -91,3 +91,111 @@ impl Plugin for AiRequestTransformer {
         Step::Wait(Box::pin(async move { self.run(exchange).await.map_or_else(Flow::from, |()| Flow::Next) }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Manner, Oracle, People, access, plugin_with, request, services, with_body};
+    use exchange::{Body, log_entry};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    fn config(more: &Value) -> Value {
+        let llm = json!({ "route_type": "llm/v1/chat", "logging": { "log_statistics": true, "log_payloads": true },
+            "auth": { "header_name": "X-Key", "header_value": "k" },
+            "model": { "provider": "openai", "name": "m", "options": { "upstream_url": "http://llm.test/v1" } } });
+        let mut config = json!({ "prompt": "Shout.", "llm": llm });
+        for (name, value) in more.as_object().expect("an object") {
+            config[name] = value.clone();
+        }
+        config
+    }
+
+    fn run(more: &Value, oracle: &Oracle, body: &str) -> (Exchange, Option<u16>) {
+        let services = Services { http: Arc::new(oracle.clone()), ..services() };
+        let plugin = plugin_with::<AiRequestTransformer>(config(more), &About::default(), &services);
+        let plain = request("POST", "/", &[], People::new(Manner::Knows));
+        let mut exchange = with_body(plain, "text/plain", body.to_owned());
+        let status = access(&plugin, &mut exchange);
+        (exchange, status)
+    }
+
+    const ANSWER: &str =
+        r#"{"choices":[{"message":{"content":"HI! (loud)"}}],"usage":{"prompt_tokens":4,"completion_tokens":2}}"#;
+
+    #[test]
+    fn bodies_are_what_the_model_makes_of_them() {
+        for (more, made) in [(json!({}), "HI! (loud)"), (json!({ "transformation_extract_pattern": "h[a-z]!" }), "HI!")]
+        {
+            let oracle = Oracle::says(200, &[], ANSWER);
+            let (exchange, status) = run(&more, &oracle, "hi");
+            assert_eq!(status, None);
+            assert!(matches!(&exchange.request.body, Body::Buffered(body) if body == made));
+            assert_eq!(
+                oracle.asked(),
+                [
+                    r#"POST http://llm.test/v1 accept=application/json x-key=k content-type=application/json {"messages":[{"role":"system","content":"Shout."},{"role":"user","content":"hi"}],"stream":false,"model":"m"}"#
+                ]
+            );
+            let told = &log_entry::value(&exchange)["ai"]["ai-request-transformer"];
+            assert_eq!(
+                (&told["meta"]["request_model"], &told["meta"]["response_model"]),
+                (&json!("UNSPECIFIED"), &json!("m"))
+            );
+            assert_eq!(told["usage"], json!({ "time_per_token": 0, "prompt_tokens": 4, "completion_tokens": 2 }));
+            assert_eq!((&told["payload"]["request"], &told["payload"]["response"]), (&json!("hi"), &json!(ANSWER)));
+            assert_eq!(told["cache"], json!({}));
+        }
+    }
+
+    #[test]
+    fn bodies_that_are_too_large_are_not_told() {
+        let oracle = Oracle::says(200, &[], ANSWER);
+        let (_, status) = run(&json!({ "max_request_body_size": 9000 }), &oracle, &"x".repeat(9001));
+        assert_eq!(status, None);
+        assert!(oracle.asked()[0].contains(r#"{"role":"user"}]"#));
+    }
+
+    #[test]
+    fn what_the_model_does_not_do_is_refused() {
+        let pattern = |text: &str| json!({ "transformation_extract_pattern": text });
+        let gemini = json!({ "llm": { "route_type": "llm/v1/chat", "logging": {}, "auth": {}, "model": { "provider": "gemini", "name": "g" } } });
+        for (more, status, answer, message) in [
+            (json!({}), 401, "", "failed to introspect request with AI service: status code 401"),
+            (
+                json!({}),
+                200,
+                "{}",
+                "failed to convert AI response to Kong format: transformation failed from type \
+                openai://llm/v1/chat: 'choices' not in llm/v1/chat response",
+            ),
+            (json!({}), 200, r#"{"choices":[]}"#, "no 'choices' in upstream AI service response"),
+            (pattern("^nothing$"), 200, ANSWER, "AI response did not match specified regular expression"),
+            (
+                gemini,
+                200,
+                r#"{"candidates":[{"finishReason":"SAFETY"}]}"#,
+                "failed to convert AI response to Kong format: \
+                transformation failed from type gemini://llm/v1/chat: transformation generation candidate breached Gemini content safety",
+            ),
+        ] {
+            let (exchange, refused) = run(&more, &Oracle::says(status, &[], answer), "hi");
+            let told: Value = serde_json::from_slice(&exchange.response.body).expect("JSON");
+            assert_eq!((refused, told["error"]["message"].as_str()), (Some(400), Some(message)));
+        }
+        let (exchange, refused) = run(&pattern("("), &Oracle::says(200, &[], ANSWER), "hi");
+        let told = String::from_utf8_lossy(&exchange.response.body).into_owned();
+        assert!(refused == Some(400) && told.contains("failed regex matching ai response: "), "{told}");
+    }
+
+    #[test]
+    fn proxies_are_refused_by_name() {
+        let Value::Object(options) = config(&json!({ "http_proxy_host": "p.test", "http_proxy_port": 80 })) else {
+            panic!("an object")
+        };
+        let complete = Config::record().insert(options, &crate::testing::context()).expect("valid");
+        let config = serde_json::from_value(complete.into()).expect("complete");
+        let built = <AiRequestTransformer as Plugin>::new(config, &About::default(), &services());
+        assert_eq!(built.err().as_deref(), Some("config.http_proxy_host is not supported by this version"));
+    }
+}

@@ -69,7 +69,7 @@ struct Instructions {
 
 impl Instructions {
     fn of(text: &str) -> Result<Self, String> {
-        let Value::Object(mut members) = serde_json::from_str(text).map_err(|error| error.to_string())? else {
+        let Value::Object(mut members) = serde_json::from_str(text).map_err(|error| wrong(text, &error))? else {
             return Err("input not table or string".to_owned());
         };
         let whole = Value::Object(members.clone());
@@ -98,6 +98,17 @@ impl Instructions {
         let json = body.is_object() || body.is_array();
         let body = plain(&body).unwrap_or_else(|| body.to_string());
         Ok(Self { status, headers, body: body.into_bytes(), json })
+    }
+}
+
+/// What is wrong with JSON: where it begins wrong, in Kong's words.
+fn wrong(text: &str, error: &serde_json::Error) -> String {
+    let place = text.len() - text.trim_start().len() + 1;
+    let begins = |byte: u8| byte.is_ascii_digit() || b"{[\"-tfn".contains(&byte);
+    match text.trim_start().bytes().next() {
+        None => format!("Expected value but found T_END at character {place}"),
+        Some(first) if !begins(first) => format!("Expected value but found invalid token at character {place}"),
+        Some(_) => error.to_string(),
     }
 }
 
@@ -210,5 +221,116 @@ impl Plugin for AiResponseTransformer {
             None => "failed to connect to upstream: no address",
         };
         broken(Self::NAME, why).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gzip::pack;
+    use crate::testing::{Manner, Oracle, People, answered, plugin_with, request, services, settle};
+    use bytes::Bytes;
+    use exchange::timeline::Try;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn plugin(oracle: &Oracle, instructed: bool) -> AiResponseTransformer {
+        let llm = json!({ "route_type": "llm/v1/chat", "logging": {}, "auth": {},
+            "model": { "provider": "openai", "name": "m", "options": { "upstream_url": "http://llm.test" } } });
+        let config = json!({ "prompt": "p", "llm": llm, "parse_llm_response_json_instructions": instructed });
+        let services = Services { http: Arc::new(oracle.clone()), ..services() };
+        plugin_with(config, &About::default(), &services)
+    }
+
+    fn says(content: &str) -> Oracle {
+        Oracle::says(200, &[], &json!({ "choices": [{ "message": { "content": content } }] }).to_string())
+    }
+
+    fn run(oracle: &Oracle, instructed: bool, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Exchange {
+        let plugin = plugin(oracle, instructed);
+        let mut exchange = request("GET", "/", &[], People::new(Manner::Knows));
+        assert!(matches!(settle(Plugin::access(&plugin, &mut exchange)), Flow::Next) && exchange.buffer_response);
+        exchange.response.status = 207;
+        exchange.response.upstream_status = 207;
+        exchange.response.headers = headers.iter().copied().collect();
+        exchange.response.body = body.into();
+        let flow = settle(Plugin::response(&plugin, &mut exchange));
+        answered(flow, &mut exchange);
+        exchange
+    }
+
+    #[test]
+    fn answers_are_what_the_model_makes_of_them() {
+        for (packed, body) in [(false, Bytes::from("long")), (true, pack(b"long"))] {
+            let oracle = says("short");
+            let encoding = if packed { "gzip" } else { "identity" };
+            let lines =
+                [("X-Up", "1"), ("Content-Encoding", encoding), ("Content-Length", "9"), ("Connection", "close")];
+            let exchange = run(&oracle, false, &lines, body);
+            assert_eq!((exchange.response.status, &exchange.response.body[..]), (207, &b"short"[..]));
+            assert_eq!(exchange.response.headers.get_str("x-up"), Some("1"));
+            assert!(
+                !["content-encoding", "content-length", "connection"]
+                    .iter()
+                    .any(|name| exchange.response.headers.contains(name))
+            );
+            assert!(oracle.asked()[0].contains(r#"{"role":"user","content":"long"}"#));
+        }
+        let exchange = run(&says("x"), false, &[("Content-Encoding", "gzip")], "not packed");
+        assert_eq!(exchange.response.status, 500);
+    }
+
+    #[test]
+    fn models_say_whole_responses() {
+        let exchange = run(
+            &says(
+                r#"{"status":209,"headers":{"content-type":"text/x-poem","X-By":["a","b"],"Connection":"close"},"body":"roses"}"#,
+            ),
+            true,
+            &[("Content-Type", "text/html")],
+            "",
+        );
+        let shown: Vec<_> = exchange
+            .response
+            .headers
+            .iter()
+            .map(|(name, value)| [name, value].map(String::from_utf8_lossy).concat())
+            .collect();
+        assert_eq!((exchange.response.status, &exchange.response.body[..]), (209, &b"roses"[..]));
+        assert_eq!(shown, ["content-typetext/x-poem", "X-Bya", "X-Byb"]);
+        let exchange = run(&says(r#"{"a":1}"#), true, &[], "");
+        assert_eq!((exchange.response.status, &exchange.response.body[..]), (200, &br#"{"a":1}"#[..]));
+        assert_eq!(exchange.response.headers.get_str("content-type"), Some("application/json; charset=utf-8"));
+    }
+
+    #[test]
+    fn what_are_no_instructions_is_said() {
+        for text in ["words", "[1]", r#"{"status":99}"#, r#"{"status":"ok"}"#, r#"{"headers":"x"}"#] {
+            let exchange = run(&says(text), true, &[], "");
+            let body = String::from_utf8_lossy(&exchange.response.body).into_owned();
+            assert_eq!(exchange.response.status, 500, "{text}");
+            assert!(body.contains("failed to parse JSON response instructions from AI backend: "), "{body}");
+        }
+        let exchange = run(&says(" words"), true, &[], "");
+        let told = "failed to parse JSON response instructions from AI backend: Expected value but found invalid token at character 2";
+        assert_eq!(exchange.response.body, json!({ "error": { "message": told } }).to_string());
+    }
+
+    #[test]
+    fn an_upstream_that_cannot_be_reached_is_told_like_this() {
+        let plugin = plugin(&says("x"), false);
+        let mut exchange = request("GET", "/", &[], People::new(Manner::Knows));
+        exchange.answer(Answer::page(502), &exchange::ErrorTemplates::default());
+        assert!(matches!(Plugin::header_filter(&plugin, &mut exchange), Flow::Next));
+        exchange.timeline.mark(Stamp::Balanced);
+        let address = ([10, 0, 0, 9], 80).into();
+        let failed = Try { address, start: 0, connect: 0, tls: 0, pooled: false, error: Some(TryError::Connect) };
+        exchange.timeline.tries.push(failed);
+        let flow = Plugin::header_filter(&plugin, &mut exchange);
+        assert_eq!(answered(flow, &mut exchange), Some(500));
+        assert_eq!(
+            exchange.response.body,
+            r#"{"error":{"message":"failed to connect to upstream: connection refused"}}"#
+        );
     }
 }

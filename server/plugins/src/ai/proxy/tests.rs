@@ -198,7 +198,7 @@ fn native_requests_pass_signed_or_with_a_token() {
 
 #[test]
 fn without_a_proof_nothing_is_asked() {
-    let amazon = json!({ "model": { "provider": "bedrock", "name": "m" } });
+    let amazon = json!({ "auth": {}, "model": { "provider": "bedrock", "name": "m" } });
     if crate::aws::region().is_some() {
         return;
     }
