@@ -14,7 +14,9 @@ use exchange::{Chunk, Exchange, Plugin};
 use serde_json::{Value, json};
 
 /// The largest answer that is unpacked, in bytes.
-const LARGEST: usize = 64 << 20;
+const LARGEST: usize = 16 << 20;
+/// The largest answer that is packed, in bytes: larger ones would keep a worker busy.
+const LARGEST_PACKED: usize = 1 << 20;
 /// What a log says where nothing is known.
 const UNSPECIFIED: &str = "UNSPECIFIED";
 
@@ -87,12 +89,13 @@ impl AiProxy {
                 }
             }
         } else {
-            let body = exchange.response.body.clone();
-            let body =
-                if encoding == "gzip" { unpack(&body, LARGEST).map_err(|error| error.to_string()) } else { Ok(body) };
-            // What is packed otherwise goes on as it is, but for what must be read.
-            let unread = !matches!(encoding.as_str(), "gzip" | "identity" | "");
-            if tells || !unread {
+            let body = match encoding.as_str() {
+                "gzip" => unpack(&exchange.response.body, LARGEST).map_err(|error| error.to_string()),
+                "identity" | "" => Ok(exchange.response.body.clone()),
+                other => Err(format!("it is packed with {other}")),
+            };
+            // What cannot be read goes on as it is, but for what must be.
+            if tells || body.is_ok() {
                 self.take(exchange, &mut course, body, tells, &mut usage);
             }
         }
@@ -140,7 +143,7 @@ impl AiProxy {
         }
         let headers = &mut exchange.response.headers;
         headers.remove("content-length");
-        course.packs = course.takes_gzip;
+        course.packs = course.takes_gzip && body.len() <= LARGEST_PACKED;
         match course.packs {
             true => drop(headers.set("Content-Encoding", "gzip")),
             false => drop(headers.remove("content-encoding")),

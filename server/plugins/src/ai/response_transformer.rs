@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// The largest answer that is unpacked, in bytes.
-const LARGEST: usize = 64 << 20;
+const LARGEST: usize = 16 << 20;
 
 /// Options of `ai-response-transformer`.
 #[derive(Debug, Deserialize, Schema)]

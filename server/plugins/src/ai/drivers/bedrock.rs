@@ -1,6 +1,6 @@
 //! Bedrock's format (`Converse`).
 
-use super::{DONE, Object, Told, items, put, read, truthy};
+use super::{DONE, Object, Told, items, put, read, text, truthy};
 use crate::ai::config::Model;
 use crate::ai::events::Event;
 use regex::Regex;
@@ -27,7 +27,7 @@ pub(super) fn request(request: &Object, model: &Model) -> Result<Object, String>
     for message in items(request.get("messages")) {
         let (role, content) = match message["role"].as_str() {
             Some("system") => {
-                system.push(json!({ "text": message.get("content") }));
+                system.push(json!({ "text": text(message.get("content")) }));
                 continue;
             }
             Some("tool") => ("user", json!([result(message)?])),
@@ -88,8 +88,11 @@ fn result(message: &Value) -> Result<Value, String> {
 }
 
 fn content(message: &Value) -> Result<Value, String> {
-    if let Some(parts @ (Value::Array(_) | Value::Object(_))) = message.get("content") {
-        return Ok(parts.clone());
+    match message.get("content") {
+        // Parts in the form of OpenAI, or Bedrock's own.
+        Some(Value::Array(parts)) => return Ok(parts.iter().map(part).collect()),
+        Some(parts @ Value::Object(_)) => return Ok(parts.clone()),
+        _ => {}
     }
     if let Some(calls) = message.get("tool_calls").and_then(Value::as_array) {
         let used = |call: &Value| {
@@ -102,6 +105,13 @@ fn content(message: &Value) -> Result<Value, String> {
         return calls.iter().map(used).collect();
     }
     Ok(json!([{ "text": truthy(message.get("content")).unwrap_or(&Value::from("")) }]))
+}
+
+fn part(part: &Value) -> Value {
+    match part.get("text").filter(|_| part["type"] == "text") {
+        Some(text) => json!({ "text": text }),
+        None => part.clone(),
+    }
 }
 
 /// Why an answer ended.

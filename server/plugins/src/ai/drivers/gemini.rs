@@ -1,6 +1,6 @@
 //! Gemini's format (`generateContent`).
 
-use super::{DONE, Object, Told, items, put, read, truthy};
+use super::{DONE, Object, Told, items, put, read, text, truthy};
 use crate::ai::config::Model;
 use crate::ai::events::Event;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ pub(super) fn request(request: &Object, model: &Model) -> Result<Object, String>
         match message["role"].as_str() {
             // All of them are one instruction.
             Some("system") => {
-                system.get_or_insert_default().push_str(message["content"].as_str().unwrap_or_default());
+                system.get_or_insert_default().push_str(&text(message.get("content")));
             }
             Some("tool") => {
                 let response =

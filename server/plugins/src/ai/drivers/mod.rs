@@ -212,6 +212,15 @@ fn items(value: Option<&Value>) -> &[Value] {
     value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
+/// What a message says, as one text: its content, or the texts among its parts.
+fn text(content: Option<&Value>) -> String {
+    match content {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(parts)) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
+        _ => String::new(),
+    }
+}
+
 /// The sum of two counts, where both are there.
 fn sum(one: Option<&Value>, other: Option<&Value>) -> Option<Value> {
     Some(figure(one?.as_f64()? + other?.as_f64()?))

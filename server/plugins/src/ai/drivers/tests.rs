@@ -230,6 +230,20 @@ fn functions_are_declared_and_called_in_the_providers_form() {
 }
 
 #[test]
+fn parts_of_messages_are_told() {
+    let parts = json!([{ "type": "text", "text": "a" }, { "type": "text", "text": "b" }]);
+    let asked = json!({ "messages": [{ "role": "system", "content": parts }, { "role": "user", "content": parts }] });
+    let bedrock = sent("bedrock", &json!({}), CHAT, &asked).expect("a request");
+    assert_eq!(
+        (&bedrock["system"], &bedrock["messages"][0]["content"]),
+        (&json!([{ "text": "ab" }]), &json!([{ "text": "a" }, { "text": "b" }]))
+    );
+    let gemini = sent("gemini", &json!({}), CHAT, &asked).expect("a request");
+    assert_eq!(gemini["systemInstruction"], json!({ "parts": [{ "text": "ab" }] }));
+    assert_eq!(gemini["contents"][0]["parts"], json!([{ "text": "a" }, { "text": "b" }]));
+}
+
+#[test]
 fn images_are_told_to_gemini() {
     let of =
         |part: Value| sent("gemini", &json!({}), CHAT, &json!({ "messages": [{ "role": "user", "content": [part] }] }));

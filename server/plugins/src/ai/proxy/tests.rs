@@ -146,6 +146,10 @@ fn answers_of_another_kind_are_told_or_left() {
         assert!(!exchange.response.headers.contains("x-kong-llm-model"));
     }
     let (mut exchange, _) = asked(&plugin, "/", &[], SAID);
+    answers(&mut exchange, 429, &[("Content-Encoding", "br")], "packed");
+    assert_eq!(received(&plugin, &mut exchange), "packed");
+    assert_eq!(exchange.response.headers.get_str("content-encoding"), Some("br"));
+    let (mut exchange, _) = asked(&plugin, "/", &[], SAID);
     answers(&mut exchange, 200, &[("Content-Encoding", "gzip")], "not packed");
     let out = received(&plugin, &mut exchange);
     assert!(
@@ -194,6 +198,40 @@ fn native_requests_pass_signed_or_with_a_token() {
     answers(&mut exchange, 200, &[("Content-Type", "application/json")], "");
     Plugin::header_filter(&plugin, &mut exchange);
     assert_eq!(filter(&plugin, &mut exchange, &[&stream[..4], &stream[4..], ""]), stream);
+}
+
+#[test]
+fn native_requests_that_were_changed_are_sent_in_the_providers_form() {
+    let decorator = json!({ "llm_format": "gemini", "prompts": { "prepend": [{ "content": "Softly." }] } });
+    let decorator = plugin::<crate::AiPromptDecorator>(decorator);
+    let gemini = json!({ "llm_format": "gemini", "auth": {}, "model": { "provider": "gemini" } });
+    let plugin = plugin::<AiProxy>(config(gemini));
+    let native = r#"{"contents":[{"role":"user","parts":[{"text":"x"}]}],"generationConfig":{"topK":3},
+        "system_instruction":{"parts":[{"text":" Be brief."}]}}"#;
+    let plain = request("POST", "/models/g-2:generateContent", &[], People::new(Manner::Knows));
+    let mut exchange = with_body(plain, "application/json", native);
+    assert_eq!((access(&decorator, &mut exchange), access(&plugin, &mut exchange)), (None, None));
+    assert_eq!(
+        sent(&exchange),
+        json!({
+            "contents": [{ "role": "user", "parts": [{ "text": "x" }] }],
+            "systemInstruction": { "parts": [{ "text": "Softly. Be brief." }] }, "generationConfig": { "topK": 3 },
+        })
+    );
+    answers(&mut exchange, 200, &[], r#"{"candidates":[]}"#);
+    assert_eq!(received(&plugin, &mut exchange), r#"{"candidates":[]}"#);
+}
+
+#[test]
+fn requests_that_a_plugin_made_larger_are_looked_at() {
+    let decorator =
+        plugin::<crate::AiPromptDecorator>(json!({ "prompts": { "append": [{ "content": "y".repeat(400) }] } }));
+    let plugin = plugin::<AiProxy>(config(json!({})));
+    let body = json!({ "messages": [{ "role": "user", "content": "x".repeat(8000) }] }).to_string();
+    let plain = request("POST", "/", &[], People::new(Manner::Knows));
+    let mut exchange = with_body(plain, "application/json", body);
+    assert_eq!((access(&decorator, &mut exchange), access(&plugin, &mut exchange)), (None, None));
+    assert_eq!(sent(&exchange)["messages"].as_array().map(Vec::len), Some(2));
 }
 
 #[test]
