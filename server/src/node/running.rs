@@ -203,7 +203,7 @@ impl Node {
                 Api::Status => (&settings.status_tls, logs.status()),
                 Api::Manager(_) => (&settings.manager_tls, logs.manager()),
             };
-            http.push(serve_http(bound, (api, state.clone()), log, tls, &settings.prefix, &core)?);
+            http.push(serve_http(bound, (api, state.clone()), log, tls, settings, &core)?);
         }
         let proxy = addresses(&proxy_sockets);
         let stream = addresses(&stream_sockets);
@@ -288,11 +288,17 @@ impl Node {
         if let Some(listening) = &self.listening {
             listening.stop(gracefully).await;
         }
-        for server in &self.http {
-            if gracefully {
-                server.pause().await;
-            }
-            server.stop(gracefully).await;
+        // All at once: each waits for its idle connections as long as it may.
+        let ends = self.http.into_iter().map(|server| {
+            actix_rt::spawn(async move {
+                if gracefully {
+                    server.pause().await;
+                }
+                server.stop(gracefully).await;
+            })
+        });
+        for end in ends.collect::<Vec<_>>() {
+            let _ = end.await;
         }
         presence::take_leave(&self.core, self.telling).await;
         self.core.redis.flush(FAREWELL).await;
@@ -452,7 +458,7 @@ fn serve_http(
     (api, state): (Api, AdminState),
     log: Option<telemetry::AccessLog>,
     tls: &config::TlsListener,
-    prefix: &Path,
+    settings: &config::Settings,
     core: &Core,
 ) -> Result<ServerHandle, StartError> {
     let place = bound.listener().place.to_string();
@@ -477,13 +483,14 @@ fn serve_http(
         })
     })
     .workers(1)
+    .keep_alive(settings.admin_limits.keepalive_timeout)
     .disable_signals()
     .shutdown_timeout(5);
     let socket = bound.into_tcp().ok_or_else(|| StartError(format!("cannot listen on {place}: not a TCP address")))?;
     let server = match ssl {
         false => server.listen(socket).map_err(explain)?,
         true => {
-            let certificate = translate::default_certificate(tls, prefix)?;
+            let certificate = translate::default_certificate(tls, &settings.prefix)?;
             core.staples.keep(certificate.to_be_stapled().cloned());
             let beside = (None, core.staples.clone());
             let acceptor = Acceptor::new(&translate::tls(tls), core.published.clone(), certificate, beside, false)
