@@ -57,6 +57,16 @@ fn slow_clients_hold_nobody() {
 }
 
 #[test]
+fn connections_are_kept_as_configured() {
+    for (settings, closes) in [(&[][..], false), (&[("KONG_NGINX_ADMIN_KEEPALIVE_TIMEOUT", "0")][..], true)] {
+        let gateway = Gateway::start(settings);
+        let mut session = Session::open(gateway.admin).expect("connects");
+        let reply = session.exchange("GET", "/status", &[], b"").expect("an answer");
+        assert_eq!((reply.status, reply.header("connection") == Some("close")), (200, closes));
+    }
+}
+
+#[test]
 fn an_open_door_is_told_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let port = e2e::free_port();
