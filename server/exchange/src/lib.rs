@@ -11,6 +11,7 @@ pub mod counters;
 pub mod custom_metrics;
 pub mod desks;
 pub mod directory;
+pub mod escape;
 mod exchange;
 pub mod form;
 mod handshake;

@@ -12,6 +12,7 @@ use crate::value::{self, Null};
 use crate::worker::Worker;
 use bytes::Bytes;
 use exchange::directory::Nobody;
+use exchange::escape::RESERVED;
 use exchange::{Answer, Body, ErrorTemplates, Exchange, Request, Source, Timeline};
 use mlua::{Function, Lua, Table, Value};
 use percent_encoding::percent_encode;
@@ -165,7 +166,7 @@ fn exchange_of(asked: &AdminCall, path: &AdminPath) -> Exchange {
     let segments = path.path.split('/').skip(1).map(|segment| match segment.starts_with('{') {
         true => {
             let given = parameters.next().map(String::as_str).unwrap_or_default();
-            percent_encode(given.as_bytes(), crate::pdk::UNRESERVED).to_string()
+            percent_encode(given.as_bytes(), RESERVED).to_string()
         }
         false => segment.to_owned(),
     });

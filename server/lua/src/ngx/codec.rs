@@ -1,11 +1,12 @@
 //! Encodings and digests.
 
 use crate::error;
-use crate::pdk::{UNRESERVED, encode_args, query_table};
+use crate::pdk::{encode_args, query_table};
 use crate::value;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use exchange::escape::RESERVED;
 use exchange::form;
 use hmac::{Hmac, Mac};
 use md5::Md5;
@@ -71,7 +72,7 @@ pub(super) fn add(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
     }
     ngx.set(
         "escape_uri",
-        lua.create_function(|_, text: Value| Ok(percent_encode(&bytes(&text)?, UNRESERVED).to_string()))?,
+        lua.create_function(|_, text: Value| Ok(percent_encode(&bytes(&text)?, RESERVED).to_string()))?,
     )?;
     ngx.set("unescape_uri", lua.create_function(|lua, text: Value| lua.create_string(form::decoded(&bytes(&text)?)))?)?;
     ngx.set("encode_args", lua.create_function(|_, args: Table| encode_args(&args))?)?;

@@ -26,7 +26,7 @@ pub(crate) use facts::{hostname, of_node};
 pub(crate) use log::{level as log_level, put as put_log_value};
 pub(crate) use request::{header_name, header_table, lines, query, query_table, version, whole_body};
 pub(crate) use response::{exit, given_headers, header_values};
-pub(crate) use service::{UNRESERVED, encode_args, put_query};
+pub(crate) use service::{encode_args, put_query};
 pub use statistics::{Connections, set_connections};
 
 use crate::current::{call, check};

@@ -7,9 +7,10 @@ use crate::error;
 use crate::phase::{Phase, Phases};
 use crate::value::{self, failed, one};
 use bytes::Bytes;
+use exchange::escape::{NOT_IN_PATH, RESERVED};
 use exchange::{Exchange, Instead, Retarget, Scheme, form};
 use mlua::{Lua, MultiValue, Table, Value};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -31,24 +32,8 @@ const METHODS: &[&str] = &[
     "PATCH",
     "TRACE",
 ];
-/// What a query's parts are written without escaping (`ngx.escape_uri`).
-pub const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// Bytes of a path that are escaped: those that no path may hold (RFC 3986 §3.3). A `%` stays, it may begin a triplet.
-const PATH: &AsciiSet = &percent_encoding::CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'#')
-    .add(b'`')
-    .add(b'{')
-    .add(b'}')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'|');
 /// Bytes that end a request line, or break it.
-const SPACES: &AsciiSet = &percent_encoding::CONTROLS.add(b' ');
+const SPACES: &AsciiSet = &CONTROLS.add(b' ');
 
 pub(super) fn add(lua: &Lua, service: &Table) -> mlua::Result<()> {
     service.set("set_timeouts", lua.create_function(set_timeouts)?)?;
@@ -199,7 +184,7 @@ fn set_path(_: &Lua, path: Value) -> mlua::Result<()> {
     if path.first() != Some(&b'/') {
         return Err(error::of("path must start with /"));
     }
-    let escaped = percent_encode(&path, PATH).to_string();
+    let escaped = percent_encode(&path, NOT_IN_PATH).to_string();
     with(|exchange| exchange.forward.path = escaped.as_bytes().into())
 }
 
@@ -226,7 +211,7 @@ fn set_raw_query(_: &Lua, query: Value) -> mlua::Result<()> {
 
 /// `ngx.encode_args`, by name: a list gives a name several times, `true` gives it without a value, `false` not at all.
 pub fn encode_args(args: &Table) -> mlua::Result<String> {
-    let escape = |bytes: &[u8]| percent_encode(bytes, UNRESERVED).to_string();
+    let escape = |bytes: &[u8]| percent_encode(bytes, RESERVED).to_string();
     let mut parts: Vec<(Vec<u8>, Vec<Value>)> = Vec::new();
     for pair in args.pairs::<Value, Value>() {
         let (name, value) = pair?;

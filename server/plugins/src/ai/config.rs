@@ -1,7 +1,27 @@
 //! Options that the plugins share which speak to language models: where a model is, how it is asked, what is logged.
 
-use schema::{Check, Map, Schema, Value};
-use serde::{Deserialize, Serialize};
+use schema::{Check, Map, Record, Schema, Value};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Options in two parts; in the schema, the first stand before the second.
+#[derive(Debug)]
+pub struct Both<First, Second>(pub First, pub Second);
+
+impl<First: Schema, Second: Schema> Schema for Both<First, Second> {
+    fn record() -> Record {
+        First::record().merged(&Second::record())
+    }
+}
+
+impl<'de, First: DeserializeOwned, Second: DeserializeOwned> Deserialize<'de> for Both<First, Second> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let options = serde_json::Value::deserialize(deserializer)?;
+        let first = First::deserialize(&options).map_err(D::Error::custom)?;
+        let second = Second::deserialize(&options).map_err(D::Error::custom)?;
+        Ok(Self(first, second))
+    }
+}
 
 /// Who runs a model, and thereby in which format it is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, Schema)]

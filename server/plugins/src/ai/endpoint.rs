@@ -1,28 +1,13 @@
 //! Where a model is asked: the provider's own address, or the configured one.
 
 use super::config::{Auth, Model, Provider, RouteType};
+use exchange::escape::{NOT_IN_PATH, RESERVED};
 use exchange::{Exchange, Scheme, form};
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
+use percent_encoding::{AsciiSet, percent_encode, utf8_percent_encode};
 use url::Url;
 
-/// Bytes of a path that are escaped: those that no path may hold (RFC 3986 §3.3). A `%` stays, it may begin a triplet.
-const PATH: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'#')
-    .add(b'`')
-    .add(b'{')
-    .add(b'}')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'|');
-/// What a query's parts are written without escaping.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// What the name of a model is written without escaping where it is one segment of a path: names may be ARNs.
-const SEGMENT: &AsciiSet = &UNRESERVED.remove(b':').remove(b'@');
+const SEGMENT: &AsciiSet = &RESERVED.remove(b':').remove(b'@');
 
 /// A place to ask at.
 #[derive(Debug, PartialEq)]
@@ -85,7 +70,7 @@ impl Place {
 }
 
 fn escaped(path: &str) -> String {
-    format!("/{}", utf8_percent_encode(path.trim_start_matches('/'), PATH))
+    format!("/{}", utf8_percent_encode(path.trim_start_matches('/'), NOT_IN_PATH))
 }
 
 impl Asked<'_> {
@@ -109,7 +94,7 @@ impl Asked<'_> {
             },
             Provider::Bedrock => format!("https://bedrock-runtime.{}.amazonaws.com", self.region),
             Provider::HuggingFace => {
-                let name = utf8_percent_encode(self.model.name.as_deref().unwrap_or_default(), PATH);
+                let name = utf8_percent_encode(self.model.name.as_deref().unwrap_or_default(), NOT_IN_PATH);
                 format!("https://api-inference.huggingface.co/models/{name}")
             }
             Provider::Llama2 => String::new(),
@@ -183,7 +168,7 @@ impl Asked<'_> {
             }
         };
         if self.route == RouteType::Preserve && own.is_none() {
-            place.path = Some(percent_encode(path, PATH).to_string());
+            place.path = Some(percent_encode(path, NOT_IN_PATH).to_string());
         }
         place.path.get_or_insert_with(|| "/".to_owned());
         Ok(place)
@@ -199,7 +184,7 @@ impl Asked<'_> {
             (None, Provider::Azure) => {
                 let path = options.upstream_path.as_deref().map_or(operation, escaped);
                 let version = options.azure_api_version.as_deref().unwrap_or_default();
-                format!("{}{path}?api-version={}", self.base(), utf8_percent_encode(version, UNRESERVED))
+                format!("{}{path}?api-version={}", self.base(), utf8_percent_encode(version, RESERVED))
             }
             (None, _) => format!("{}{operation}", self.base()),
         }
@@ -250,9 +235,9 @@ fn with_argument(query: &[u8], name: &str, value: &str, keeps: bool) -> Vec<u8> 
     }
     pairs.sort_by(|one, other| one.0.cmp(&other.0));
     let shown = |(name, value): &(Vec<u8>, Option<Vec<u8>>)| {
-        let name = percent_encode(name, UNRESERVED);
+        let name = percent_encode(name, RESERVED);
         match value {
-            Some(value) => format!("{name}={}", percent_encode(value, UNRESERVED)),
+            Some(value) => format!("{name}={}", percent_encode(value, RESERVED)),
             None => name.to_string(),
         }
     };

@@ -1,7 +1,7 @@
 //! `ai-proxy`: one interface, that of OpenAI, to the models of many providers.
 
 use super::adapters::Format;
-use super::config::{Llm, Logging, Model, Provider, RouteType};
+use super::config::{Both, Llm, Logging, Model, Provider, RouteType};
 use super::endpoint::{Asked, authenticate};
 use super::identity::Identity;
 use super::request::{Parsed, failed, given, parse, refused, replace};
@@ -13,21 +13,17 @@ use crate::{auth, form};
 use bytes::Bytes;
 use entities::PluginSchema;
 use exchange::{About, Answer, Body, Chunk, Exchange, Flow, Phases, Plugin, Services, Step};
-use schema::{Check, Record, Schema};
-use serde::{Deserialize, Deserializer};
+use schema::{Check, Schema};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// Options of `ai-proxy`: those of a model, and how clients are served.
-#[derive(Debug)]
-pub struct Config {
-    llm: Llm,
-    serving: Serving,
-}
+pub type Config = Both<Llm, Serving>;
 
 /// How clients are served.
 #[derive(Debug, Deserialize, Schema)]
-struct Serving {
+pub struct Serving {
     /// Whether answers may be streamed as server-sent events: where clients ask for it, never, or in any case.
     #[field(required = false, default = "allow", one_of("allow", "deny", "always"))]
     response_streaming: Option<String>,
@@ -40,21 +36,6 @@ struct Serving {
     /// The format of requests and answers.
     #[field(required = false, default = "openai", one_of("openai", "bedrock", "gemini"))]
     llm_format: Option<String>,
-}
-
-impl Schema for Config {
-    fn record() -> Record {
-        Llm::record().merged(&Serving::record())
-    }
-}
-
-impl<'de> Deserialize<'de> for Config {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let options = Value::deserialize(deserializer)?;
-        let llm = Llm::deserialize(&options).map_err(serde::de::Error::custom)?;
-        let serving = Serving::deserialize(&options).map_err(serde::de::Error::custom)?;
-        Ok(Self { llm, serving })
-    }
 }
 
 /// `ai-proxy`, configured.
@@ -280,7 +261,7 @@ impl Plugin for AiProxy {
     }
 
     fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
-        let Config { llm, serving } = config;
+        let Both(llm, serving) = config;
         Ok(Self {
             id: about.id,
             route: llm.route_type,

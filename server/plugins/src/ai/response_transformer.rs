@@ -1,6 +1,6 @@
 //! `ai-response-transformer`: has a model make another body of an answer's, or the whole answer.
 
-use super::config::Llm;
+use super::config::Both;
 use super::transform::{Asking, ResponseTransformed, Transform, broken, checks};
 use crate::functions::OF_CONNECTION;
 use crate::gzip::unpack;
@@ -15,8 +15,11 @@ use serde_json::Value;
 const LARGEST: usize = 16 << 20;
 
 /// Options of `ai-response-transformer`.
+pub type Config = Both<Own, Asking>;
+
+/// Those that are its own.
 #[derive(Debug, Deserialize, Schema)]
-pub struct Config {
+pub struct Own {
     /// What the model is told to do with an answer.
     pub prompt: String,
     /// A regular expression, letters of any case: what it matches of the model's answer is the new body, an answer without is refused.
@@ -25,30 +28,6 @@ pub struct Config {
     /// Whether the model's answer is JSON with `status`, `headers` and `body` of the response.
     #[field(required = true, default = false)]
     pub parse_llm_response_json_instructions: bool,
-    /// For how long the model may take, in ms.
-    #[field(required = true, default = 60_000)]
-    pub http_timeout: u64,
-    /// Whether the model's server must be known, with https.
-    #[field(required = true, default = true)]
-    pub https_verify: bool,
-    /// Largest body of a request, in bytes. Bodies go to the upstream whatever their size.
-    #[field(default = 8192, gt = 0)]
-    pub max_request_body_size: Option<u64>,
-    /// Host of a proxy for http. Not supported: configurations that name one are refused.
-    #[field(is = host)]
-    pub http_proxy_host: Option<String>,
-    /// Its port.
-    #[field(is = port)]
-    pub http_proxy_port: Option<u16>,
-    /// Host of a proxy for https. Not supported: configurations that name one are refused.
-    #[field(is = host)]
-    pub https_proxy_host: Option<String>,
-    /// Its port.
-    #[field(is = port)]
-    pub https_proxy_port: Option<u16>,
-    /// The model.
-    #[field(required = true)]
-    pub llm: Llm,
 }
 
 /// `ai-response-transformer`, configured.
@@ -183,18 +162,10 @@ impl Plugin for AiResponseTransformer {
     }
 
     fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
-        let asking = Asking {
-            prompt: &config.prompt,
-            pattern: config.transformation_extract_pattern.as_deref(),
-            timeout: config.http_timeout,
-            verify: config.https_verify,
-            proxies: [
-                ("http_proxy_host", config.http_proxy_host.is_some()),
-                ("https_proxy_host", config.https_proxy_host.is_some()),
-            ],
-        };
-        let transform = Transform::new(Self::NAME, about.id, config.llm, &asking, &services.http)?;
-        Ok(Self { transform, instructed: config.parse_llm_response_json_instructions })
+        let Both(own, asking) = config;
+        let what = (own.prompt, own.transformation_extract_pattern.as_deref());
+        let transform = Transform::new(Self::NAME, about.id, what, asking, &services.http)?;
+        Ok(Self { transform, instructed: own.parse_llm_response_json_instructions })
     }
 
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {

@@ -10,7 +10,8 @@ use super::{drivers, endpoint};
 use crate::bodies::LARGEST;
 use bytes::Bytes;
 use exchange::{Answer, Exchange, HttpClient, HttpRequest, Pattern};
-use schema::Check;
+use schema::{Check, Schema};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -38,15 +39,33 @@ pub(super) struct Transform {
     pub http: Arc<dyn HttpClient>,
 }
 
-/// Options as both plugins have them.
-pub(super) struct Asking<'c> {
-    pub prompt: &'c str,
-    pub pattern: Option<&'c str>,
-    /// ms
-    pub timeout: u64,
-    pub verify: bool,
-    /// Options that name an HTTP proxy, and what they say.
-    pub proxies: [(&'static str, bool); 2],
+/// Options that both plugins have, behind their own.
+#[derive(Debug, Deserialize, Schema)]
+pub struct Asking {
+    /// For how long the model may take, in ms.
+    #[field(required = true, default = 60_000)]
+    http_timeout: u64,
+    /// Whether the model's server must be known, with https.
+    #[field(required = true, default = true)]
+    https_verify: bool,
+    /// Largest body of a request that a model is told, in bytes; 8192 always may be.
+    #[field(default = 8192, gt = 0)]
+    pub max_request_body_size: Option<u64>,
+    /// Host of a proxy for http. Not supported: configurations that name one are refused.
+    #[field(is = host)]
+    http_proxy_host: Option<String>,
+    /// Its port.
+    #[field(is = port)]
+    http_proxy_port: Option<u16>,
+    /// Host of a proxy for https. Not supported: configurations that name one are refused.
+    #[field(is = host)]
+    https_proxy_host: Option<String>,
+    /// Its port.
+    #[field(is = port)]
+    https_proxy_port: Option<u16>,
+    /// The model.
+    #[field(required = true)]
+    llm: Llm,
 }
 
 /// The checks that span several options.
@@ -65,28 +84,34 @@ pub(super) fn checks() -> [Check; 3] {
 }
 
 impl Transform {
+    /// `pattern`: what of the model's answer counts.
+    ///
     /// # Errors
     /// A sentence: an option cannot be met.
     pub fn new(
         plugin: &'static str,
         id: Uuid,
-        llm: Llm,
-        asking: &Asking<'_>,
+        (prompt, pattern): (String, Option<&str>),
+        asking: Asking,
         http: &Arc<dyn HttpClient>,
     ) -> Result<Self, String> {
-        if let Some((option, _)) = asking.proxies.iter().find(|(_, given)| *given) {
+        let proxies = [
+            ("http_proxy_host", asking.http_proxy_host.is_some() || asking.http_proxy_port.is_some()),
+            ("https_proxy_host", asking.https_proxy_host.is_some() || asking.https_proxy_port.is_some()),
+        ];
+        if let Some((option, _)) = proxies.iter().find(|(_, given)| *given) {
             return Err(format!("config.{option} is not supported by this version"));
         }
         Ok(Self {
             plugin,
             id,
-            prompt: asking.prompt.to_owned(),
-            pattern: asking.pattern.map(Pattern::pcre_caseless),
-            timeout: Duration::from_millis(asking.timeout),
-            verify: asking.verify,
-            identity: Identity::of(&llm, http),
+            prompt,
+            pattern: pattern.map(Pattern::pcre_caseless),
+            timeout: Duration::from_millis(asking.http_timeout),
+            verify: asking.https_verify,
+            identity: Identity::of(&asking.llm, http),
             http: http.clone(),
-            llm,
+            llm: asking.llm,
         })
     }
 

@@ -13,14 +13,14 @@ use crate::functions::timeout;
 use crate::{auth, form};
 use bytes::Bytes;
 use entities::PluginSchema;
+use exchange::escape::RESERVED;
 use exchange::{About, Body, Exchange, Flow, HttpClient, HttpRequest, Phases, Plugin, Services, Step};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use schema::Check;
 use std::sync::Arc;
 
 /// The largest body that is handed over or comes back, in bytes: more than AWS takes or gives.
 const BODY_LIMIT: u64 = 8 << 20;
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// `aws-lambda`, configured.
 pub struct AwsLambda {
@@ -52,8 +52,8 @@ impl Place {
         let (scheme, usual) = if config.disable_https == Some(true) { ("http", 80) } else { ("https", 443) };
         let port = config.port.unwrap_or(443);
         let authority = if port == usual { host } else { format!("{host}:{port}") };
-        let name = utf8_percent_encode(config.function_name.as_deref().unwrap_or_default(), ESCAPED);
-        let qualifier = config.qualifier.as_deref().map(|text| utf8_percent_encode(text, ESCAPED).to_string());
+        let name = utf8_percent_encode(config.function_name.as_deref().unwrap_or_default(), RESERVED);
+        let qualifier = config.qualifier.as_deref().map(|text| utf8_percent_encode(text, RESERVED).to_string());
         Some(Self {
             scheme,
             authority,

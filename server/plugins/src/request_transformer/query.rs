@@ -2,11 +2,9 @@
 
 use super::operations::Operation;
 use crate::form;
+use exchange::escape::RESERVED;
 use indexmap::IndexMap;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-
-/// What is escaped in names and values: all but the unreserved characters (RFC 3986 §2.3).
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+use percent_encoding::percent_encode;
 
 /// Arguments by name, in their order; no value stands for a bare name.
 #[derive(Debug, Default)]
@@ -75,10 +73,10 @@ impl Arguments {
                 if !out.is_empty() {
                     out.push(b'&');
                 }
-                percent_encode(name, ESCAPED).for_each(|part| out.extend_from_slice(part.as_bytes()));
+                percent_encode(name, RESERVED).for_each(|part| out.extend_from_slice(part.as_bytes()));
                 if let Some(value) = value {
                     out.push(b'=');
-                    percent_encode(value, ESCAPED).for_each(|part| out.extend_from_slice(part.as_bytes()));
+                    percent_encode(value, RESERVED).for_each(|part| out.extend_from_slice(part.as_bytes()));
                 }
             }
         }
