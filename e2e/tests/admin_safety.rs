@@ -67,6 +67,26 @@ fn connections_are_kept_as_configured() {
 }
 
 #[test]
+fn patience_is_as_configured() {
+    let patient = Gateway::start(&[]);
+    let short = [("KONG_NGINX_ADMIN_CLIENT_HEADER_TIMEOUT", "1s"), ("KONG_NGINX_ADMIN_CLIENT_BODY_TIMEOUT", "6s")];
+    let hasty = Gateway::start(&short);
+    let head = "GET /status HTTP/1.1\r\nHost: local";
+    let body = "POST /config HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nna";
+    let begin = |gateway: &Gateway, part: &str| {
+        let mut session = Session::open(gateway.admin).expect("connects");
+        session.send(part.as_bytes()).expect("sent");
+        session
+    };
+    let (mut kept, mut half_head, mut half_body) = (begin(&patient, head), begin(&hasty, head), begin(&hasty, body));
+    assert_eq!(half_head.read_reply(false).expect("an answer").status, 408);
+    assert_eq!(half_body.read_reply(false).expect("an answer").status, 408);
+    // Longer than both of the others.
+    kept.send(b"host\r\n\r\n").expect("sent");
+    assert_eq!(kept.read_reply(false).expect("an answer").status, 200);
+}
+
+#[test]
 fn an_open_door_is_told_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let port = e2e::free_port();

@@ -10,10 +10,6 @@ use serde_json::{Map, Value};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long nothing may come while a body is read: a client that waits longer holds a buffer and a connection for
-/// nothing.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// What a body says.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Body {
@@ -38,14 +34,19 @@ impl Body {
     }
 }
 
-/// Reads a body to its end.
-pub(crate) async fn read(mut payload: Payload, headers: &HeaderMap, limit: usize) -> Result<Bytes, Answer> {
+/// Reads a body to its end: `limit` bytes at most, with `patience` for each part of it.
+pub(crate) async fn read(
+    mut payload: Payload,
+    headers: &HeaderMap,
+    limit: usize,
+    patience: Duration,
+) -> Result<Bytes, Answer> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(errors::body_too_large());
     }
     let mut whole = BytesMut::with_capacity(announced.unwrap_or(0).min(1 << 20));
-    while let Some(chunk) = timeout(PATIENCE, payload.next()).await.map_err(|_| errors::body_too_slow())? {
+    while let Some(chunk) = timeout(patience, payload.next()).await.map_err(|_| errors::body_too_slow())? {
         let Ok(chunk) = chunk else { return Err(errors::plain(400, "Cannot read the body")) };
         if whole.len() + chunk.len() > limit {
             return Err(errors::body_too_large());

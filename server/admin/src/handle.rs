@@ -108,7 +108,7 @@ async fn answer(
         if !body::is_supported(request.headers(), false, is_config) {
             return Err(errors::unsupported_media_type());
         }
-        bytes = body::read(payload, request.headers(), limit).await?;
+        bytes = body::read(payload, request.headers(), limit, shared.limits.patience).await?;
         // Whole configurations have secrets in too many places to be kept.
         if !is_config {
             trace.body = bytes.clone();

@@ -210,11 +210,14 @@ pub struct Limits {
     pub body: usize,
     /// Longest body of `POST /config`, in bytes.
     pub configuration: usize,
+    /// How long nothing may come while a body is read (`nginx_admin_client_body_timeout`): a client that waits longer
+    /// holds a buffer and a connection for nothing.
+    pub patience: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { body: 10 << 20, configuration: 256 << 20 }
+        Limits { body: 10 << 20, configuration: 256 << 20, patience: Duration::from_secs(60) }
     }
 }
 

@@ -484,6 +484,7 @@ fn serve_http(
     })
     .workers(1)
     .keep_alive(settings.admin_limits.keepalive_timeout)
+    .client_request_timeout(settings.admin_limits.header_timeout)
     .disable_signals()
     .shutdown_timeout(5);
     let socket = bound.into_tcp().ok_or_else(|| StartError(format!("cannot listen on {place}: not a TCP address")))?;
@@ -530,6 +531,7 @@ fn admin_state(loaded: &Loaded, core: &Arc<Core>, actors: &Actors, gate: Option<
         },
         limits: Limits {
             body: settings.admin_limits.max_body_size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX),
+            patience: settings.admin_limits.body_timeout,
             ..Limits::default()
         },
         gate,

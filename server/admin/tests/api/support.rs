@@ -157,7 +157,7 @@ pub fn parts_of(database: bool) -> (Parts, Arc<Node>) {
             workers: 1,
         },
         headers: Default::default(),
-        limits: Limits { body: 64 << 10, configuration: 1 << 20 },
+        limits: Limits { body: 64 << 10, configuration: 1 << 20, ..Limits::default() },
         gate: None,
     };
     (parts, node)
