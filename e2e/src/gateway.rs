@@ -50,8 +50,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts a gateway with further settings and waits until it answers. What `KONG_PROXY_LISTEN` names comes besides
-    /// the cleartext listener.
+    /// Starts a gateway with further settings and waits until it answers. What `KONG_PROXY_LISTEN` and the like name
+    /// comes besides the cleartext listeners.
     pub fn start(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let prefix = folder.path().to_owned();
@@ -69,18 +69,21 @@ impl Gateway {
     pub fn run(prefix: &Path, mut command: Command) -> Self {
         let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let (proxy, admin, status) = (local(free_port()), local(free_port()), local(free_port()));
-        let only_serves = command
-            .get_envs()
-            .any(|(name, value)| name == "KONG_ADMIN_LISTEN" && value.is_some_and(|value| value == "off"));
-        let more = command
-            .get_envs()
-            .find(|(name, _)| *name == "KONG_PROXY_LISTEN")
-            .and_then(|(_, value)| value?.to_str())
-            .filter(|more| *more != "off");
-        let listen = more.map_or_else(|| format!("{proxy} http2"), |more| format!("{proxy} http2, {more}"));
-        command.env("KONG_PROXY_LISTEN", listen).env("KONG_STATUS_LISTEN", status.to_string());
-        if !only_serves {
-            command.env("KONG_ADMIN_LISTEN", admin.to_string());
+        let given = |command: &Command, name: &str| {
+            let (_, value) = command.get_envs().find(|(given, _)| *given == name)?;
+            value?.to_str().map(str::to_owned)
+        };
+        let only_serves = given(&command, "KONG_ADMIN_LISTEN").is_some_and(|listen| listen == "off");
+        for (name, own) in [
+            ("KONG_PROXY_LISTEN", Some(format!("{proxy} http2"))),
+            ("KONG_ADMIN_LISTEN", (!only_serves).then(|| admin.to_string())),
+            ("KONG_STATUS_LISTEN", Some(status.to_string())),
+        ] {
+            let more = given(&command, name).filter(|listen| listen != "off");
+            let all: Vec<String> = own.into_iter().chain(more).collect();
+            if !all.is_empty() {
+                command.env(name, all.join(", "));
+            }
         }
         let child = command.spawn().expect("the binary starts: run `make build` first");
         let mut gateway = Self { proxy, admin, status, prefix: prefix.to_owned(), child, _folder: None };

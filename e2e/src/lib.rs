@@ -11,6 +11,7 @@ mod pebble;
 mod postgres;
 mod redis;
 mod relay;
+pub mod tls;
 
 pub use backend::Backend;
 pub use collector::{Collector, attributes, hex, tree};

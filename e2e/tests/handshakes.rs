@@ -1,74 +1,15 @@
 //! TLS handshakes that Lua leads: the phase `certificate` of plugins in folders and of pre-function.
 
+use e2e::tls::{Identity, Tls, client, open, vouched};
 use e2e::{Backend, Gateway, LUA_PLUGINS, eventually, free_port, get};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::client::Resumption;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, HandshakeKind};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(20);
 const NAMES: [&str; 8] =
     ["asks.test", "once.test", "shown.test", "der.test", "half.test", "fails.test", "ends.test", "fine.test"];
-
-/// A certificate and its key.
-struct Identity {
-    der: CertificateDer<'static>,
-    pem: String,
-    key: KeyPair,
-}
-
-impl Identity {
-    fn for_names(names: &[&str]) -> Self {
-        let key = KeyPair::generate().expect("a key");
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let certificate = CertificateParams::new(names).expect("names").self_signed(&key).expect("a certificate");
-        Self { der: certificate.der().clone(), pem: certificate.pem(), key }
-    }
-
-    fn secret(&self) -> PrivateKeyDer<'static> {
-        PrivateKeyDer::try_from(self.key.serialize_der()).expect("a key")
-    }
-}
-
-/// An authority, and somebody it vouches for.
-fn vouched() -> (String, Identity) {
-    let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::new(Vec::new()).expect("no names");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(rcgen::DnType::CommonName, "an authority");
-    let authority = params.self_signed(&key).expect("an authority").pem();
-    let issuer = Issuer::new(params, key);
-    let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(["client.test".to_owned()]).expect("a name");
-    let certificate = params.signed_by(&key, &issuer).expect("a certificate");
-    (authority, Identity { der: certificate.der().clone(), pem: certificate.pem(), key })
-}
-
-fn client(trusted: &[&Identity], own: Option<&Identity>) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    trusted.iter().for_each(|identity| roots.add(identity.der.clone()).expect("an authority"));
-    let builder = ClientConfig::builder().with_root_certificates(roots);
-    let mut config = match own {
-        None => builder.with_no_client_auth(),
-        Some(own) => builder.with_client_auth_cert(vec![own.der.clone()], own.secret()).expect("a certificate"),
-    };
-    config.resumption = Resumption::in_memory_sessions(8);
-    Arc::new(config)
-}
-
-type Tls = StreamOwned<ClientConnection, TcpStream>;
-
-fn open(config: &Arc<ClientConfig>, address: SocketAddr, name: &str) -> Tls {
-    let io = TcpStream::connect(address).expect("connects");
-    io.set_read_timeout(Some(LIMIT)).expect("a limit");
-    let name = ServerName::try_from(name.to_owned()).expect("a name");
-    StreamOwned::new(ClientConnection::new(config.clone(), name).expect("a connection"), io)
-}
 
 /// Asks over a connection of its own; what the plugin says, and the session.
 fn ask(config: &Arc<ClientConfig>, address: SocketAddr, name: &str) -> std::io::Result<(Value, Tls)> {
@@ -84,7 +25,7 @@ fn ask(config: &Arc<ClientConfig>, address: SocketAddr, name: &str) -> std::io::
 fn plugins_lead_handshakes() {
     let configured = Identity::for_names(&NAMES);
     let other = Identity::for_names(&["shown.test", "der.test"]);
-    let (authority, vouched) = vouched();
+    let (authority, vouched) = vouched(0);
     let folder = tempfile::tempdir().expect("a folder");
     let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
     std::fs::write(&certificate, &configured.pem).expect("written");

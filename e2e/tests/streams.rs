@@ -1,8 +1,8 @@
 //! TCP, TLS and UDP through the gateway (`stream_listen`), with real peers on both sides.
 
+use e2e::tls::Identity;
 use e2e::{Gateway, LUA_PLUGINS, eventually, free_port, get};
-use rcgen::{CertificateParams, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -37,28 +37,10 @@ fn serve(each: impl Fn(TcpStream) -> std::io::Result<()> + Clone + Send + 'stati
     address
 }
 
-/// A certificate that signs itself, and its key: DER and PEM.
-struct Identity {
-    certificate: CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
-    pem: (String, String),
-}
-
-fn identity(name: &str) -> Identity {
-    let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new([name.to_owned()]).expect("a name");
-    let certificate = params.self_signed(&key).expect("a certificate");
-    Identity {
-        pem: (certificate.pem(), key.serialize_pem()),
-        certificate: certificate.der().clone(),
-        key: PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),
-    }
-}
-
 /// A TLS server that shouts back one line.
 fn shouting(identity: &Identity) -> SocketAddr {
-    let chain = vec![identity.certificate.clone()];
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, identity.key.clone_key());
+    let chain = vec![identity.der.clone()];
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, identity.secret());
     let config = Arc::new(config.expect("a configuration"));
     serve(move |io| {
         let session = ServerConnection::new(config.clone()).map_err(std::io::Error::other)?;
@@ -74,7 +56,7 @@ fn shouting(identity: &Identity) -> SocketAddr {
 /// Says `words` over TLS to `name`, whose certificate must be `trusted`; what comes back.
 fn over_tls(address: SocketAddr, name: &str, trusted: &Identity, words: &str) -> std::io::Result<String> {
     let mut roots = RootCertStore::empty();
-    roots.add(trusted.certificate.clone()).expect("an authority");
+    roots.add(trusted.der.clone()).expect("an authority");
     let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     // What is asked for by ALPN is nobody's business here.
     config.alpn_protocols = vec![b"mqtt".to_vec()];
@@ -256,7 +238,7 @@ fn probes_of_type_tcp_watch_targets_of_streams() {
 
 #[test]
 fn server_names_decide_who_speaks_tls() {
-    let (inside, outside) = (identity("in.test"), identity("x.out.test"));
+    let (inside, outside) = (Identity::for_names(&["in.test"]), Identity::for_names(&["x.out.test"]));
     let plain = serve(|mut io| {
         let mut line = [0; 5];
         io.read_exact(&mut line)?;
@@ -271,7 +253,7 @@ fn server_names_decide_who_speaks_tls() {
         &[("KONG_STREAM_LISTEN", &format!("127.0.0.1:{port} ssl"))],
         json!({
             "certificates": [{
-                "id": "a3ad71a8-6685-4b03-a101-980a953544f6", "cert": inside.pem.0, "key": inside.pem.1,
+                "id": "a3ad71a8-6685-4b03-a101-980a953544f6", "cert": inside.pem, "key": inside.key.serialize_pem(),
                 "snis": [{ "name": "in.test" }],
             }],
             "services": [service("plain", "tcp", plain.port()), service("secure", "tls", secure.port()), service("raw", "tcp", secure.port())],

@@ -21,35 +21,36 @@ pub const BLOCKS: &[&str] = &[
     "wasm",
 ];
 
-/// Blocks whose directives Silverback honours.
-pub(crate) const ACTING_BLOCKS: &[&str] = &["http", "proxy", "admin", "status"];
-
-/// Properties that it honours beside: directives that count in one block only.
-pub(crate) const ACTING_ONCE: &[&str] = &["nginx_main_worker_cpu_affinity", "nginx_sproxy_proxy_protocol"];
-
-/// Directives that Silverback honours in any of these blocks, besides those in the table of properties.
-pub(crate) const ACTING: &[&str] = &[
-    "client_max_body_size",
-    "client_header_timeout",
-    "client_body_timeout",
-    "client_header_buffer_size",
-    "large_client_header_buffers",
-    "keepalive_timeout",
-    "keepalive_requests",
-    "send_timeout",
-    "real_ip_header",
-    "real_ip_recursive",
-    "set_real_ip_from",
-    "log_format",
-    "ssl_protocols",
-    "ssl_prefer_server_ciphers",
-    "ssl_session_tickets",
-    "ssl_session_timeout",
-    "ssl_verify_client",
-    "ssl_client_certificate",
-    "ssl_verify_depth",
-    "lua_ssl_protocols",
+/// Directives that Silverback honours, and in which blocks, besides those in the table of properties. What stands in
+/// `http` counts for the listeners whose own block is silent: `proxy`, `admin` (with the manager's), `status`.
+pub(crate) const ACTING: &[(&str, &[&str])] = &[
+    ("client_max_body_size", LIMITS),
+    ("client_header_timeout", LIMITS),
+    ("client_body_timeout", LIMITS),
+    ("keepalive_timeout", LIMITS),
+    ("large_client_header_buffers", &["http", "proxy"]),
+    ("keepalive_requests", &["http", "proxy"]),
+    ("send_timeout", &["http", "proxy"]),
+    ("real_ip_header", &["proxy"]),
+    ("real_ip_recursive", &["proxy"]),
+    ("log_format", &["http", "stream"]),
+    ("ssl_protocols", LISTENERS),
+    ("ssl_prefer_server_ciphers", LISTENERS),
+    ("ssl_session_tickets", LISTENERS),
+    ("ssl_session_timeout", LISTENERS),
+    ("ssl_verify_client", LISTENERS),
+    ("ssl_client_certificate", LISTENERS),
+    ("ssl_verify_depth", LISTENERS),
+    ("lua_ssl_protocols", &["http"]),
+    ("worker_cpu_affinity", &["main"]),
+    ("proxy_protocol", &["sproxy"]),
 ];
+
+/// Where bounds of clients stand; those of `admin` count for the status listeners, too.
+const LIMITS: &[&str] = &["http", "proxy", "admin"];
+
+/// Where TLS of listeners is set up.
+const LISTENERS: &[&str] = &["http", "proxy", "admin", "status"];
 
 /// A property name as block and directive: `nginx_http_log_format` is (`http`, `log_format`).
 pub fn split(name: &str) -> Option<(&'static str, &str)> {
@@ -77,9 +78,7 @@ pub fn is_dynamic(name: &str) -> bool {
 /// Whether setting a dynamic property does anything.
 pub fn acts(name: &str) -> bool {
     match split(name) {
-        Some((block, directive)) => {
-            ACTING_ONCE.contains(&name) || (ACTING_BLOCKS.contains(&block) && ACTING.contains(&directive))
-        }
+        Some((block, directive)) => ACTING.iter().any(|(name, blocks)| *name == directive && blocks.contains(&block)),
         None => name.starts_with("vault_") || name.starts_with("pluginserver_"),
     }
 }
@@ -99,7 +98,8 @@ mod tests {
         assert!(is_dynamic("pluginserver_go_start_cmd"));
         assert!(!is_dynamic("pluginserver_go"));
         assert!(!is_dynamic("vault_"));
-        assert!(acts("nginx_admin_ssl_verify_client"));
+        assert!(acts("nginx_admin_ssl_verify_client") && acts("nginx_http_client_header_timeout"));
+        assert!(acts("nginx_proxy_send_timeout") && !acts("nginx_admin_send_timeout"));
         assert!(acts("nginx_sproxy_proxy_protocol") && !acts("nginx_proxy_proxy_protocol"));
         assert!(acts("nginx_main_worker_cpu_affinity") && !acts("nginx_main_worker_priority"));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::directive::{ACTING, ACTING_BLOCKS, ACTING_ONCE};
+use crate::directive::ACTING;
 use crate::property::{Edition, Effect, Kind, Property};
 use crate::table::CHAPTERS;
 
@@ -23,16 +23,15 @@ pub fn reference_markdown() -> String {
             page.push_str(&row(property, chapter.edition));
         }
     }
-    let listed = |names: &[&str]| format!("`{}`", names.join("`, `"));
-    let _ = write!(
-        page,
+    page.push_str(
         "\n## Directives of nginx\n\n`nginx_<block>_<directive>` injects a directive into a block of nginx's configuration \
-         in Kong. Beside those in the tables these act, in the blocks {}: {}. Elsewhere {} act. Others are accepted and \
-         do nothing.\n",
-        listed(ACTING_BLOCKS),
-        listed(ACTING),
-        listed(ACTING_ONCE),
+         in Kong. These act, beside those in the tables; others are accepted and do nothing. The manager's and the status \
+         listeners have the bounds of `admin`; what a listener's own block does not say is taken from `http`.\n\n\
+         | directive | acts in the blocks |\n| --- | --- |\n",
     );
+    for (directive, blocks) in ACTING {
+        let _ = writeln!(page, "| `{directive}` | `{}` |", blocks.join("`, `"));
+    }
     page
 }
 

@@ -57,7 +57,7 @@ pub use notices::{LimitExceeded, NoNotices, Notices};
 pub use plugin::{About, Chunk, Flow, Instance, Phases, Plugin, PluginType, Registry, Step};
 pub use programs::{NoPrograms, Programs};
 pub use records::{NoRecords, Records, RecordsError};
-pub use request::{Forward, Instead, Request, Retarget, Scheme, TlsSession, Version};
+pub use request::{Forward, Instead, Request, Retarget, Scheme, TlsSession, Unwelcome, Version};
 pub use request_id::RequestId;
 pub use response::{Response, Source};
 pub use response_cache::{

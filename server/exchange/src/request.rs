@@ -72,8 +72,21 @@ pub struct TlsSession {
     pub cipher: &'static str,
     /// The client's certificate chain, DER, leaf first; empty where it sent none.
     pub client_certificates: Vec<Arc<[u8]>>,
-    /// What a plugin says of the client's certificate: `SUCCESS`, `NONE` or `FAILED:` and why.
+    /// What the listener or a plugin says of the client's certificate: `SUCCESS`, `NONE` or `FAILED:` and why.
     pub client_verify: Option<Box<str>>,
+    /// Whether its requests are refused for its certificate.
+    pub unwelcome: Option<Unwelcome>,
+}
+
+/// Why a listener refuses every request of a session (nginx's `ssl_verify_client`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unwelcome {
+    /// The client showed no certificate, where one is required.
+    #[error("No required SSL certificate was sent")]
+    NoCertificate,
+    /// Nobody vouches for the one it showed.
+    #[error("The SSL certificate error")]
+    Certificate,
 }
 
 /// A request. Everything a plugin may read of it; `headers` and `body` are also what is sent on.

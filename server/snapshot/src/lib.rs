@@ -25,6 +25,7 @@ pub use people::People;
 pub use secrets::Secrets;
 pub use service::{CompiledRoute, CompiledService, CompiledUpstream, Protocols};
 pub use upstream_tls::{Trust, UpstreamTls};
+pub use verifier::Authorities;
 
 use arc_swap::ArcSwap;
 use exchange::{Consumer, Credential, Directory, Lookup, MatchedRoute, Request};

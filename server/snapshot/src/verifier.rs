@@ -1,4 +1,4 @@
-//! Who an upstream is believed to be.
+//! Who an upstream, or a client, is believed to be.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::WebPkiSupportedAlgorithms;
@@ -51,24 +51,55 @@ impl ServerCertVerifier for Anybody {
 /// As OpenSSL does and Kong's users rely on: a certificate that is itself in the list of trusted ones is believed, also
 /// where it calls itself an authority, and one without alternative names is known by its common name.
 #[derive(Debug)]
-pub(crate) struct Authorities {
+pub struct Authorities {
+    /// Who is trusted.
     pub roots: Arc<RootCertStore>,
+    /// How many intermediate authorities there may be.
     pub depth: usize,
+    /// Signatures that count.
     pub algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Authorities {
+    /// Whether a client's certificate is to be believed; `intermediates`: what it showed besides.
+    ///
+    /// # Errors
+    /// `Error::InvalidCertificate`: why it is not.
+    pub fn client(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        self.believed(certificate, intermediates, now, KeyUsage::client_auth()).map(|_| ())
+    }
+
+    fn believed<'a>(
+        &self,
+        certificate: &'a CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+        usage: KeyUsage,
+    ) -> Result<EndEntityCert<'a>, Error> {
+        let parsed = EndEntityCert::try_from(certificate).map_err(refused)?;
+        match self.vouched(&parsed, intermediates, now, usage) {
+            Err(webpki::Error::CaUsedAsEndEntity | webpki::Error::UnknownIssuer) if self.listed(certificate, now) => {}
+            other => other.map_err(refused)?,
+        }
+        Ok(parsed)
+    }
+
     fn vouched(
         &self,
         certificate: &EndEntityCert<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
+        usage: KeyUsage,
     ) -> Result<(), webpki::Error> {
         let short = |path: &VerifiedPath<'_>| match path.intermediate_certificates().count() <= self.depth {
             true => Ok(()),
             false => Err(webpki::Error::MaximumPathDepthExceeded),
         };
-        let usage = KeyUsage::server_auth();
         certificate
             .verify_for_usage(self.algorithms.all, &self.roots.roots, intermediates, now, usage, None, Some(&short))
             .map(|_| ())
@@ -124,11 +155,7 @@ impl ServerCertVerifier for Authorities {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let certificate = EndEntityCert::try_from(end_entity).map_err(refused)?;
-        match self.vouched(&certificate, intermediates, now) {
-            Err(webpki::Error::CaUsedAsEndEntity | webpki::Error::UnknownIssuer) if self.listed(end_entity, now) => {}
-            other => other.map_err(refused)?,
-        }
+        let certificate = self.believed(end_entity, intermediates, now, KeyUsage::server_auth())?;
         match certificate.verify_is_valid_for_subject_name(server_name) {
             Err(webpki::Error::CertNotValidForName(_)) if has_common_name(end_entity, server_name) => {}
             other => other.map_err(refused)?,

@@ -4,6 +4,7 @@ mod acme;
 mod admin;
 mod affinity;
 mod api_log;
+mod api_server;
 mod aside;
 mod builds;
 mod cluster_events;

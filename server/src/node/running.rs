@@ -3,7 +3,7 @@
 use super::acme::Certifier;
 use super::admin::{Health, Publish, View};
 use super::affinity::Places;
-use super::api_log::Observation;
+use super::api_server::{self, Api};
 use super::core::{Core, Offer, Storage};
 use super::database::{Database, Patience};
 use super::health_checkers::HealthCheckers;
@@ -16,9 +16,7 @@ use super::tracing::Tracing;
 use super::{request_debug, translate};
 use crate::supervise::Supervised;
 use actix::Arbiter;
-use actix_web::dev::{ServerHandle, Service};
-use actix_web::web::ServiceConfig;
-use actix_web::{App, HttpServer};
+use actix_web::dev::ServerHandle;
 use admin::{AdminState, Gate, HeaderPolicy, Limits, NodeFacts, Parts};
 use config::{Loaded, Workers};
 use declarative::Source;
@@ -203,7 +201,7 @@ impl Node {
                 Api::Status => (&settings.status_tls, logs.status()),
                 Api::Manager(_) => (&settings.manager_tls, logs.manager()),
             };
-            http.push(serve_http(bound, (api, state.clone()), log, tls, settings, &core)?);
+            http.push(api_server::serve(bound, (api, state.clone()), log, tls, settings, &core)?);
         }
         let proxy = addresses(&proxy_sockets);
         let stream = addresses(&stream_sockets);
@@ -415,7 +413,7 @@ fn serve_proxy(
     let settings = &loaded.settings;
     let workers = workers(settings.node.workers);
     let wants_tls = bound.iter().chain(&streams).any(|bound| bound.listener().ssl);
-    let given = translate::tls(&settings.tls);
+    let given = translate::tls(&settings.tls)?;
     let tls = match wants_tls {
         false => None,
         true => {
@@ -443,70 +441,6 @@ fn serve_proxy(
         });
     }
     Ok(listening)
-}
-
-/// What is served over actix-web.
-#[derive(Clone)]
-enum Api {
-    Admin,
-    Status,
-    Manager(Arc<manager::Settings>),
-}
-
-fn serve_http(
-    bound: Bound,
-    (api, state): (Api, AdminState),
-    log: Option<telemetry::AccessLog>,
-    tls: &config::TlsListener,
-    settings: &config::Settings,
-    core: &Core,
-) -> Result<ServerHandle, StartError> {
-    let place = bound.listener().place.to_string();
-    let explain = |error: std::io::Error| StartError(format!("cannot listen on {place}: {error}"));
-    let ssl = bound.listener().ssl;
-    let server = HttpServer::new(move || {
-        // Runs on each of the server's threads.
-        super::priority::give_way();
-        store_sql::work_here();
-        let (api, state, log) = (api.clone(), state.clone(), log.clone());
-        let app = App::new().wrap_fn(move |request, service| {
-            let observation = Observation::of(&request, log.clone());
-            observation.during(service.call(request))
-        });
-        app.configure(move |app| match api {
-            Api::Admin => admin::configure(app, state.clone()),
-            Api::Status => admin::configure_status(app, state.clone()),
-            Api::Manager(settings) => {
-                let below = move |api: &mut ServiceConfig| admin::configure(api, state);
-                app.configure(manager::configure(&settings, below));
-            }
-        })
-    })
-    .workers(1)
-    .keep_alive(settings.admin_limits.keepalive_timeout)
-    .client_request_timeout(settings.admin_limits.header_timeout)
-    .disable_signals()
-    .shutdown_timeout(5);
-    let socket = bound.into_tcp().ok_or_else(|| StartError(format!("cannot listen on {place}: not a TCP address")))?;
-    let server = match ssl {
-        false => server.listen(socket).map_err(explain)?,
-        true => {
-            let certificate = translate::default_certificate(tls, &settings.prefix)?;
-            core.staples.keep(certificate.to_be_stapled().cloned());
-            let beside = (None, core.staples.clone());
-            let acceptor = Acceptor::new(&translate::tls(tls), core.published.clone(), certificate, beside, false)
-                .map_err(|error| StartError(format!("TLS cannot be set up: {error}")))?;
-            server.listen_rustls_0_23(socket, acceptor.config().as_ref().clone()).map_err(explain)?
-        }
-    };
-    let server = server.run();
-    let handle = server.handle();
-    actix_rt::spawn(async move {
-        if let Err(error) = server.await {
-            ::tracing::error!(%error, "an API listener ended");
-        }
-    });
-    Ok(handle)
 }
 
 fn admin_state(loaded: &Loaded, core: &Arc<Core>, actors: &Actors, gate: Option<Arc<Gate>>) -> AdminState {

@@ -2,11 +2,12 @@
 
 use config::{
     self, DefaultErrorType, ListenAddress, RecordKind, Settings, TlsListener, TlsVersion, Trusted, TrustedPeer,
+    VerifyClient,
 };
 use exchange::ErrorTemplates;
 use proxy::dns::{DnsSettings, Order};
 use proxy::listen::{self, Place};
-use proxy::tls::TlsSettings;
+use proxy::tls::{ClientCheck, Demand, TlsSettings};
 use proxy::{HeaderTokens, ProxySettings, RealIpHeader, SessionSettings};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -145,15 +146,32 @@ pub fn listeners(given: &[config::Listener], settings: &Settings) -> Result<Vec<
 }
 
 /// TLS of a kind of listeners.
-pub fn tls(given: &TlsListener) -> TlsSettings {
+pub fn tls(given: &TlsListener) -> Result<TlsSettings, String> {
     let versions: Vec<&str> = given.versions.iter().map(|version| version_name(*version)).collect();
-    TlsSettings {
+    Ok(TlsSettings {
         protocols: versions.join(" "),
         ciphers: (!given.ciphers.is_empty()).then(|| given.ciphers.join(":")),
         prefer_server_ciphers: given.prefer_server_ciphers,
         session_tickets: given.session_tickets,
+        clients: clients(given)?,
         ..TlsSettings::default()
-    }
+    })
+}
+
+/// What is asked of clients; none where nothing is.
+fn clients(given: &TlsListener) -> Result<Option<ClientCheck>, String> {
+    let demand = match given.verify_client {
+        VerifyClient::Off => return Ok(None),
+        VerifyClient::On => Demand::Required,
+        VerifyClient::Optional => Demand::Optional,
+        VerifyClient::OptionalNoCa => Demand::AnyAuthority,
+    };
+    let authorities = match &given.client_ca {
+        None => Vec::new(),
+        Some(pem) => snapshot::certificates_in(pem.text.reveal())
+            .map_err(|error| format!("the CAs of clients (ssl_client_certificate): {error}"))?,
+    };
+    Ok(Some(ClientCheck { demand, authorities, depth: usize::try_from(given.verify_depth).unwrap_or(usize::MAX) }))
 }
 
 fn version_name(version: TlsVersion) -> &'static str {

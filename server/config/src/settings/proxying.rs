@@ -309,7 +309,7 @@ fn header_buffers(c: &mut Checker<'_>, name: &str) -> HeaderBuffers {
     })
 }
 
-fn whole(c: &mut Checker<'_>, name: &str, default: u64) -> u64 {
+pub(super) fn whole(c: &mut Checker<'_>, name: &str, default: u64) -> u64 {
     let Some(text) = c.text(name) else { return default };
     text.parse().unwrap_or_else(|_| {
         c.wrong(name, invalid(name, text), "a whole number");

@@ -10,6 +10,7 @@ use crate::checker::{Checker, invalid};
 use crate::files::reason;
 use crate::problem::Notice;
 use crate::secret::Secret;
+use crate::settings::proxying::whole;
 
 /// PEM text and where it came from. Keys hide in debug output, since all of it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +127,8 @@ pub struct TlsListener {
     pub verify_client: VerifyClient,
     /// CAs of client certificates.
     pub client_ca: Option<Pem>,
+    /// How many authorities may stand between one of them and a client.
+    pub verify_depth: u64,
 }
 
 impl TlsListener {
@@ -147,7 +150,7 @@ impl TlsListener {
         if prefix.is_empty() {
             check_suite(c, &cipher_suite);
         }
-        let verify = format!("nginx_{block}_ssl_verify_client");
+        let verify = directive(c, "ssl_verify_client");
         let verify_client = verify_client(c, &verify);
         Self {
             pairs: if enabled { pairs(c, prefix) } else { Vec::new() },
@@ -164,7 +167,8 @@ impl TlsListener {
             prefer_server_ciphers: c.switch(&directive(c, "ssl_prefer_server_ciphers"), true),
             session_tickets: c.switch(&directive(c, "ssl_session_tickets"), true),
             session_timeout: c.time(&directive(c, "ssl_session_timeout"), Duration::from_secs(86_400)),
-            client_ca: client_ca(c, block, &verify, verify_client),
+            verify_depth: whole(c, &directive(c, "ssl_verify_depth"), 1),
+            client_ca: client_ca(c, &directive(c, "ssl_client_certificate"), &verify, verify_client),
             verify_client,
         }
     }
@@ -201,10 +205,11 @@ fn verify_client(c: &mut Checker<'_>, name: &str) -> VerifyClient {
     }
 }
 
-fn client_ca(c: &mut Checker<'_>, block: &str, verify: &str, wanted: VerifyClient) -> Option<Pem> {
-    let name = format!("nginx_{block}_ssl_client_certificate");
-    let Some(value) = c.text(&name) else {
+fn client_ca(c: &mut Checker<'_>, name: &str, verify: &str, wanted: VerifyClient) -> Option<Pem> {
+    let Some(value) = c.text(name) else {
         if matches!(wanted, VerifyClient::On | VerifyClient::Optional) {
+            // Where it is missing everywhere, it is missed beside what needs it.
+            let name = verify.replace("verify_client", "client_certificate");
             let message = format!("no {name} for {verify}");
             c.wrong(verify, message, "set it to a file of the CAs that sign client certificates");
         }
@@ -213,7 +218,7 @@ fn client_ca(c: &mut Checker<'_>, block: &str, verify: &str, wanted: VerifyClien
     match Pem::load(c, value) {
         Ok(pem) => Some(pem),
         Err(why) => {
-            c.wrong(&name, format!("{name}: failed loading certificate from {}", shown(value)), &why);
+            c.wrong(name, format!("{name}: failed loading certificate from {}", shown(value)), &why);
             None
         }
     }

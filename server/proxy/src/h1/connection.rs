@@ -2,7 +2,7 @@
 
 use super::head::{BodyFraming, Frame, Limits, parse};
 use super::link::{Link, Source};
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
 use super::target;
 use super::tunnel::tunnel;
 use super::write::{self, Length, Persistence};
@@ -92,10 +92,6 @@ impl Drop for Open {
 
 /// Answers a client that speaks cleartext to a TLS listener with nginx's page.
 pub async fn refuse_cleartext<S: ClientStream>(io: S, worker: Rc<Worker>) {
-    const PAGE: &str = "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n\
-        <body>\r\n<center><h1>400 Bad Request</h1></center>\r\n\
-        <center>The plain HTTP request was sent to HTTPS port</center>\r\n<hr><center>kong</center>\r\n\
-        </body>\r\n</html>\r\n";
     let deadline = Rc::new(poll_fn(|context| Poll::Ready(worker.deadlines.register(context.waker()))).await);
     let mut link = Link::new(io, worker.clone(), deadline.clone());
     deadline.arm(worker.settings.client_header_timeout);
@@ -115,10 +111,11 @@ pub async fn refuse_cleartext<S: ClientStream>(io: S, worker: Rc<Worker>) {
     }
     response.headers.append("Content-Type", "text/html");
     let date = worker.date.at(SystemTime::now());
-    let length = Length::Known(PAGE.len() as u64);
+    let page = refusal::page("The plain HTTP request was sent to HTTPS port");
+    let length = Length::Known(page.len() as u64);
     write::response_head(link.out(), &response, length, Persistence::Close, &date);
     link.begin_response(length);
-    let _ = link.push(Bytes::from_static(PAGE.as_bytes()));
+    let _ = link.push(page.into());
     deadline.arm(worker.settings.send_timeout);
     poll_fn(|context| match link.poll_flush(context) {
         Poll::Pending if deadline.expired() => Poll::Ready(()),
@@ -279,6 +276,7 @@ impl<S: ClientStream> H1<S> {
         link.keep_alive = frame.keep_alive;
         let expects_continue = *expects_continue && !known;
         link.begin_body(frame.body, expects_continue, limit);
+        refusal::welcome(request)?;
         target::normalize(request)?;
         if limit > 0 && request.content_length.is_some_and(|length| length > limit) {
             return Err(Refusal::TooLarge);

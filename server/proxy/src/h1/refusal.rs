@@ -3,6 +3,7 @@
 use exchange::Answer;
 use exchange::answer::{AnswerBody, Negotiation};
 use exchange::response::Source;
+use exchange::{Request, Unwelcome};
 
 /// A request that is answered by the engine itself, and after which the connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -10,6 +11,9 @@ pub enum Refusal {
     /// 400
     #[error("{0}")]
     Malformed(&'static str),
+    /// 400: `ssl_verify_client`
+    #[error("{0}")]
+    Client(Unwelcome),
     /// 405: TRACE would show credentials to scripts, CONNECT is for forward proxies.
     #[error("the method is not allowed")]
     Method,
@@ -38,6 +42,13 @@ impl Refusal {
     pub fn answer(self) -> Answer {
         match self {
             Self::Malformed(_) => Answer::page(400),
+            Self::Client(why) => Answer {
+                status: 400,
+                headers: vec![("Content-Type".into(), b"text/html".to_vec())],
+                body: AnswerBody::Bytes(page(&why.to_string()).into()),
+                negotiation: Negotiation::Page,
+                source: Source::Error,
+            },
             Self::Method => Answer::page(405),
             Self::TooLarge => Answer::page(413),
             Self::UriTooLong => Answer::page(414),
@@ -52,4 +63,20 @@ impl Refusal {
             Self::Version => Answer::page(505),
         }
     }
+}
+
+/// Whether the listener lets the client of a request in.
+pub(crate) fn welcome(request: &Request) -> Result<(), Refusal> {
+    match request.tls.as_ref().and_then(|tls| tls.unwelcome) {
+        None => Ok(()),
+        Some(why) => Err(Refusal::Client(why)),
+    }
+}
+
+/// nginx's page of its statuses that are sent as 400.
+pub fn page(why: &str) -> String {
+    format!(
+        "<html>\r\n<head><title>400 {why}</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n\
+         <center>{why}</center>\r\n<hr><center>kong</center>\r\n</body>\r\n</html>\r\n"
+    )
 }

@@ -5,7 +5,7 @@ use super::request::{self, Opening};
 use super::response;
 use super::tunnel::tunnel;
 use crate::h1::head::Limits;
-use crate::h1::refusal::Refusal;
+use crate::h1::refusal::{self, Refusal};
 use crate::h1::target;
 use crate::h1::write::Length;
 use crate::life::Client;
@@ -308,6 +308,7 @@ impl H2 {
         request: &mut exchange::Request,
         context: &mut Context<'_>,
     ) -> Result<(), Refusal> {
+        refusal::welcome(request)?;
         target::normalize(request)?;
         let limit = self.worker.settings.client_max_body_size;
         if limit > 0 && request.content_length.is_some_and(|length| length > limit) {

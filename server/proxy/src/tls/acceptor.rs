@@ -1,16 +1,15 @@
 //! Handshakes with clients.
 
 use super::asking::Anyone;
+use super::clients::{Clients, verdict};
 use super::leading::{self, Caller, Recipe};
 use super::settings::{TlsSettings, iana_name};
-use exchange::TlsSession;
+use exchange::{TlsSession, Unwelcome};
 use ocsp_client::Staples;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{
-    ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache, WantsServerCert,
-};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
-use rustls::{ConfigBuilder, ProtocolVersion, ServerConfig, ServerConnection, WantsVerifier};
+use rustls::{DistinguishedName, ProtocolVersion, ServerConfig, ServerConnection};
 use snapshot::{Pair, Published};
 use std::io;
 use std::sync::Arc;
@@ -56,7 +55,8 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
-/// Handshakes that ask for no certificate, and those that do. What is resumed of one is nothing to the other.
+/// Handshakes of clients of whom no plugin wants a certificate (they may be asked all the same), and of the others. What
+/// is resumed of one is nothing to the other.
 #[derive(Clone)]
 struct Ways {
     silent: TlsAcceptor,
@@ -68,8 +68,11 @@ struct Ways {
 pub struct Acceptor {
     plain: Ways,
     with_http2: Ways,
+    /// What is not HTTP: without ALPN, and without a check of clients.
+    sessions: Ways,
     published: Published,
     recipe: Arc<Recipe>,
+    clients: Option<Arc<Clients>>,
 }
 
 impl Acceptor {
@@ -91,10 +94,13 @@ impl Acceptor {
             .ticketer;
         let algorithms = provider.signature_verification_algorithms;
         let resolver = Arc::new(Resolver { published: published.clone(), default: Arc::new(default), issued, staples });
-        let built = |verified: fn(Uncertain, Anyone) -> Certain| {
+        let built = |asked: Option<Vec<DistinguishedName>>| {
             let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&versions)?;
-            let anyone = Anyone { algorithms, subjects: Vec::new() };
-            let mut config = verified(builder, anyone).with_cert_resolver(resolver.clone());
+            let builder = match asked {
+                None => builder.with_no_client_auth(),
+                Some(subjects) => builder.with_client_cert_verifier(Arc::new(Anyone { algorithms, subjects })),
+            };
+            let mut config = builder.with_cert_resolver(resolver.clone());
             config.ignore_client_order = settings.prefer_server_ciphers;
             if settings.session_tickets {
                 config.ticketer = aws_lc_rs::Ticketer::new()?;
@@ -102,28 +108,26 @@ impl Acceptor {
             } else {
                 config.session_storage = ServerSessionMemoryCache::new(settings.sessions);
             }
-            config.alpn_protocols = vec![b"http/1.1".to_vec()];
             Ok::<_, rustls::Error>(config)
         };
-        let silent = built(|builder, _| builder.with_no_client_auth())?;
-        let asking = built(|builder, anyone| builder.with_client_cert_verifier(Arc::new(anyone)))?;
-        let ways = |silent: ServerConfig, asking: ServerConfig| Ways {
-            silent: TlsAcceptor::from(Arc::new(silent)),
-            asking: Arc::new(asking),
+        let clients = settings.clients.as_ref().map(|check| Clients::new(check, &provider));
+        let asking = built(Some(Vec::new()))?;
+        let silent = built(clients.as_ref().map(Clients::subjects))?;
+        let unchecked = if clients.is_some() { built(None)? } else { silent.clone() };
+        let ways = |silent: &ServerConfig, protocols: &[&[u8]]| {
+            let speaking = |config: &ServerConfig| {
+                let mut config = config.clone();
+                config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+                Arc::new(config)
+            };
+            Ways { silent: TlsAcceptor::from(speaking(silent)), asking: speaking(&asking) }
         };
-        let plain = ways(silent.clone(), asking.clone());
-        let with_http2 = match http2 {
-            false => plain.clone(),
-            true => {
-                let also = |mut config: ServerConfig| {
-                    config.alpn_protocols.insert(0, b"h2".to_vec());
-                    config
-                };
-                ways(also(silent), also(asking))
-            }
-        };
+        let plain = ways(&silent, &[b"http/1.1"]);
+        let with_http2 = if http2 { ways(&silent, &[b"h2", b"http/1.1"]) } else { plain.clone() };
+        // A client that asks for a protocol is not refused.
+        let sessions = ways(&unchecked, &[]);
         let recipe = Arc::new(Recipe { provider: provider.clone(), versions: versions.clone(), never });
-        Ok(Self { plain, with_http2, published, recipe })
+        Ok(Self { plain, with_http2, sessions, published, recipe, clients: clients.map(Arc::new) })
     }
 
     /// One for a listener that wants HTTP/2, or not.
@@ -137,16 +141,33 @@ impl Acceptor {
         self.plain.silent.config()
     }
 
-    /// One without ALPN, for what is not HTTP: a client that asks for a protocol is not refused.
+    /// One for what is not HTTP: without ALPN, and without a check of clients.
     pub fn for_sessions(&self) -> Self {
-        let without = |config: &ServerConfig| {
-            let mut config = config.clone();
-            config.alpn_protocols.clear();
-            Arc::new(config)
-        };
-        let silent = TlsAcceptor::from(without(self.config()));
-        let ways = Ways { silent, asking: without(&self.plain.asking) };
-        Self { plain: ways.clone(), with_http2: ways, ..self.clone() }
+        let ways = &self.sessions;
+        Self { plain: ways.clone(), with_http2: ways.clone(), clients: None, ..self.clone() }
+    }
+
+    /// Why requests of a session are refused, for servers that do their own handshakes.
+    pub fn unwelcome(&self, connection: &ServerConnection) -> Option<Unwelcome> {
+        self.clients.as_ref()?.judge(connection.peer_certificates().unwrap_or_default()).1
+    }
+
+    /// What is known of a session, once hands are shaken.
+    fn session(&self, connection: &ServerConnection) -> TlsSession {
+        let certificates = connection.peer_certificates().unwrap_or_default();
+        let (client_verify, unwelcome) =
+            self.clients.as_ref().map(|clients| clients.judge(certificates)).unwrap_or_default();
+        TlsSession {
+            sni: connection.server_name().map(Arc::from),
+            version: match connection.protocol_version() {
+                Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+                _ => "TLSv1.3",
+            },
+            cipher: connection.negotiated_cipher_suite().map(|suite| iana_name(suite.suite())).unwrap_or_default(),
+            client_certificates: certificates.iter().map(|certificate| Arc::from(certificate.as_ref())).collect(),
+            client_verify,
+            unwelcome,
+        }
     }
 
     /// Shakes hands, and asks for a certificate where a plugin needs one. No time limit of its own.
@@ -163,7 +184,7 @@ impl Acceptor {
             return self.lead(begun, caller).await;
         }
         let stream = self.plain.silent.accept(io).await?;
-        let session = session_of(stream.get_ref().1);
+        let session = self.session(stream.get_ref().1);
         Ok((stream, session))
     }
 
@@ -182,7 +203,7 @@ impl Acceptor {
         let chain = if caller.session { snapshot.global_sessions() } else { snapshot.global_chain() };
         if chain.certificate().is_empty() {
             let stream = begun.into_stream(if asks { asking } else { silent }.clone()).await?;
-            let session = session_of(stream.get_ref().1);
+            let session = self.session(stream.get_ref().1);
             return Ok((stream, session));
         }
         let name = begun.client_hello().server_name().map(Arc::from);
@@ -196,34 +217,10 @@ impl Acceptor {
             }
         };
         let stream = begun.into_stream(config).await?;
-        let mut session = session_of(stream.get_ref().1);
+        let mut session = self.session(stream.get_ref().1);
         if let Some(authorities) = &wishes.authorities {
-            session.client_verify = self.recipe.verdict(authorities, &session.client_certificates);
+            session.client_verify = verdict(authorities, &session.client_certificates, &self.recipe.provider);
         }
         Ok((stream, session))
-    }
-}
-
-/// A builder that does not know yet what is asked of clients.
-type Uncertain = ConfigBuilder<ServerConfig, WantsVerifier>;
-/// A builder that knows what is asked of clients.
-type Certain = ConfigBuilder<ServerConfig, WantsServerCert>;
-
-/// What is known of a session, once hands are shaken.
-fn session_of(connection: &ServerConnection) -> TlsSession {
-    TlsSession {
-        sni: connection.server_name().map(Arc::from),
-        version: match connection.protocol_version() {
-            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
-            _ => "TLSv1.3",
-        },
-        cipher: connection.negotiated_cipher_suite().map(|suite| iana_name(suite.suite())).unwrap_or_default(),
-        client_certificates: connection
-            .peer_certificates()
-            .unwrap_or_default()
-            .iter()
-            .map(|certificate| Arc::from(certificate.as_ref()))
-            .collect(),
-        client_verify: None,
     }
 }

@@ -2,15 +2,16 @@
 //! session may be resumed, which certificate it is shown.
 
 use super::asking::Anyone;
+use super::clients::roots;
 use super::settings::Versions;
 use crate::life::guard;
 use exchange::{Exchange, Flow, Handshake, Instance, Request, Scheme, Timeline, TlsSession};
+use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use snapshot::Snapshot;
 use std::io;
 use std::net::SocketAddr;
@@ -120,7 +121,7 @@ impl Recipe {
     fn naming(&self, asking: &ServerConfig, authorities: &[Vec<u8>]) -> Result<ServerConfig, rustls::Error> {
         let anyone = Anyone {
             algorithms: self.provider.signature_verification_algorithms,
-            subjects: roots(authorities).subjects(),
+            subjects: roots(authorities.iter().map(|der| CertificateDer::from(der.as_slice()))).subjects(),
         };
         let mut config = ServerConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&self.versions)?
@@ -145,33 +146,4 @@ impl Recipe {
         let certified = CertifiedKey::from_der(chain, key, &self.provider).map_err(io::Error::other)?;
         Ok(Some(Arc::new(certified)))
     }
-
-    /// What is to be said of a client's certificates: whether one of the authorities vouches for them. `None` where
-    /// there are none.
-    pub fn verdict(&self, authorities: &[Vec<u8>], certificates: &[Arc<[u8]>]) -> Option<Box<str>> {
-        let (leaf, between) = certificates.split_first()?;
-        let roots = roots(authorities);
-        if roots.is_empty() {
-            return Some("FAILED:unable to get local issuer certificate".into());
-        }
-        let judged = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), self.provider.clone())
-            .build()
-            .map_err(|error| error.to_string())
-            .and_then(|verifier| {
-                let between: Vec<CertificateDer<'_>> = between.iter().map(|der| CertificateDer::from(&**der)).collect();
-                let judged = verifier.verify_client_cert(&CertificateDer::from(&**leaf), &between, UnixTime::now());
-                judged.map_err(|error| error.to_string())
-            });
-        Some(match judged {
-            Ok(_) => "SUCCESS".into(),
-            Err(error) => format!("FAILED:{error}").into(),
-        })
-    }
-}
-
-/// Authorities that can be read; the others vouch for nobody.
-fn roots(authorities: &[Vec<u8>]) -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(authorities.iter().map(|der| CertificateDer::from(der.as_slice())));
-    roots
 }

@@ -2,11 +2,13 @@
 
 mod acceptor;
 mod asking;
+mod clients;
 mod default_certificate;
 mod leading;
 mod settings;
 
 pub use acceptor::{Acceptor, DefaultCertificate, Issued};
+pub use clients::{ClientCheck, Demand};
 pub use default_certificate::{DefaultError, generate, load, own};
 pub use leading::Caller;
 pub use settings::{TlsSettings, Versions};

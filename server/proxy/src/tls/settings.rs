@@ -1,5 +1,6 @@
 //! Which TLS is spoken.
 
+use super::clients::ClientCheck;
 use rustls::crypto::CryptoProvider;
 use rustls::{CipherSuite, SupportedCipherSuite, SupportedProtocolVersion};
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub struct TlsSettings {
     pub sessions: usize,
     /// Time for a handshake.
     pub handshake_timeout: Duration,
+    /// `ssl_verify_client`, where it is not off.
+    pub clients: Option<ClientCheck>,
 }
 
 impl Default for TlsSettings {
@@ -31,6 +34,7 @@ impl Default for TlsSettings {
             session_tickets: true,
             sessions: 40_000,
             handshake_timeout: Duration::from_secs(60),
+            clients: None,
         }
     }
 }
