@@ -1,7 +1,8 @@
-//! Dependencies between the rooms point one way.
+//! Dependencies between the rooms point one way, and what is configured is used.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 
 /// For each room, the rooms it may name. `ARCHITECTURE.md` says why.
@@ -119,5 +120,41 @@ fn every_room_is_in_the_architecture() {
             other => other,
         };
         assert!(text.contains(&format!("`server/{folder}`")) || text.contains(&format!("`{folder}`")), "{room}");
+    }
+}
+
+/// The sources in a folder and below, in one text.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            text.push_str(&sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&std::fs::read_to_string(&path).expect("readable"));
+        }
+    }
+    text
+}
+
+/// A setting that is read from the environment, documented to act, and then looked at by nobody is worse than none.
+#[test]
+fn settings_are_looked_at() {
+    let server = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../server"));
+    let node = sources(&server.join("src"));
+    let words: BTreeSet<&str> = node
+        .split(|character: char| !character.is_alphanumeric() && character != '_' && character != '.')
+        .flat_map(|chain| chain.split('.'))
+        .collect();
+    let top = std::fs::read_to_string(server.join("config/src/settings.rs")).expect("readable");
+    let settings = sources(&server.join("config/src/settings")) + &top;
+    let fields = settings
+        .lines()
+        .filter_map(|line| line.strip_prefix("    pub ")?.split_once(": ").map(|(name, _)| name))
+        .filter(|name| name.chars().all(|character| character.is_alphanumeric() || character == '_'));
+    // Those are looked at where they are: for the port that a client meets, for what `/` shows, for where spans go.
+    let within = ["port_maps", "public", "local", "server_tokens", "latency_tokens", "otlp", "otlp_traces"];
+    for field in fields {
+        assert!(words.contains(field) || within.contains(&field), "nothing looks at the setting `{field}`");
     }
 }

@@ -1,8 +1,8 @@
-//! Listeners that ask their clients for certificates: `nginx_<block>_ssl_verify_client` and what belongs to it.
+//! Listeners with TLS: certificates of clients (`nginx_<block>_ssl_verify_client` and what belongs to it), and sessions.
 
 use e2e::tls::{Identity, client, open, vouched};
 use e2e::{Gateway, free_port};
-use rustls::ClientConfig;
+use rustls::{ClientConfig, HandshakeKind};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -134,5 +134,32 @@ fn authorities_between_are_counted() {
         let _gateway = Gateway::start(&settings);
         let (status, answer) = ask(&client(&[&own], Some(&known)), ([127, 0, 0, 1], port).into());
         assert_eq!(status, expected, "{through} between, depth {depth:?}: {answer}");
+    }
+}
+
+#[test]
+fn sessions_are_resumed_for_as_long_as_configured() {
+    let own = Identity::for_names(&[NAME]);
+    let (pem, key) = (own.pem.clone(), own.key.serialize_pem());
+    for (settings, expected) in [
+        (&[][..], HandshakeKind::Resumed),
+        (&[("KONG_SSL_SESSION_TICKETS", "off")], HandshakeKind::Resumed),
+        (&[("KONG_SSL_SESSION_TIMEOUT", "0")], HandshakeKind::Full),
+        (&[("KONG_SSL_SESSION_TIMEOUT", "0"), ("KONG_SSL_SESSION_TICKETS", "off")], HandshakeKind::Full),
+    ] {
+        let port = free_port();
+        let listen = format!("127.0.0.1:{port} ssl");
+        let mut all = vec![("KONG_PROXY_LISTEN", &*listen), ("KONG_NGINX_WORKER_PROCESSES", "1")];
+        all.extend([("KONG_SSL_CERT", &*pem), ("KONG_SSL_CERT_KEY", &*key)]);
+        all.extend(settings);
+        let _gateway = Gateway::start(&all);
+        let client = client(&[&own], None);
+        let kinds = [(); 2].map(|()| {
+            let mut io = open(&client, ([127, 0, 0, 1], port).into(), NAME);
+            write!(io, "GET / HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n").expect("sent");
+            io.read_to_string(&mut String::new()).expect("an answer");
+            io.conn.handshake_kind()
+        });
+        assert_eq!(kinds, [Some(HandshakeKind::Full), Some(expected)], "{settings:?}");
     }
 }

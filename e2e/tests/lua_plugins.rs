@@ -54,6 +54,39 @@ fn plugins_in_folders_run() {
 }
 
 #[test]
+fn tables_show_as_much_as_configured() {
+    let gateway = Gateway::start(&[
+        ("KONG_LUA_MAX_REQ_HEADERS", "3"),
+        ("KONG_LUA_MAX_RESP_HEADERS", "2"),
+        ("KONG_LUA_MAX_URI_ARGS", "4"),
+        ("KONG_LUA_MAX_POST_ARGS", "5"),
+        ("KONG_UNTRUSTED_LUA", "on"),
+    ]);
+    const COUNT: &str = "local function count(all) local number = 0; for _ in pairs(all) do number = number + 1 end; return number end\n";
+    let code = "ngx.req.read_body()
+        for number = 1, 6 do kong.response.set_header('x-' .. number, 'x') end
+        return kong.response.exit(200, {
+            headers = { count(kong.request.get_headers()), count(ngx.req.get_headers()), count(kong.request.get_headers(2)) },
+            query = { count(kong.request.get_query()), count(ngx.req.get_uri_args()), count(ngx.decode_args('a&b&c&d&e')) },
+            form = { count(kong.request.get_body()), count(ngx.req.get_post_args()) },
+        })";
+    let last =
+        "kong.response.set_header('answer', count(kong.response.get_headers()) .. count(ngx.resp.get_headers()))";
+    let config = json!({ "access": [format!("{COUNT}{code}")], "header_filter": [format!("{COUNT}{last}")] });
+    let configuration = json!({ "_format_version": "3.0", "services": [{ "name": "s", "host": "a.test", "routes": [{
+        "name": "r", "paths": ["/"], "plugins": [{ "name": "pre-function", "config": config }],
+    }] }] });
+    assert_eq!(gateway.configure(&configuration).status, 201);
+    let lines = [("Content-Type", "application/x-www-form-urlencoded"), ("A", "1"), ("B", "2"), ("C", "3")];
+    let ask =
+        || request(gateway.proxy, "POST", "/?a=1&b=2&c=3&d=4&e=5", &lines, b"a=1&b=2&c=3&d=4&e=5&f=6").expect("one");
+    eventually("the Route is there", || ask().status != 404);
+    let said = ask();
+    let expected = json!({ "headers": [3, 3, 2], "query": [4, 4, 4], "form": [5, 5] });
+    assert_eq!((said.json(), said.header("answer")), (expected, Some("22")), "{}", said.text());
+}
+
+#[test]
 fn plugins_use_what_is_beside_requests() {
     let backend = Backend::start();
     let gateway = Gateway::start(&[

@@ -24,7 +24,7 @@ pub use node::{Cluster, Listeners, Lua, Node, PortMap, Role, Selection, Untruste
 pub use plugin_servers::PluginServer;
 pub use proxying::{
     AddedHeaders, ClientLimits, DefaultErrorType, ErrorTemplates, Forwarded, HeaderBuffers, ParsingLimits, Proxying,
-    RealIpHeader, RouterFlavor, TrustedPeer, UpstreamAdded, UpstreamKeepalive, WorkerConsistency,
+    RealIpHeader, RouterFlavor, TrustedPeer, UpstreamAdded, UpstreamKeepalive,
 };
 pub use storage::{Database, Declarative, Postgres, Storage};
 pub use telemetry::Telemetry;

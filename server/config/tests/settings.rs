@@ -113,7 +113,6 @@ fn logs() {
         ("KONG_PROXY_ACCESS_LOG", "/dev/stdout json"),
         ("KONG_PROXY_ERROR_LOG", "syslog:server=127.0.0.1:514,tag=kong warn"),
         ("KONG_ADMIN_ACCESS_LOG", "off"),
-        ("KONG_ADMIN_ERROR_LOG", "/dev/stderr"),
         ("KONG_STATUS_ACCESS_LOG", "logs/status.log mine buffer=8k"),
         ("KONG_NGINX_HTTP_LOG_FORMAT", "mine escape=json '$remote_addr' ' $status'"),
     ]);
@@ -123,7 +122,6 @@ fn logs() {
         Some(ErrorLog { sink: LogSink::Syslog("server=127.0.0.1:514,tag=kong".into()), level: Some(LogLevel::Warn) })
     );
     assert_eq!(s.logs.admin_access, None);
-    assert_eq!(s.logs.admin_error.unwrap().sink, LogSink::Stderr);
     let status = s.logs.status_access.unwrap();
     assert_eq!(status.sink, LogSink::File("/p/logs/status.log".into()));
     let LogFormat::Custom { name, text, escape } = status.format else { panic!("{:?}", status.format) };

@@ -44,7 +44,7 @@ pub use phase::Phase;
 pub use runner::settle;
 pub use script::Chunks;
 pub use secrets::{Secrets, set_secrets};
-pub use settings::{Report, Settings, Trust, Yaml, admin_paths, set_configuration};
+pub use settings::{Report, Settings, Shown, Trust, Yaml, admin_paths, set_configuration};
 pub use socket::{Network, Resolving, set_network};
 
 use entities::Entity;

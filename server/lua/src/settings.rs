@@ -30,6 +30,25 @@ pub struct Yaml {
     pub write: fn(&Map<String, Value>) -> String,
 }
 
+/// How many names of a message tables show where Lua names no number.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    /// `lua_max_req_headers`
+    pub request_headers: usize,
+    /// `lua_max_resp_headers`
+    pub response_headers: usize,
+    /// `lua_max_uri_args`
+    pub query_arguments: usize,
+    /// `lua_max_post_args`
+    pub form_arguments: usize,
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self { request_headers: 100, response_headers: 100, query_arguments: 100, form_arguments: 100 }
+    }
+}
+
 /// What outlives every configuration.
 #[derive(Clone)]
 pub struct Settings {
@@ -43,6 +62,8 @@ pub struct Settings {
     pub configuration: Value,
     /// Whether an address is in `trusted_ips`.
     pub trusted: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    /// Bounds of tables.
+    pub shown: Shown,
     /// Number of proxy workers.
     pub workers: usize,
     /// `lua_package_path`
@@ -63,6 +84,7 @@ impl Default for Settings {
             environment: Vec::new(),
             configuration: Value::Object(serde_json::Map::new()),
             trusted: Arc::new(|_| false),
+            shown: Shown::default(),
             workers: 1,
             package_path: "./?.lua;./?/init.lua;".to_owned(),
             report: None,

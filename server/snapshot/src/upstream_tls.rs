@@ -6,7 +6,7 @@ use entities::{Service, Upstream};
 use exchange::Instead;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
@@ -26,6 +26,8 @@ struct Content {
     /// DER of the authorities; `None` = the node's own list.
     authorities: Option<Vec<Vec<u8>>>,
     client: Option<Client>,
+    /// Whether it is the node that asks, and in fewer versions of TLS than there are.
+    own: bool,
 }
 
 /// One way of speaking TLS to an upstream. Services that ask for the same share one, across Snapshots too, and with it
@@ -56,6 +58,7 @@ pub struct Trust {
     depth: u32,
     client: Option<Client>,
     provider: Arc<CryptoProvider>,
+    versions: Vec<&'static SupportedProtocolVersion>,
     ids: AtomicU64,
     known: Mutex<HashMap<Content, Weak<UpstreamTls>>>,
 }
@@ -83,16 +86,26 @@ impl Trust {
             depth,
             client: client.map(|(certificate, key)| (certificate.into(), key.into())),
             provider: Arc::new(aws_lc_rs::default_provider()),
+            versions: rustls::DEFAULT_VERSIONS.to_vec(),
             ids: AtomicU64::new(1),
             known: Mutex::default(),
         }
     }
 
-    /// For active health checks: `https_verify_certificate` says whether the node's authorities must vouch for the
+    /// The versions of TLS in which the node asks others (`lua_ssl_protocols`); requests of clients are passed on in all.
+    #[must_use]
+    pub fn asking_in(mut self, versions: Vec<&'static SupportedProtocolVersion>) -> Self {
+        self.versions = versions;
+        self
+    }
+
+    /// For what the node asks by itself, active health checks for one: `https_verify_certificate` says whether the node's authorities must vouch for the
     /// Target; the client certificate is that of the Upstream, else the node's.
     pub fn probe(&self, upstream: Option<&UpstreamTls>, verify: bool) -> Result<Arc<UpstreamTls>, String> {
         let client = upstream.and_then(|tls| tls.content.client.clone()).or_else(|| self.client.clone());
-        self.speaking(Content { verify, depth: self.depth, authorities: None, client })
+        // Where both may speak the same, both share what they know of a server.
+        let own = self.versions.len() < rustls::DEFAULT_VERSIONS.len();
+        self.speaking(Content { verify, depth: self.depth, authorities: None, client, own })
     }
 
     /// For one request whose plugins want otherwise than its Service says, or speak TLS where the Service does not.
@@ -137,7 +150,7 @@ impl Trust {
     fn config(&self, content: &Content) -> Result<ClientConfig, String> {
         let algorithms = self.provider.signature_verification_algorithms;
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(if content.own { &self.versions } else { rustls::DEFAULT_VERSIONS })
             .map_err(|error| error.to_string())?
             .dangerous();
         let builder = match content.verify {
@@ -205,6 +218,7 @@ impl Material {
             depth: if verify { depth.unwrap_or(self.trust.depth) } else { 0 },
             authorities,
             client: client.or_else(|| self.trust.client.clone()),
+            own: false,
         })
     }
 

@@ -5,7 +5,7 @@ use super::vault::Vault;
 use config::{Settings, TrustedPeer, UntrustedLua};
 use entities::Definitions;
 use exchange::About;
-use lua::{Secrets, Trust, Yaml};
+use lua::{Secrets, Shown, Trust, Yaml};
 use serde_json::json;
 use std::sync::Arc;
 use store::{Id, View};
@@ -14,6 +14,7 @@ use store::{Id, View};
 pub fn settings(settings: &Settings, known: impl Fn(&str) -> bool) -> lua::Settings {
     let in_folder = |name: &&String| !known(name) && !lua::NAMES.contains(&name.as_str());
     let of = &settings.lua;
+    let of_messages = settings.proxying.parsing;
     let trusted = settings.proxying.forwarded.trusted.clone();
     lua::Settings {
         trust: match of.untrusted {
@@ -29,6 +30,12 @@ pub fn settings(settings: &Settings, known: impl Fn(&str) -> bool) -> lua::Setti
         trusted: Arc::new(move |address| {
             trusted.iter().any(|peer| matches!(peer, TrustedPeer::Net(net) if net.contains(&address)))
         }),
+        shown: Shown {
+            request_headers: of_messages.request_headers as usize,
+            response_headers: of_messages.response_headers as usize,
+            query_arguments: of_messages.query_arguments as usize,
+            form_arguments: of_messages.form_arguments as usize,
+        },
         workers: workers(settings.node.workers),
         package_path: of.package_path.clone(),
         report: Some(telemetry::report),

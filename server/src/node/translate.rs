@@ -153,6 +153,7 @@ pub fn tls(given: &TlsListener) -> Result<TlsSettings, String> {
         ciphers: (!given.ciphers.is_empty()).then(|| given.ciphers.join(":")),
         prefer_server_ciphers: given.prefer_server_ciphers,
         session_tickets: given.session_tickets,
+        session_timeout: given.session_timeout,
         clients: clients(given)?,
         ..TlsSettings::default()
     })
@@ -195,10 +196,16 @@ pub fn default_certificate(given: &TlsListener, prefix: &Path) -> Result<snapsho
 pub fn trust(given: &config::TlsOutgoing) -> Result<Trust, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(authorities(given)?);
-    if roots.is_empty() {
-        return Ok(Trust::mozilla(u32::try_from(given.verify_depth).unwrap_or(u32::MAX), client(given)));
-    }
-    Ok(Trust::new(roots, u32::try_from(given.verify_depth).unwrap_or(u32::MAX), client(given)))
+    let depth = u32::try_from(given.verify_depth).unwrap_or(u32::MAX);
+    let trust = match roots.is_empty() {
+        true => Trust::mozilla(depth, client(given)),
+        false => Trust::new(roots, depth, client(given)),
+    };
+    let versions = given.versions.iter().map(|version| match version {
+        TlsVersion::V1_2 => &rustls::version::TLS12,
+        TlsVersion::V1_3 => &rustls::version::TLS13,
+    });
+    Ok(trust.asking_in(versions.collect()))
 }
 
 /// The authorities that settings name.

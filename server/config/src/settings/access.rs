@@ -149,8 +149,6 @@ pub struct Mail {
     pub from: Option<String>,
     /// Reply address.
     pub reply_to: Option<String>,
-    /// Who gets notices.
-    pub admins: Vec<String>,
 }
 
 impl Mail {
@@ -170,7 +168,6 @@ impl Mail {
             read_timeout: c.milliseconds("smtp_timeout_read"),
             from: c.optional("admin_emails_from"),
             reply_to: c.optional("admin_emails_reply_to"),
-            admins: c.owned_list("smtp_admin_emails"),
         }
     }
 }

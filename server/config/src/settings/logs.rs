@@ -105,20 +105,12 @@ pub struct Logs {
     pub proxy_error: Option<ErrorLog>,
     /// `proxy_stream_access_log`.
     pub stream_access: Option<AccessLog>,
-    /// `proxy_stream_error_log`.
-    pub stream_error: Option<ErrorLog>,
     /// `admin_access_log`.
     pub admin_access: Option<AccessLog>,
-    /// `admin_error_log`.
-    pub admin_error: Option<ErrorLog>,
     /// `admin_gui_access_log`.
     pub manager_access: Option<AccessLog>,
-    /// `admin_gui_error_log`.
-    pub manager_error: Option<ErrorLog>,
     /// `status_access_log`.
     pub status_access: Option<AccessLog>,
-    /// `status_error_log`.
-    pub status_error: Option<ErrorLog>,
 }
 
 impl Logs {
@@ -127,13 +119,9 @@ impl Logs {
             proxy_access: access(c, "proxy_access_log", prefix),
             proxy_error: error(c, "proxy_error_log", prefix),
             stream_access: access(c, "proxy_stream_access_log", prefix),
-            stream_error: error(c, "proxy_stream_error_log", prefix),
             admin_access: access(c, "admin_access_log", prefix),
-            admin_error: error(c, "admin_error_log", prefix),
             manager_access: access(c, "admin_gui_access_log", prefix),
-            manager_error: error(c, "admin_gui_error_log", prefix),
             status_access: access(c, "status_access_log", prefix),
-            status_error: error(c, "status_error_log", prefix),
         }
     }
 }

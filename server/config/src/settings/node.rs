@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use super::{Affinity, Database, LogLevel};
 use crate::checker::Checker;
 use crate::listener::{ListenAddress, Listener, Subsystem, parse_all};
-use crate::secret::Secret;
 
 /// How many workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +20,7 @@ pub enum Workers {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selection {
     /// Whether everything bundled is in it.
-    pub bundled: bool,
+    bundled: bool,
     /// What is in it by name.
     pub names: Vec<String>,
 }
@@ -55,18 +53,10 @@ pub struct Node {
     pub workers: Workers,
     /// On which processors they run.
     pub affinity: Affinity,
-    /// `nginx_daemon`: whether `start` goes to the background.
-    pub daemon: bool,
     /// Plugins to load.
     pub plugins: Selection,
     /// Vaults to load.
     pub vaults: Selection,
-    /// `vault_env_prefix`, of the `env` vault used by name.
-    pub vault_env_prefix: String,
-    /// `vault_rotation_interval`: how often secrets are read again.
-    pub vault_rotation_interval: Duration,
-    /// `kic`: an ingress controller writes this node's configuration.
-    pub ingress_controller: bool,
 }
 
 impl Node {
@@ -76,12 +66,8 @@ impl Node {
             log_level: c.choice("log_level", LogLevel::NAMES, LogLevel::Notice),
             workers: workers(c),
             affinity: Affinity::read(c),
-            daemon: c.switch("nginx_main_daemon", true),
             plugins: Selection::read(c.list("plugins")),
             vaults: Selection::read(c.list("vaults")),
-            vault_env_prefix: c.string("vault_env_prefix"),
-            vault_rotation_interval: c.time("vault_rotation_interval", Duration::from_secs(60)),
-            ingress_controller: c.flag("kic"),
         }
     }
 }
@@ -254,31 +240,11 @@ pub enum Role {
     DataPlane,
 }
 
-/// Control and data planes.
+/// Control and data planes, which are not available yet: their properties are checked as Kong checks them.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     /// `role`.
     pub role: Role,
-    /// Where a data plane finds its control plane, `host:port`.
-    pub control_plane: String,
-    /// File, PEM text or base64 of the certificate.
-    pub cert: Option<String>,
-    /// The same of its key.
-    pub cert_key: Option<Secret>,
-    /// Whether planes are verified by a CA (`pki`) and not by sharing a certificate.
-    pub pki: bool,
-    /// The CA.
-    pub ca_cert: Option<String>,
-    /// The name a data plane expects.
-    pub server_name: Option<String>,
-    /// When an unseen data plane is forgotten.
-    pub purge_delay: Duration,
-    /// Greatest message, in bytes.
-    pub max_payload: u64,
-    /// Labels of a data plane.
-    pub labels: Vec<(String, String)>,
-    /// Proxy to the control plane.
-    pub proxy_server: Option<Secret>,
 }
 
 impl Cluster {
@@ -288,30 +254,12 @@ impl Cluster {
             ("control_plane", Role::ControlPlane),
             ("data_plane", Role::DataPlane),
         ];
-        let cluster = Self {
-            role: c.choice("role", &roles, Role::Traditional),
-            control_plane: c.string("cluster_control_plane"),
-            cert: c.optional("cluster_cert"),
-            cert_key: c.secret("cluster_cert_key"),
-            pki: c.text("cluster_mtls") == Some("pki"),
-            ca_cert: c.optional("cluster_ca_cert"),
-            server_name: c.optional("cluster_server_name"),
-            purge_delay: Duration::from_secs(c.integer(
-                "cluster_data_plane_purge_delay",
-                60..=(1 << 40),
-                "must be 60 or greater",
-            )),
-            max_payload: c.integer("cluster_max_payload", 4_194_304..=(1 << 40), "must be 4194304 (4MB) or greater"),
-            labels: labels(c),
-            proxy_server: c.secret("proxy_server"),
-        };
-        cluster.check(c, database);
-        cluster
-    }
-
-    fn check(&self, c: &mut Checker<'_>, database: Database) {
-        match self.role {
-            Role::Traditional => return,
+        let role = c.choice("role", &roles, Role::Traditional);
+        let _: u64 = c.integer("cluster_data_plane_purge_delay", 60..=(1 << 40), "must be 60 or greater");
+        let _: u64 = c.integer("cluster_max_payload", 4_194_304..=(1 << 40), "must be 4194304 (4MB) or greater");
+        check_labels(c);
+        match role {
+            Role::Traditional => return Self { role },
             Role::DataPlane if database != Database::Off => {
                 c.wrong("role", "only in-memory storage can be used when role = \"data_plane\"", "set database = off");
             }
@@ -321,25 +269,24 @@ impl Cluster {
             }
             _ => {}
         }
-        if self.cert.is_none() || self.cert_key.is_none() {
+        if c.text("cluster_cert").is_none() || c.text("cluster_cert_key").is_none() {
             let message = "cluster certificate and key must be provided to use Hybrid mode";
             c.wrong("cluster_cert", message, "set cluster_cert and cluster_cert_key");
         }
-        if self.pki && self.ca_cert.is_none() && self.role == Role::ControlPlane {
+        let pki = c.text("cluster_mtls") == Some("pki");
+        if pki && c.text("cluster_ca_cert").is_none() && role == Role::ControlPlane {
             c.wrong("cluster_ca_cert", "cluster_ca_cert must be specified when cluster_mtls = pki", "");
         }
+        Self { role }
     }
 }
 
-fn labels(c: &mut Checker<'_>) -> Vec<(String, String)> {
-    let mut labels = Vec::new();
+/// `key:value`, of fewer than 64 bytes each.
+fn check_labels(c: &mut Checker<'_>) {
     for entry in c.list("cluster_dp_labels") {
-        match entry.split_once(':').map(|(k, v)| (k.trim(), v.trim())) {
-            Some((key, value)) if !key.is_empty() && !value.is_empty() && key.len() < 64 && value.len() < 64 => {
-                labels.push((key.to_owned(), value.to_owned()));
-            }
-            _ => c.wrong("cluster_dp_labels", format!("cluster_dp_labels: invalid entry '{entry}'"), "key:value"),
+        let fine = |text: &str| (1..64).contains(&text.trim().len());
+        if !entry.split_once(':').is_some_and(|(key, value)| fine(key) && fine(value)) {
+            c.wrong("cluster_dp_labels", format!("cluster_dp_labels: invalid entry '{entry}'"), "key:value");
         }
     }
-    labels
 }

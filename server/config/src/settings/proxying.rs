@@ -339,15 +339,6 @@ pub enum RouterFlavor {
     Expressions,
 }
 
-/// When requests see a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WorkerConsistency {
-    /// Before the next request.
-    Strict,
-    /// Soon.
-    Eventual,
-}
-
 /// How many names of a request plugins look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParsingLimits {
@@ -384,16 +375,13 @@ pub struct Proxying {
     pub router_flavor: RouterFlavor,
     /// `nginx_sproxy_proxy_protocol`: TCP upstreams of `stream_listen` are told the client's address.
     pub send_proxy_protocol: bool,
-    /// When requests see a change.
-    pub worker_consistency: WorkerConsistency,
-    /// How often changes are looked for.
-    pub worker_state_update_frequency: Duration,
     /// Bounds of parsing for plugins.
     pub parsing: ParsingLimits,
 }
 
 impl Proxying {
     pub(super) fn read(c: &mut Checker<'_>) -> Self {
+        check_update_frequency(c);
         let keepalive = |c: &mut Checker<'_>, what: &str| c.count(&format!("upstream_keepalive_{what}"));
         let limit =
             |c: &mut Checker<'_>, name: &str| c.integer(name, 1..=1000, "must be an integer between 1 and 1000") as u32;
@@ -430,12 +418,6 @@ impl Proxying {
                 RouterFlavor::TraditionalCompatible,
             ),
             send_proxy_protocol: c.flag("nginx_sproxy_proxy_protocol"),
-            worker_consistency: c.choice(
-                "worker_consistency",
-                &[("strict", WorkerConsistency::Strict)],
-                WorkerConsistency::Eventual,
-            ),
-            worker_state_update_frequency: update_frequency(c),
             parsing: ParsingLimits {
                 request_headers: limit(c, "lua_max_req_headers"),
                 response_headers: limit(c, "lua_max_resp_headers"),
@@ -446,11 +428,10 @@ impl Proxying {
     }
 }
 
-fn update_frequency(c: &mut Checker<'_>) -> Duration {
+/// `worker_state_update_frequency` has no effect, and is refused where Kong refuses it.
+fn check_update_frequency(c: &mut Checker<'_>) {
     let name = "worker_state_update_frequency";
     if c.number(name).is_some_and(|n| n <= 0.0) {
         c.wrong(name, format!("{name} must be greater than 0"), "a number of seconds");
-        return Duration::from_secs(5);
     }
-    c.seconds(name)
 }

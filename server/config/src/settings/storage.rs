@@ -157,8 +157,6 @@ pub struct Storage {
     pub keyring: Vec<Secret>,
     /// What a node without a database is told; empty with one.
     pub declarative: Declarative,
-    /// Where the last good configuration is kept.
-    pub last_good: PathBuf,
     /// Time between two looks at the change log.
     pub update_frequency: Duration,
     /// How far replicas may lag.
@@ -169,8 +167,6 @@ pub struct Storage {
     pub cache_negative_ttl: Option<Duration>,
     /// How long an expired entity may be used when the database is gone.
     pub resurrect_ttl: Duration,
-    /// Entities loaded at start.
-    pub warmup: Vec<String>,
     /// Bytes of the cache.
     pub mem_cache_size: u64,
 }
@@ -202,13 +198,11 @@ impl Storage {
             ttl_cleanup_interval: c.seconds("_debug_pg_ttl_cleanup_interval"),
             sqlite: under(prefix, c.string("sqlite_path")),
             declarative,
-            last_good: under(prefix, c.string("lmdb_environment_path")),
             update_frequency: c.seconds("db_update_frequency"),
             update_propagation: c.seconds("db_update_propagation"),
             cache_ttl: Some(c.seconds("db_cache_ttl")).filter(|t| !t.is_zero()),
             cache_negative_ttl: c.optional_seconds("db_cache_neg_ttl").filter(|t| !t.is_zero()),
             resurrect_ttl: c.seconds("db_resurrect_ttl"),
-            warmup: c.owned_list("db_cache_warmup_entities"),
             mem_cache_size: mem_cache_size(c),
         }
     }

@@ -113,8 +113,6 @@ pub struct TlsListener {
     pub pairs: Vec<KeyPair>,
     /// Versions.
     pub versions: Vec<TlsVersion>,
-    /// `ssl_cipher_suite`.
-    pub cipher_suite: String,
     /// Ciphers of TLS 1.2 in OpenSSL's names and their order; empty: all that are safe.
     pub ciphers: Vec<String>,
     /// Whether the server's order of ciphers counts.
@@ -163,7 +161,6 @@ impl TlsListener {
                 .text("ssl_ciphers")
                 .map(|t| t.split(':').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect())
                 .unwrap_or_default(),
-            cipher_suite,
             prefer_server_ciphers: c.switch(&directive(c, "ssl_prefer_server_ciphers"), true),
             session_tickets: c.switch(&directive(c, "ssl_session_tickets"), true),
             session_timeout: c.time(&directive(c, "ssl_session_timeout"), Duration::from_secs(86_400)),

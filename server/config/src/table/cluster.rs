@@ -26,5 +26,5 @@ pub(super) const PROPERTIES: &[Property] = &[
         "traditional, control_plane, data_plane",
     )
     .later(),
-    boolean("kic", "off", "node run by the ingress controller"),
+    boolean("kic", "off", "node run by the ingress controller").without_effect(),
 ];

@@ -6,13 +6,17 @@ pub(super) const PROPERTIES: &[Property] = &[
     text("proxy_access_log", "logs/access.log", "http proxy access log path, off, or path plus log format name"),
     text("proxy_error_log", "logs/error.log", "http proxy error log"),
     text("proxy_stream_access_log", "logs/access.log basic", "stream access log with format"),
-    text("proxy_stream_error_log", "logs/error.log", "stream error log"),
+    text("proxy_stream_error_log", "logs/error.log", "errors of streams: they are in `proxy_error_log`")
+        .without_effect(),
     text("admin_access_log", "logs/admin_access.log", "Admin API access log"),
-    text("admin_error_log", "logs/error.log", "Admin API error log"),
+    text("admin_error_log", "logs/error.log", "errors of the Admin API: they are in `proxy_error_log`")
+        .without_effect(),
     text("admin_gui_access_log", "logs/admin_gui_access.log", "Manager access log"),
-    text("admin_gui_error_log", "logs/admin_gui_error.log", "Manager error log"),
+    text("admin_gui_error_log", "logs/admin_gui_error.log", "errors of the manager: they are in `proxy_error_log`")
+        .without_effect(),
     text("status_access_log", "off", "Status API access log"),
-    text("status_error_log", "logs/status_error.log", "Status API error log"),
+    text("status_error_log", "logs/status_error.log", "errors of the status API: they are in `proxy_error_log`")
+        .without_effect(),
     list("port_maps", "", "public:local port pairs used as the forwarded/listener port"),
     text("host_ports", "", "internal result of port_maps (not user set)").without_effect(),
     list(

@@ -5,8 +5,10 @@ use crate::property::{Property, on_off, text};
 pub(super) const PROPERTIES: &[Property] = &[
     text("nginx_user", "kong kong", "worker user and group").without_effect().alias_of("nginx_main_user"),
     text("nginx_worker_processes", "auto", "worker count").alias_of("nginx_main_worker_processes"),
-    on_off("nginx_daemon", "on", "run in background").alias_of("nginx_main_daemon"),
-    text("nginx_main_daemon", "on", "nginx directive daemon"),
+    on_off("nginx_daemon", "on", "run in background; `start` stays in the foreground")
+        .alias_of("nginx_main_daemon")
+        .without_effect(),
+    text("nginx_main_daemon", "on", "nginx directive daemon").without_effect(),
     text("nginx_main_user", "kong kong", "nginx directive user").without_effect(),
     text("nginx_main_worker_processes", "auto", "nginx directive worker_processes"),
     text("nginx_main_worker_rlimit_nofile", "auto", "nginx directive worker_rlimit_nofile").without_effect(),

@@ -28,9 +28,10 @@ pub(super) const PROPERTIES: &[Property] = &[
         "worker_consistency",
         "eventual",
         &["strict", "eventual"],
-        "rebuild before requests (strict) or by timer (eventual)",
-    ),
-    number("worker_state_update_frequency", "5", "timer seconds for eventual"),
+        "rebuild before requests (strict) or by timer (eventual); requests see changes at once",
+    )
+    .without_effect(),
+    number("worker_state_update_frequency", "5", "timer seconds for eventual").without_effect(),
     choice(
         "router_flavor",
         "traditional_compatible",

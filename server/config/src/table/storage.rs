@@ -3,7 +3,12 @@
 use crate::property::{Property, choice, list, number, text};
 
 pub(super) const PROPERTIES: &[Property] = &[
-    text("lmdb_environment_path", "dbless.lmdb", "LMDB dir, relative to prefix"),
+    text(
+        "lmdb_environment_path",
+        "dbless.lmdb",
+        "LMDB dir; without a database the last configuration is in `dbless.json` of the prefix",
+    )
+    .without_effect(),
     text("lmdb_map_size", "2048m", "LMDB max size").without_effect(),
     text("mem_cache_size", "128m", "size of each entity cache dict"),
     choice(
@@ -19,5 +24,6 @@ pub(super) const PROPERTIES: &[Property] = &[
     number("db_cache_ttl", "0", "entity cache ttl; 0 forever"),
     number("db_cache_neg_ttl", "", "miss cache ttl"),
     number("db_resurrect_ttl", "30", "stale use seconds"),
-    list("db_cache_warmup_entities", "services", "entities loaded at start"),
+    list("db_cache_warmup_entities", "services", "entities loaded at start: always all that routing and plugins need")
+        .without_effect(),
 ];

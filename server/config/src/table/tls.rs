@@ -19,7 +19,7 @@ pub(super) const PROPERTIES: &[Property] = &[
         .sets(&["nginx_http_ssl_dhparam", "nginx_stream_ssl_dhparam"]),
     on_off("ssl_session_tickets", "on", "TLS tickets")
         .sets(&["nginx_http_ssl_session_tickets", "nginx_stream_ssl_session_tickets"]),
-    text("ssl_session_timeout", "1d", "TLS session life")
+    text("ssl_session_timeout", "1d", "how long a TLS session may be resumed; by ticket for 12 hours at most")
         .sets(&["nginx_http_ssl_session_timeout", "nginx_stream_ssl_session_timeout"]),
     text("ssl_session_cache_size", "10m", "TLS session cache size").without_effect(),
     list("admin_ssl_cert", "", "Admin API certificate list"),
@@ -30,6 +30,10 @@ pub(super) const PROPERTIES: &[Property] = &[
     list("status_ssl_cert_key", "", "keys").secret(),
     list("lua_ssl_trusted_certificate", "system", "CA list for outgoing TLS; system = distro bundle"),
     number("lua_ssl_verify_depth", "1", "chain depth"),
-    text("lua_ssl_protocols", "TLSv1.2 TLSv1.3", "TLS versions of outgoing calls")
-        .sets(&["nginx_http_lua_ssl_protocols", "nginx_stream_lua_ssl_protocols"]),
+    text(
+        "lua_ssl_protocols",
+        "TLSv1.2 TLSv1.3",
+        "TLS versions in which the node asks others: plugins, Redis, LDAP, health checks",
+    )
+    .sets(&["nginx_http_lua_ssl_protocols", "nginx_stream_lua_ssl_protocols"]),
 ];

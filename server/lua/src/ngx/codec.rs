@@ -1,7 +1,7 @@
 //! Encodings and digests.
 
 use crate::error;
-use crate::pdk::{encode_args, query_table};
+use crate::pdk::{encode_args, query_table, shown};
 use crate::value;
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -79,8 +79,7 @@ pub(super) fn add(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
     ngx.set(
         "decode_args",
         lua.create_function(|lua, (text, most): (mlua::LuaString, Option<usize>)| {
-            let most = if most == Some(0) { usize::MAX } else { most.unwrap_or(100) };
-            query_table(lua, &text.as_bytes(), most)
+            query_table(lua, &text.as_bytes(), super::request::most(most, shown().query_arguments))
         })?,
     )?;
     ngx.set(

@@ -3,7 +3,7 @@
 use crate::current::{append, call, read, with};
 use crate::error;
 use crate::pdk::{
-    encode_args, header_name, header_table, header_values, lines, query, query_table, version, whole_body,
+    encode_args, header_name, header_table, header_values, lines, query, query_table, shown, version, whole_body,
 };
 use crate::value;
 use bytes::Bytes;
@@ -11,8 +11,9 @@ use exchange::{Body, form};
 use mlua::{Lua, MultiValue, Table, Value};
 use std::time::UNIX_EPOCH;
 
-fn most(given: Option<usize>) -> usize {
-    if given == Some(0) { usize::MAX } else { given.unwrap_or(100) }
+/// As many as are asked for (0: all of them), else as many as are shown.
+pub(super) fn most(given: Option<usize>, shown: usize) -> usize {
+    if given == Some(0) { usize::MAX } else { given.unwrap_or(shown) }
 }
 
 pub(super) fn add(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
@@ -24,14 +25,14 @@ pub(super) fn add(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
     req.set(
         "get_headers",
         lua.create_function(|lua, (given, _): (Option<usize>, Option<bool>)| {
-            header_table(lua, read(|exchange| lines(&exchange.request.headers))?, most(given))
+            header_table(lua, read(|exchange| lines(&exchange.request.headers))?, most(given, shown().request_headers))
         })?,
     )?;
     req.set(
         "get_uri_args",
         lua.create_function(|lua, given: Option<usize>| {
             let text = read(|exchange| query(exchange).to_vec())?;
-            query_table(lua, &text, most(given))
+            query_table(lua, &text, most(given, shown().query_arguments))
         })?,
     )?;
     req.set(
@@ -70,7 +71,7 @@ pub(super) fn add(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
                 Body::Buffered(bytes) => bytes.clone(),
                 _ => Bytes::new(),
             })?;
-            query_table(lua, &body, most(given))
+            query_table(lua, &body, most(given, shown().form_arguments))
         })?,
     )?;
     req.set(
@@ -146,7 +147,7 @@ pub(super) fn add(lua: &Lua, ngx: &Table) -> mlua::Result<()> {
             if all.is_empty() {
                 all = lines(&call()?.remembered.planned());
             }
-            header_table(lua, all, most(given))
+            header_table(lua, all, most(given, shown().response_headers))
         })?,
     )?;
     resp.set(

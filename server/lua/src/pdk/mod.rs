@@ -24,7 +24,7 @@ pub use cache::{CAPACITY as DICTIONARIES, sizes as dictionaries};
 pub(crate) use cache::{dictionary, forget, forget_all};
 pub(crate) use facts::{hostname, of_node};
 pub(crate) use log::{level as log_level, put as put_log_value};
-pub(crate) use request::{header_name, header_table, lines, query, query_table, version, whole_body};
+pub(crate) use request::{header_name, header_table, lines, query, query_table, shown, version, whole_body};
 pub(crate) use response::{exit, given_headers, header_values};
 pub(crate) use service::{encode_args, put_query};
 pub use statistics::{Connections, set_connections};

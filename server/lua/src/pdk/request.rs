@@ -3,15 +3,13 @@
 use crate::current::{check, read, with};
 use crate::error;
 use crate::phase::Phases;
+use crate::settings::{self, Shown};
 use crate::value::{self, Null, failed, one};
 use exchange::form::{self, Form};
 use exchange::{Exchange, Version};
 use mlua::{Lua, MultiValue, Table, Value};
 use serde_json::{Map, Value as Json, json};
 use std::time::UNIX_EPOCH;
-
-/// How many arguments or headers a table shows where nothing is asked for.
-const SHOWN: usize = 100;
 
 pub(super) fn add(lua: &Lua, kong: &Table) -> mlua::Result<()> {
     let request = lua.create_table()?;
@@ -106,10 +104,15 @@ fn forwarded_prefix(lua: &Lua, (): ()) -> mlua::Result<Value> {
     if prefix.is_empty() { Ok(Value::Nil) } else { Ok(Value::String(lua.create_string(prefix)?)) }
 }
 
-/// A bound on what a table shows, checked.
-pub fn bound(given: &Value, what: &str) -> mlua::Result<usize> {
+/// How much tables show.
+pub fn shown() -> Shown {
+    settings::get().shown
+}
+
+/// A bound on what a table shows, checked; `shown` where none is given.
+pub fn bound(given: &Value, what: &str, shown: usize) -> mlua::Result<usize> {
     match given {
-        Value::Nil => Ok(SHOWN),
+        Value::Nil => Ok(shown),
         Value::Integer(_) | Value::Number(_) => {
             let number = value::number(given).unwrap_or_default();
             if number < 1.0 {
@@ -164,7 +167,7 @@ pub fn gather(lua: &Lua, table: &Table, name: mlua::LuaString, value: Value) -> 
 
 fn all_query(lua: &Lua, most: Value) -> mlua::Result<Table> {
     check(Phases::REQUEST)?;
-    let most = bound(&most, "max_args")?;
+    let most = bound(&most, "max_args", shown().query_arguments)?;
     let text = read(|exchange| query(exchange).to_vec())?;
     query_table(lua, &text, most)
 }
@@ -220,7 +223,7 @@ pub fn lines(headers: &exchange::Headers) -> Vec<(Vec<u8>, Vec<u8>)> {
 
 fn headers(lua: &Lua, most: Value) -> mlua::Result<Table> {
     check(Phases::REQUEST)?;
-    let most = bound(&most, "max_headers")?;
+    let most = bound(&most, "max_headers", shown().request_headers)?;
     header_table(lua, read(|exchange| lines(&exchange.request.headers))?, most)
 }
 
@@ -252,7 +255,7 @@ async fn raw_body(lua: Lua, _: MultiValue) -> mlua::Result<MultiValue> {
 
 async fn body(lua: Lua, (mimetype, most, _): (Value, Value, Value)) -> mlua::Result<MultiValue> {
     check(Phases::BODY)?;
-    let most = bound(&most, "max_args")?;
+    let most = bound(&most, "max_args", shown().form_arguments)?;
     let kind = match &mimetype {
         Value::Nil => read(|exchange| exchange.request.headers.get("content-type").map(<[u8]>::to_vec))?,
         Value::String(kind) => Some(kind.as_bytes().to_vec()),

@@ -1,6 +1,6 @@
 //! `kong.response`
 
-use super::request::{bound, header_name, header_table, lines};
+use super::request::{bound, header_name, header_table, lines, shown};
 use crate::current::{Edit, call, check, phase, read, with};
 use crate::error;
 use crate::phase::{Phase, Phases};
@@ -25,7 +25,7 @@ pub(super) fn add(lua: &Lua, kong: &Table) -> mlua::Result<()> {
         "get_headers",
         lua.create_function(|lua, most: Value| {
             check(Phases::ANSWERED)?;
-            let most = bound(&most, "max_headers")?;
+            let most = bound(&most, "max_headers", shown().response_headers)?;
             header_table(lua, read(|exchange| lines(&exchange.response.headers))?, most)
         })?,
     )?;

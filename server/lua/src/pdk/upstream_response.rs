@@ -1,6 +1,6 @@
 //! `kong.service.response`: what the upstream answered.
 
-use super::request::{bound, header_name, header_table, parsed};
+use super::request::{bound, header_name, header_table, parsed, shown};
 use crate::current::{check, read};
 use crate::error;
 use crate::phase::Phases;
@@ -30,7 +30,7 @@ pub(super) fn add(lua: &Lua, service: &Table) -> mlua::Result<()> {
         "get_headers",
         lua.create_function(|lua, most: Value| {
             check(Phases::UPSTREAM)?;
-            let most = bound(&most, "max_headers")?;
+            let most = bound(&most, "max_headers", shown().response_headers)?;
             header_table(lua, read(received)?, most)
         })?,
     )?;
@@ -45,7 +45,7 @@ pub(super) fn add(lua: &Lua, service: &Table) -> mlua::Result<()> {
         "get_body",
         lua.create_function(|lua, (mimetype, most): (Value, Value)| -> mlua::Result<MultiValue> {
             check(Phases::UPSTREAM)?;
-            let most = bound(&most, "max_args")?;
+            let most = bound(&most, "max_args", shown().query_arguments)?;
             let kind = match &mimetype {
                 Value::String(kind) => kind.as_bytes().to_vec(),
                 Value::Nil => {

@@ -203,6 +203,12 @@ async fn versions_and_the_own_certificate_are_as_configured() {
     let verified = Trust::default().probe(None, true).unwrap();
     let refused = ask_tls(address, &verified, b"x\n").await.unwrap_err().to_string();
     assert!(refused.contains("UnknownIssuer"), "{refused}");
+    // The node asks in what it may ask in; what it passes on is another matter.
+    let newer = Trust::default().asking_in(vec![&rustls::version::TLS13]);
+    let refused = ask_tls(address, &newer.probe(None, false).unwrap(), b"x\n").await.unwrap_err().to_string();
+    assert!(refused.contains("ProtocolVersion"), "{refused}");
+    let passed_on = newer.instead(None, &exchange::Instead::default()).unwrap();
+    assert!(ask_tls(address, &passed_on, b"x\n").await.unwrap().contains("TLSv1.2"));
     server.listening.stop(false).await;
     server.end.await.unwrap().unwrap();
     let directory = std::env::temp_dir().join(format!("own-{}", uuid::Uuid::new_v4()));

@@ -3,11 +3,14 @@
 use super::asking::Anyone;
 use super::clients::{Clients, verdict};
 use super::leading::{self, Caller, Recipe};
+use super::sessions::Aging;
 use super::settings::{TlsSettings, iana_name};
 use exchange::{TlsSession, Unwelcome};
 use ocsp_client::Staples;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache};
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache,
+};
 use rustls::sign::CertifiedKey;
 use rustls::{DistinguishedName, ProtocolVersion, ServerConfig, ServerConnection};
 use snapshot::{Pair, Published};
@@ -103,10 +106,12 @@ impl Acceptor {
             let mut config = builder.with_cert_resolver(resolver.clone());
             config.ignore_client_order = settings.prefer_server_ciphers;
             if settings.session_tickets {
-                config.ticketer = aws_lc_rs::Ticketer::new()?;
+                config.ticketer =
+                    Arc::new(Aging::<dyn ProducesTickets>::new(aws_lc_rs::Ticketer::new()?, settings.session_timeout));
                 config.session_storage = Arc::new(NoServerSessionStorage {});
             } else {
-                config.session_storage = ServerSessionMemoryCache::new(settings.sessions);
+                let cache = ServerSessionMemoryCache::new(settings.sessions);
+                config.session_storage = Arc::new(Aging::new(cache, settings.session_timeout));
             }
             Ok::<_, rustls::Error>(config)
         };

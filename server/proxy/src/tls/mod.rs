@@ -5,6 +5,7 @@ mod asking;
 mod clients;
 mod default_certificate;
 mod leading;
+mod sessions;
 mod settings;
 
 pub use acceptor::{Acceptor, DefaultCertificate, Issued};

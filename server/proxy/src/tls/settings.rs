@@ -17,6 +17,8 @@ pub struct TlsSettings {
     pub prefer_server_ciphers: bool,
     /// `ssl_session_tickets`
     pub session_tickets: bool,
+    /// `ssl_session_timeout`: how long a session may be resumed; tickets are good for twelve hours at most.
+    pub session_timeout: Duration,
     /// Sessions remembered where there are no tickets (`ssl_session_cache_size`, some 4,000 per MB).
     pub sessions: usize,
     /// Time for a handshake.
@@ -32,6 +34,7 @@ impl Default for TlsSettings {
             ciphers: None,
             prefer_server_ciphers: false,
             session_tickets: true,
+            session_timeout: Duration::from_secs(86_400),
             sessions: 40_000,
             handshake_timeout: Duration::from_secs(60),
             clients: None,
