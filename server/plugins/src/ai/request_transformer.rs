@@ -2,24 +2,12 @@
 
 use super::config::Both;
 use super::request::{body, replace};
-use super::transform::{Asking, RequestTransformed, Transform, checks};
+use super::transform::{Asking, RequestTransformed, Telling, Transform, checks};
 use entities::{PluginSchema, Scopes};
 use exchange::{About, Answer, Exchange, Flow, Phases, Plugin, Services, Step};
-use schema::Schema;
-use serde::Deserialize;
 
 /// Options of `ai-request-transformer`.
-pub type Config = Both<Own, Asking>;
-
-/// Those that are its own.
-#[derive(Debug, Deserialize, Schema)]
-pub struct Own {
-    /// What the model is told to do with a request.
-    pub prompt: String,
-    /// A regular expression, letters of any case: what it matches of the model's answer is the new body, an answer without is refused.
-    #[field(required = false)]
-    pub transformation_extract_pattern: Option<String>,
-}
+pub type Config = Both<Telling, Asking>;
 
 /// `ai-request-transformer`, configured.
 pub struct AiRequestTransformer {
@@ -52,10 +40,9 @@ impl Plugin for AiRequestTransformer {
     }
 
     fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
-        let Both(own, asking) = config;
+        let Both(telling, asking) = config;
         let largest = asking.max_request_body_size.unwrap_or_default();
-        let what = (own.prompt, own.transformation_extract_pattern.as_deref());
-        let transform = Transform::new(Self::NAME, about.id, what, asking, &services.http)?;
+        let transform = Transform::new(Self::NAME, about.id, telling, asking, &services.http)?;
         Ok(Self { transform, largest })
     }
 
@@ -69,6 +56,7 @@ mod tests {
     use super::*;
     use crate::testing::{Manner, Oracle, People, access, plugin_with, request, services, with_body};
     use exchange::{Body, log_entry};
+    use schema::Schema;
     use serde_json::{Value, json};
     use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! `ai-response-transformer`: has a model make another body of an answer's, or the whole answer.
 
 use super::config::Both;
-use super::transform::{Asking, ResponseTransformed, Transform, broken, checks};
+use super::transform::{Asking, ResponseTransformed, Telling, Transform, broken, checks};
 use crate::functions::OF_CONNECTION;
 use crate::gzip::unpack;
 use entities::PluginSchema;
@@ -15,16 +15,11 @@ use serde_json::Value;
 const LARGEST: usize = 16 << 20;
 
 /// Options of `ai-response-transformer`.
-pub type Config = Both<Own, Asking>;
+pub type Config = Both<Telling, Both<Own, Asking>>;
 
-/// Those that are its own.
+/// The option that is its own.
 #[derive(Debug, Deserialize, Schema)]
 pub struct Own {
-    /// What the model is told to do with an answer.
-    pub prompt: String,
-    /// A regular expression, letters of any case: what it matches of the model's answer is the new body, an answer without is refused.
-    #[field(required = false)]
-    pub transformation_extract_pattern: Option<String>,
     /// Whether the model's answer is JSON with `status`, `headers` and `body` of the response.
     #[field(required = true, default = false)]
     pub parse_llm_response_json_instructions: bool,
@@ -162,9 +157,8 @@ impl Plugin for AiResponseTransformer {
     }
 
     fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
-        let Both(own, asking) = config;
-        let what = (own.prompt, own.transformation_extract_pattern.as_deref());
-        let transform = Transform::new(Self::NAME, about.id, what, asking, &services.http)?;
+        let Both(telling, Both(own, asking)) = config;
+        let transform = Transform::new(Self::NAME, about.id, telling, asking, &services.http)?;
         Ok(Self { transform, instructed: own.parse_llm_response_json_instructions })
     }
 

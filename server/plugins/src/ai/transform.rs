@@ -39,7 +39,17 @@ pub(super) struct Transform {
     pub http: Arc<dyn HttpClient>,
 }
 
-/// Options that both plugins have, behind their own.
+/// What a model is told, and what counts of its answer.
+#[derive(Debug, Deserialize, Schema)]
+pub struct Telling {
+    /// What the model is told to do with a body.
+    pub prompt: String,
+    /// A regular expression, letters of any case: what it matches of the model's answer is the new body, an answer without is refused.
+    #[field(required = false)]
+    pub transformation_extract_pattern: Option<String>,
+}
+
+/// How it is asked.
 #[derive(Debug, Deserialize, Schema)]
 pub struct Asking {
     /// For how long the model may take, in ms.
@@ -84,14 +94,12 @@ pub(super) fn checks() -> [Check; 3] {
 }
 
 impl Transform {
-    /// `pattern`: what of the model's answer counts.
-    ///
     /// # Errors
     /// A sentence: an option cannot be met.
     pub fn new(
         plugin: &'static str,
         id: Uuid,
-        (prompt, pattern): (String, Option<&str>),
+        telling: Telling,
         asking: Asking,
         http: &Arc<dyn HttpClient>,
     ) -> Result<Self, String> {
@@ -105,8 +113,8 @@ impl Transform {
         Ok(Self {
             plugin,
             id,
-            prompt,
-            pattern: pattern.map(Pattern::pcre_caseless),
+            prompt: telling.prompt,
+            pattern: telling.transformation_extract_pattern.as_deref().map(Pattern::pcre_caseless),
             timeout: Duration::from_millis(asking.http_timeout),
             verify: asking.https_verify,
             identity: Identity::of(&asking.llm, http),
