@@ -1,10 +1,12 @@
 //! Bodies, both ways.
 
 use super::peers::{Client, OK, Upstream, node, node_with, until};
+use crate::buffers::{BUFFER_SIZE, COPY_LIMIT};
 use crate::settings::ProxySettings;
 use serde_json::json;
 use std::rc::Rc;
 use tokio::io::AsyncWriteExt;
+use tokio::sync::Notify;
 
 /// So many bytes that differ from place to place.
 fn content(length: usize) -> String {
@@ -97,6 +99,40 @@ async fn large_bodies_arrive_whole_in_every_framing() {
         let (head, body) = seen.split_once("\r\n\r\n").unwrap();
         let body = if head.contains("Transfer-Encoding: chunked") { unchunk(body) } else { body.to_owned() };
         assert!(body == *large, "{head}: {} bytes", body.len());
+    }
+}
+
+#[actix_rt::test]
+async fn content_that_comes_after_its_head_arrives_whole_and_no_more() {
+    let headed = Rc::new(Notify::new());
+    let go = headed.clone();
+    let upstream = Upstream::start(move |mut peer, _| {
+        let go = go.clone();
+        async move {
+            while peer.request().await {
+                let path = peer.last().split(' ').nth(1).unwrap().to_owned();
+                let (length, surplus) = path.trim_start_matches('/').split_once('/').unwrap();
+                let length: usize = length.parse().unwrap();
+                peer.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").as_bytes()).await;
+                go.notified().await;
+                peer.send(format!("{}{surplus}", content(length)).as_bytes()).await;
+            }
+        }
+    })
+    .await;
+    let node = node(upstream.port);
+    let mut client = Client::to(node.cleartext).await;
+    let copied = COPY_LIMIT;
+    let lengths =
+        [1, 2, copied - 1, copied, copied + 1, 60_000, BUFFER_SIZE - 1, BUFFER_SIZE, BUFFER_SIZE + 1, 300_000];
+    for (connections, surplus) in [(1, ""), (lengths.len(), "x"), (lengths.len() + 1, "")] {
+        for length in lengths {
+            let head = client.get(&format!("/{length}/{surplus}")).await.head().await;
+            assert!(head.contains(&format!("\r\nContent-Length: {length}\r\n")), "{head}");
+            headed.notify_one();
+            assert!(client.bytes(length).await == content(length), "{length} bytes");
+        }
+        assert_eq!(upstream.connections.get(), connections, "surplus {surplus:?}");
     }
 }
 

@@ -177,6 +177,11 @@ impl Client {
         self.message(|text| Some(text.find("\r\n\r\n")? + 4)).await
     }
 
+    /// Reads so many bytes.
+    pub async fn bytes(&mut self, count: usize) -> String {
+        self.message(|_| Some(count)).await
+    }
+
     async fn message(&mut self, length: impl Fn(&str) -> Option<usize>) -> String {
         loop {
             let text = String::from_utf8_lossy(&self.read).into_owned();
