@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a socket. Who asks waits for an answer that another thread brings; connections are kept there.
 
+use crate::http_proxy::HttpProxy;
 use crate::{Asked, Exchange};
 use bytes::Bytes;
 use std::fmt;
@@ -42,6 +43,8 @@ pub struct HttpRequest {
     pub verify: bool,
     /// Bytes of the answer's body that are read at most; a longer one is an error.
     pub max_answer: usize,
+    /// What it goes through.
+    pub proxy: Option<Arc<HttpProxy>>,
 }
 
 impl HttpRequest {
@@ -55,6 +58,7 @@ impl HttpRequest {
             timeout: Duration::from_secs(10),
             verify: true,
             max_answer: 1 << 20,
+            proxy: None,
         }
     }
 

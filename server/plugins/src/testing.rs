@@ -370,12 +370,13 @@ impl Oracle {
         Self { answer: exchange::HttpResponse { status, headers, body }, asked: Arc::default() }
     }
 
-    /// What it was asked, as `METHOD url name=value… body`.
+    /// What it was asked, as `METHOD url name=value… body`, and through which proxy.
     pub(crate) fn asked(&self) -> Vec<String> {
         let shown = |request: &exchange::HttpRequest| {
             let lines: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let body = String::from_utf8_lossy(&request.body);
-            format!("{} {} {} {body}", request.method, request.url, lines.join(" "))
+            let through = request.proxy.as_ref().map_or(String::new(), |proxy| format!(" through {proxy}"));
+            format!("{} {} {} {body}{through}", request.method, request.url, lines.join(" "))
         };
         self.asked.lock().unwrap().iter().map(shown).collect()
     }

@@ -7,7 +7,7 @@ use crate::aws::credentials::{Keeper, Wanted};
 use crate::aws::sign::Target;
 use crate::aws::{region, variable};
 use bytes::Bytes;
-use exchange::HttpClient;
+use exchange::{HttpClient, HttpProxies};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -50,8 +50,9 @@ impl Identity {
                     endpoint: None,
                     region: region.as_deref(),
                     imds_v2: true,
+                    proxies: HttpProxies::default(),
                 };
-                let keeper = Box::new(Keeper::new(&wanted, &variable, http.clone()));
+                let keeper = Box::new(Keeper::new(&wanted, &variable, http));
                 Self::Amazon { region, keeper }
             }
             _ => Self::Configured,

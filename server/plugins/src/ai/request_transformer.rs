@@ -42,7 +42,7 @@ impl Plugin for AiRequestTransformer {
     fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
         let Both(telling, asking) = config;
         let largest = asking.max_request_body_size.unwrap_or_default();
-        let transform = Transform::new(Self::NAME, about.id, telling, asking, &services.http)?;
+        let transform = Transform::new(Self::NAME, about.id, telling, asking, &services.http);
         Ok(Self { transform, largest })
     }
 
@@ -56,7 +56,6 @@ mod tests {
     use super::*;
     use crate::testing::{Manner, Oracle, People, access, plugin_with, request, services, with_body};
     use exchange::{Body, log_entry};
-    use schema::Schema;
     use serde_json::{Value, json};
     use std::sync::Arc;
 
@@ -149,13 +148,15 @@ mod tests {
     }
 
     #[test]
-    fn proxies_are_refused_by_name() {
-        let Value::Object(options) = config(&json!({ "http_proxy_host": "p.test", "http_proxy_port": 80 })) else {
-            panic!("an object")
-        };
-        let complete = Config::record().insert(options, &crate::testing::context()).expect("valid");
-        let config = serde_json::from_value(complete.into()).expect("complete");
-        let built = <AiRequestTransformer as Plugin>::new(config, &About::default(), &services());
-        assert_eq!(built.err().as_deref(), Some("config.http_proxy_host is not supported by this version"));
+    fn the_model_is_asked_through_the_proxy_of_its_scheme() {
+        let https = json!({ "https_proxy_host": "p.test", "https_proxy_port": 3128 });
+        let both = json!({ "http_proxy_host": "q.test", "http_proxy_port": 80, "https_proxy_host": "p.test",
+            "https_proxy_port": 3128 });
+        for (more, through) in [(json!({}), ""), (https, ""), (both, " through q.test:80")] {
+            let oracle = Oracle::says(200, &[], ANSWER);
+            run(&more, &oracle, "hi");
+            let asked = oracle.asked().concat();
+            assert!(asked.ends_with(&format!(r#""model":"m"}}{through}"#)), "{asked}");
+        }
     }
 }

@@ -158,7 +158,7 @@ impl Plugin for AiResponseTransformer {
 
     fn new(config: Config, about: &About, services: &Services) -> Result<Self, String> {
         let Both(telling, Both(own, asking)) = config;
-        let transform = Transform::new(Self::NAME, about.id, telling, asking, &services.http)?;
+        let transform = Transform::new(Self::NAME, about.id, telling, asking, &services.http);
         Ok(Self { transform, instructed: own.parse_llm_response_json_instructions })
     }
 

@@ -9,7 +9,7 @@ use super::usage::{self, Told, Usage, cost, estimate_answer, figure};
 use super::{drivers, endpoint};
 use crate::bodies::LARGEST;
 use bytes::Bytes;
-use exchange::{Answer, Exchange, HttpClient, HttpRequest, Pattern};
+use exchange::{Answer, Exchange, HttpClient, HttpProxies, HttpProxy, HttpRequest, Pattern};
 use schema::{Check, Schema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -61,13 +61,13 @@ pub struct Asking {
     /// Largest body of a request that a model is told, in bytes; 8192 always may be.
     #[field(default = 8192, gt = 0)]
     pub max_request_body_size: Option<u64>,
-    /// Host of a proxy for http. Not supported: configurations that name one are refused.
+    /// Host of a proxy for a model that is asked with http.
     #[field(is = host)]
     http_proxy_host: Option<String>,
     /// Its port.
     #[field(is = port)]
     http_proxy_port: Option<u16>,
-    /// Host of a proxy for https. Not supported: configurations that name one are refused.
+    /// Host of a proxy for a model that is asked with https; it opens a tunnel.
     #[field(is = host)]
     https_proxy_host: Option<String>,
     /// Its port.
@@ -94,23 +94,14 @@ pub(super) fn checks() -> [Check; 3] {
 }
 
 impl Transform {
-    /// # Errors
-    /// A sentence: an option cannot be met.
-    pub fn new(
-        plugin: &'static str,
-        id: Uuid,
-        telling: Telling,
-        asking: Asking,
-        http: &Arc<dyn HttpClient>,
-    ) -> Result<Self, String> {
-        let proxies = [
-            ("http_proxy_host", asking.http_proxy_host.is_some() || asking.http_proxy_port.is_some()),
-            ("https_proxy_host", asking.https_proxy_host.is_some() || asking.https_proxy_port.is_some()),
-        ];
-        if let Some((option, _)) = proxies.iter().find(|(_, given)| *given) {
-            return Err(format!("config.{option} is not supported by this version"));
-        }
-        Ok(Self {
+    /// Keys of a service account or of Amazon are asked for without the proxies, which are for the model.
+    pub fn new(plugin: &'static str, id: Uuid, telling: Telling, asking: Asking, http: &Arc<dyn HttpClient>) -> Self {
+        let proxy = |host: Option<String>, port: Option<u16>| Some(Arc::new(HttpProxy::new(&host?, port?)));
+        let proxies = HttpProxies {
+            http: proxy(asking.http_proxy_host, asking.http_proxy_port),
+            https: proxy(asking.https_proxy_host, asking.https_proxy_port),
+        };
+        Self {
             plugin,
             id,
             prompt: telling.prompt,
@@ -118,9 +109,9 @@ impl Transform {
             timeout: Duration::from_millis(asking.http_timeout),
             verify: asking.https_verify,
             identity: Identity::of(&asking.llm, http),
-            http: http.clone(),
+            http: proxies.through(http),
             llm: asking.llm,
-        })
+        }
     }
 
     /// What the model makes of a text; none asks it without one.

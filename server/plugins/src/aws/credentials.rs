@@ -6,7 +6,7 @@
 use super::sign::{Credentials, Target};
 use crate::xml_json::document;
 use arc_swap::ArcSwapOption;
-use exchange::{HttpClient, HttpRequest, HttpResponse};
+use exchange::{HttpClient, HttpProxies, HttpRequest, HttpResponse};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -43,6 +43,8 @@ pub(crate) struct Wanted<'c> {
     pub region: Option<&'c str>,
     /// Whether the machines' service is asked with a token.
     pub imds_v2: bool,
+    /// What roles are taken on through; services of containers and machines are near, and asked without.
+    pub proxies: HttpProxies,
 }
 
 /// Where keys come from.
@@ -80,7 +82,10 @@ pub(crate) struct Keeper {
     /// Where roles are taken on.
     endpoint: String,
     region: String,
-    http: Arc<dyn HttpClient>,
+    /// For services of containers and machines.
+    near: Arc<dyn HttpClient>,
+    /// For where roles are taken on.
+    far: Arc<dyn HttpClient>,
     lent: ArcSwapOption<Lent>,
     /// Whether somebody asks for others while there are some.
     renews: AtomicBool,
@@ -115,7 +120,7 @@ impl Source {
 }
 
 impl Keeper {
-    pub(crate) fn new(wanted: &Wanted<'_>, env: Environment<'_>, http: Arc<dyn HttpClient>) -> Self {
+    pub(crate) fn new(wanted: &Wanted<'_>, env: Environment<'_>, near: &Arc<dyn HttpClient>) -> Self {
         let region = wanted.region.unwrap_or("us-east-1").to_owned();
         let endpoint = match wanted.endpoint {
             Some(endpoint) => endpoint.to_owned(),
@@ -123,7 +128,9 @@ impl Keeper {
         };
         let role = wanted.role.map(|arn| Role { arn: arn.to_owned(), session: wanted.session.to_owned() });
         let source = Source::of(wanted, env);
-        Self { source, role, endpoint, region, http, lent: ArcSwapOption::empty(), renews: AtomicBool::new(false) }
+        let (near, far) = (near.clone(), wanted.proxies.clone().through(near));
+        let (lent, renews) = (ArcSwapOption::empty(), AtomicBool::new(false));
+        Self { source, role, endpoint, region, near, far, lent, renews }
     }
 
     /// The keys to sign with now.
@@ -182,7 +189,8 @@ impl Keeper {
         let token = read(file)?;
         let mut form = action("AssumeRoleWithWebIdentity", role, session);
         let body = form.append_pair("WebIdentityToken", token.trim()).finish();
-        let answer = self.send(HttpRequest::new("POST", &self.endpoint, body).header("content-type", FORM)).await?;
+        let request = HttpRequest::new("POST", &self.endpoint, body).header("content-type", FORM);
+        let answer = send(&*self.far, request).await?;
         assumed(&answer, "AssumeRoleWithWebIdentity")
     }
 
@@ -202,7 +210,7 @@ impl Keeper {
             service: "sts",
         };
         let request = target.post(FORM, [], body, keys, now);
-        assumed(&self.send(request).await?, "AssumeRole")
+        assumed(&send(&*self.far, request).await?, "AssumeRole")
     }
 
     async fn of_container(&self, url: &str, token: Option<&Token>) -> Result<Lent, String> {
@@ -214,14 +222,15 @@ impl Keeper {
             };
             request = request.header("authorization", token.trim());
         }
-        listed(&self.send(request).await?)
+        listed(&send(&*self.near, request).await?)
     }
 
     async fn of_machine(&self, url: &str, v2: bool) -> Result<Lent, String> {
         let mut token = None;
         if v2 {
             let request = HttpRequest::new("PUT", format!("{url}/latest/api/token"), "");
-            let answer = self.send(request.header("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_TTL)).await?;
+            let request = request.header("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_TTL);
+            let answer = send(&*self.near, request).await?;
             token = Some(String::from_utf8_lossy(&answer.body).into_owned());
         }
         let get = |path: &str| {
@@ -232,21 +241,21 @@ impl Keeper {
                 None => request,
             }
         };
-        let roles = self.send(get("")).await?;
+        let roles = send(&*self.near, get("")).await?;
         let roles = String::from_utf8_lossy(&roles.body);
         let role =
             roles.lines().next().map(str::trim).filter(|role| !role.is_empty()).ok_or("the machine has no role")?;
-        listed(&self.send(get(role)).await?)
+        listed(&send(&*self.near, get(role)).await?)
     }
+}
 
-    async fn send(&self, mut request: HttpRequest) -> Result<HttpResponse, String> {
-        request.timeout = TIMEOUT;
-        let url = request.url.clone();
-        match self.http.send(request).await {
-            Ok(answer) if answer.status == 200 => Ok(answer),
-            Ok(answer) => Err(format!("{url} answered {}, not with keys", answer.status)),
-            Err(error) => Err(format!("no AWS credentials are configured or in the environment, and {url}: {error}")),
-        }
+async fn send(http: &dyn HttpClient, mut request: HttpRequest) -> Result<HttpResponse, String> {
+    request.timeout = TIMEOUT;
+    let url = request.url.clone();
+    match http.send(request).await {
+        Ok(answer) if answer.status == 200 => Ok(answer),
+        Ok(answer) => Err(format!("{url} answered {}, not with keys", answer.status)),
+        Err(error) => Err(format!("no AWS credentials are configured or in the environment, and {url}: {error}")),
     }
 }
 
@@ -324,7 +333,9 @@ mod tests {
         fn send(&self, request: HttpRequest) -> Asking {
             let lines: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let body = String::from_utf8_lossy(&request.body);
-            self.asked.lock().unwrap().push(format!("{} {} {} {body}", request.method, request.url, lines.join(" ")));
+            let asked = format!("{} {} {} {body}", request.method, request.url, lines.join(" "));
+            let through = request.proxy.map_or(String::new(), |proxy| format!(" through {proxy}"));
+            self.asked.lock().unwrap().push(asked + &through);
             let answer = self.answers.lock().unwrap().pop();
             Box::pin(std::future::ready(match answer {
                 Some((status, body)) => Ok(HttpResponse { status, headers: Vec::new(), body: body.into() }),
@@ -336,12 +347,14 @@ mod tests {
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
     fn wanted<'c>() -> Wanted<'c> {
-        Wanted { key: None, role: None, session: "kong", endpoint: None, region: Some("eu-west-1"), imds_v2: false }
+        let (region, proxies) = (Some("eu-west-1"), HttpProxies::default());
+        Wanted { key: None, role: None, session: "kong", endpoint: None, region, imds_v2: false, proxies }
     }
 
     fn keeper(wanted: &Wanted<'_>, env: &[(&str, &str)], amazon: &Arc<Amazon>) -> Keeper {
         let env: HashMap<_, _> = env.iter().copied().collect();
-        Keeper::new(wanted, &|name| env.get(name).map(|value| (*value).to_owned()), amazon.clone())
+        let http: Arc<dyn HttpClient> = amazon.clone();
+        Keeper::new(wanted, &|name| env.get(name).map(|value| (*value).to_owned()), &http)
     }
 
     fn keys(keeper: &Keeper, after: u64) -> Result<String, String> {
@@ -434,6 +447,16 @@ mod tests {
         let asked = amazon.asked().remove(0);
         assert!(asked.starts_with("POST https://sts.eu-west-1.amazonaws.com "), "{asked}");
         assert!(asked.ends_with("&RoleArn=arn&RoleSessionName=pod&WebIdentityToken=j.w.t"), "{asked}");
+    }
+
+    #[test]
+    fn what_is_far_is_asked_through_the_proxy() {
+        let amazon = Amazon::says(&[(200, "shop"), (200, &json("M", 30)), (200, &xml("AssumeRole", "R"))]);
+        let proxies = HttpProxies::both(Some(exchange::HttpProxy::new("p.test", 3128)));
+        let role = Wanted { role: Some("arn"), proxies, ..wanted() };
+        assert_eq!(keys(&keeper(&role, &[], &amazon), 0), Ok("R s t".to_owned()));
+        let through: Vec<_> = amazon.asked().iter().map(|asked| asked.ends_with(" through p.test:3128")).collect();
+        assert_eq!(through, [false, false, true]);
     }
 
     #[test]

@@ -1,7 +1,12 @@
 //! Options of `aws-lambda`.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use exchange::HttpProxy;
+use percent_encoding::percent_decode_str;
 use schema::{Map, Schema, Value};
 use serde::Deserialize;
+use url::Url;
 
 /// Options of `aws-lambda`.
 #[derive(Deserialize, Schema)]
@@ -71,7 +76,7 @@ pub struct Config {
     /// Whether the function is told the request as Amazon API Gateway tells it.
     #[field(default = false)]
     pub awsgateway_compatible: Option<bool>,
-    /// An HTTP proxy to ask through. Not supported: configurations that name one are refused.
+    /// An HTTP proxy to ask through, `http://[user:password@]host[:port]`: functions, and where roles are taken on.
     #[field(is = url)]
     pub proxy_url: Option<String>,
     /// Whether bodies of more than 1 MiB are left out.
@@ -86,6 +91,22 @@ pub struct Config {
     /// Whether empty lists in answers stay (`correct`) or become empty objects (`legacy`).
     #[field(default = "legacy", one_of("legacy", "correct"))]
     pub empty_arrays_mode: String,
+}
+
+/// The proxy of a URL.
+///
+/// # Errors
+/// It names none.
+pub(super) fn proxy(url: &str) -> Result<HttpProxy, String> {
+    let wrong = || "config.proxy_url: expected http://[user:password@]host[:port]".to_owned();
+    let url = Url::parse(url).map_err(|_| wrong())?;
+    let mut proxy = HttpProxy::new(url.host_str().ok_or_else(wrong)?, url.port_or_known_default().unwrap_or(80));
+    if !url.username().is_empty() {
+        let decoded = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
+        let pair = [decoded(url.username()), decoded(url.password().unwrap_or_default())].join(&b':');
+        proxy.authorization = Some(format!("Basic {}", STANDARD.encode(pair)));
+    }
+    Ok(proxy)
 }
 
 /// A proxy is asked without TLS.

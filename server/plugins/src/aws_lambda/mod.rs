@@ -14,7 +14,7 @@ use crate::{auth, form};
 use bytes::Bytes;
 use entities::PluginSchema;
 use exchange::escape::RESERVED;
-use exchange::{About, Body, Exchange, Flow, HttpClient, HttpRequest, Phases, Plugin, Services, Step};
+use exchange::{About, Body, Exchange, Flow, HttpClient, HttpProxies, HttpRequest, Phases, Plugin, Services, Step};
 use percent_encoding::utf8_percent_encode;
 use schema::Check;
 use std::sync::Arc;
@@ -122,9 +122,8 @@ impl Plugin for AwsLambda {
     }
 
     fn new(config: Config, _about: &About, services: &Services) -> Result<Self, String> {
-        if config.proxy_url.is_some() {
-            return Err("config.proxy_url is not supported by this version".to_owned());
-        }
+        let proxies = HttpProxies::both(config.proxy_url.as_deref().map(config::proxy).transpose()?);
+        let http = proxies.clone().through(&services.http);
         let place = Place::of(&config);
         let wanted = Wanted {
             key: config.aws_key.as_deref().zip(config.aws_secret.as_deref()),
@@ -133,9 +132,10 @@ impl Plugin for AwsLambda {
             endpoint: config.aws_sts_endpoint_url.as_deref(),
             region: place.as_ref().map(|place| place.region.as_str()),
             imds_v2: config.aws_imds_protocol_version == "v2",
+            proxies,
         };
-        let keeper = Keeper::new(&wanted, &variable, services.http.clone());
-        Ok(Self { keeper, place, http: services.http.clone(), config })
+        let keeper = Keeper::new(&wanted, &variable, &services.http);
+        Ok(Self { keeper, place, http, config })
     }
 
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a> {

@@ -52,6 +52,24 @@ fn functions_are_told_what_is_configured() {
 }
 
 #[test]
+fn functions_are_asked_through_a_proxy() {
+    for (url, through, secret) in [
+        ("http://p.test:3128", "p.test:3128", None),
+        ("http://p.test", "p.test:80", None),
+        ("http://[::1]:8080/", "[::1]:8080", None),
+        ("http://us%40er:p%3Aw@p.test:1", "p.test:1", Some("Basic dXNAZXI6cDp3")),
+    ] {
+        let proxy = config::proxy(url).expect("a proxy");
+        assert_eq!((proxy.to_string().as_str(), proxy.authorization.as_deref()), (through, secret), "{url}");
+        let oracle = Oracle::says(200, &[], "");
+        access(&lambda(json!({ "proxy_url": url }), &oracle), &mut asking("{}", "application/json"));
+        let asked = oracle.asked().concat();
+        assert!(asked.ends_with(&format!(" through {through}")), "{asked}");
+    }
+    assert!(config::proxy("http://").is_err_and(|error| error.contains("expected http://")));
+}
+
+#[test]
 fn invocations_are_signed_and_addressed() {
     let asked = |config: Value| {
         let oracle = Oracle::says(200, &[], "");

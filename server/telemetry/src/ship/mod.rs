@@ -8,6 +8,7 @@ mod client;
 mod depot;
 mod queue;
 mod tend;
+mod tunnel;
 
 pub use client::Calls;
 pub use depot::{Depot, QueueCounts};
