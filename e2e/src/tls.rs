@@ -5,6 +5,7 @@ use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,10 +32,22 @@ impl Identity {
         Self { der: certificate.der().clone(), pem: certificate.pem(), key, between: Vec::new() }
     }
 
+    /// In files of a folder: the certificate, and its key.
+    pub fn files(&self, folder: &Path) -> (String, String) {
+        (file(folder, "own.pem", &self.pem), file(folder, "own.key", &self.key.serialize_pem()))
+    }
+
     /// Its key.
     pub fn secret(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::try_from(self.key.serialize_der()).expect("a key")
     }
+}
+
+/// A file of a folder, with this text.
+pub fn file(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).expect("written");
+    path.to_str().expect("UTF-8").to_owned()
 }
 
 fn authority(name: &str) -> (CertificateParams, KeyPair) {

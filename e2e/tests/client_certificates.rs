@@ -1,6 +1,6 @@
 //! Listeners with TLS: certificates of clients (`nginx_<block>_ssl_verify_client` and what belongs to it), and sessions.
 
-use e2e::tls::{Identity, client, open, vouched};
+use e2e::tls::{Identity, client, file, open, vouched};
 use e2e::{Gateway, free_port};
 use rustls::{ClientConfig, HandshakeKind};
 use std::io::{Read, Write};
@@ -52,13 +52,8 @@ fn listeners_check_their_clients() {
     let (authority, known) = vouched(0);
     let stranger = Identity::for_names(&["stranger.test"]);
     let folder = tempfile::tempdir().expect("a folder");
-    let written = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).expect("written");
-        path.to_str().expect("UTF-8").to_owned()
-    };
-    let (certificate, key) = (written("own.pem", &own.pem), written("own.key", &own.key.serialize_pem()));
-    let authority = written("authority.pem", &authority);
+    let (certificate, key) = own.files(folder.path());
+    let authority = file(folder.path(), "authority.pem", &authority);
     let clients = [None, Some(&known), Some(&stranger)].map(|shown| client(&[&own], shown));
     let (no, missing, wrong) = ("no Route", MISSING, WRONG);
     for (verify, expected) in [
@@ -117,16 +112,14 @@ fn authorities_between_are_counted() {
     let folder = tempfile::tempdir().expect("a folder");
     for (through, depth, expected) in [(1, None, 404), (2, None, 400), (2, Some("2"), 404), (1, Some("0"), 400)] {
         let (authority, known) = vouched(through);
-        let (certificate, key) = (folder.path().join("own.pem"), folder.path().join("own.key"));
-        std::fs::write(&certificate, &own.pem).expect("written");
-        std::fs::write(&key, own.key.serialize_pem()).expect("written");
+        let (certificate, key) = own.files(folder.path());
         let port = free_port();
         let listen = format!("127.0.0.1:{port} ssl");
         // PEM may stand in the property itself.
         let mut settings = vec![
             ("KONG_PROXY_LISTEN", listen.as_str()),
-            ("KONG_SSL_CERT", certificate.to_str().expect("UTF-8")),
-            ("KONG_SSL_CERT_KEY", key.to_str().expect("UTF-8")),
+            ("KONG_SSL_CERT", &certificate),
+            ("KONG_SSL_CERT_KEY", &key),
             ("KONG_NGINX_PROXY_SSL_VERIFY_CLIENT", "on"),
             ("KONG_NGINX_PROXY_SSL_CLIENT_CERTIFICATE", &authority),
         ];

@@ -73,12 +73,7 @@ fn configuration(tls: u16, plain: u16, proxy: u16) -> Value {
 fn functions_and_models_are_asked_through_proxies() {
     let own = Identity::for_names(&["function.test", "model.test"]);
     let folder = tempfile::tempdir().expect("a folder");
-    let written = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).expect("written");
-        path.to_str().expect("UTF-8").to_owned()
-    };
-    let (certificate, key) = (written("own.pem", &own.pem), written("own.key", &own.key.serialize_pem()));
+    let (certificate, key) = own.files(folder.path());
     let tls = free_port();
     let gateway = Gateway::start(&[
         ("KONG_PROXY_LISTEN", &format!("127.0.0.1:{tls} ssl")),
