@@ -55,6 +55,13 @@ fn configuration(tls: u16, plain: u16, proxy: u16) -> Value {
             "config": { "status_code": status, "content_type": "application/json", "body": body.to_string() } })
     };
     let said = json!({ "choices": [{ "message": { "content": "HI!" } }], "usage": {} });
+    let asking = format!(
+        r#"local client = require("resty.http").new()
+        local url = "http://somebody:secret@127.0.0.1:{proxy}"
+        client:set_proxy_options({{ http_proxy = url, https_proxy = url, no_proxy = "near.test, 127.0.0.1" }})
+        local answer, err = client:request_uri(kong.request.get_header("x-url"))
+        kong.response.exit(answer and answer.status or 502, answer and answer.body or err)"#
+    );
     let route =
         |path: &str, plugins: Value| json!({ "name": path.replace('/', "-"), "paths": [path], "plugins": plugins });
     let echo = json!({ "name": "echo", "url": format!("http://127.0.0.1:{plain}/echo"),
@@ -64,6 +71,7 @@ fn configuration(tls: u16, plain: u16, proxy: u16) -> Value {
         route("/absolute", json!([lambda(plain, true)])),
         route("/2015-03-31/functions/sum/invocations", json!([answers(200, json!({ "sum": 3 }))])),
         route("/model", json!([answers(200, said)])),
+        route("/lua", json!([{ "name": "pre-function", "config": { "access": [asking] } }])),
         route("/echo", json!([{ "name": "pre-function",
             "config": { "access": ["kong.response.exit(200, kong.request.get_raw_body())"] } }])),
     ] })
@@ -80,6 +88,7 @@ fn functions_and_models_are_asked_through_proxies() {
         ("KONG_SSL_CERT", &certificate),
         ("KONG_SSL_CERT_KEY", &key),
         ("KONG_LUA_SSL_TRUSTED_CERTIFICATE", &certificate),
+        ("KONG_UNTRUSTED_LUA", "on"),
     ]);
     let plain = gateway.proxy.port();
     let (to_tls, tunnelled) = proxy(tls);
@@ -99,6 +108,17 @@ fn functions_and_models_are_asked_through_proxies() {
     // Tunnels are kept as other connections are.
     let head = tunnelled.recv().expect("a head");
     assert_eq!(head, format!("CONNECT model.test:{tls} HTTP/1.1\r\nHost: model.test:{tls}\r\n\r\n"));
+    let lua = |url: String| {
+        let reply = get(gateway.proxy, "/lua", &[("X-Url", &url)]);
+        (reply.status, reply.text())
+    };
+    let said = r#"{"choices":[{"message":{"content":"HI!"}}],"usage":{}}"#;
+    for _ in 0..2 {
+        assert_eq!(lua(format!("https://function.test:{tls}/model")), (200, said.to_owned()));
+    }
+    let head = tunnelled.recv().expect("a head");
+    assert_eq!(head, format!("CONNECT function.test:{tls} HTTP/1.1\r\nHost: function.test:{tls}\r\n{basic}\r\n"));
+    assert_eq!(lua(format!("http://127.0.0.1:{plain}/model")), (200, said.to_owned()));
 
     let (to_plain, absolute) = proxy(plain);
     assert_eq!(gateway.configure(&configuration(tls, plain, to_plain)).status, 201);
@@ -110,8 +130,13 @@ fn functions_and_models_are_asked_through_proxies() {
     let lower = head.to_ascii_lowercase();
     assert!(lower.contains(&basic.to_ascii_lowercase()), "{head}");
     assert!(lower.contains(&format!("\r\nhost: function.test:{plain}\r\n")), "{head}");
+    assert_eq!(lua(format!("http://function.test:{plain}/model?a=b")), (200, said.to_owned()));
+    let head = absolute.recv().expect("a head");
+    assert!(head.starts_with(&format!("GET http://function.test:{plain}/model?a=b HTTP/1.1\r\n")), "{head}");
+    assert!(head.contains(basic) && head.contains(&format!("\r\nHost: function.test:{plain}\r\n")), "{head}");
 
     let gone: SocketAddr = ([127, 0, 0, 1], free_port()).into();
     assert_eq!(gateway.configure(&configuration(tls, plain, gone.port())).status, 201);
     assert_eq!(get(gateway.proxy, "/tunnelled", &[]).status, 500);
+    assert_eq!(lua("https://function.test/".to_owned()), (502, "connection refused".to_owned()));
 }

@@ -72,6 +72,83 @@ function _M.parse_uri(_, uri, query_in_path)
   return { scheme, host, tonumber(port) or (scheme == "https" and 443 or 80), only_path, query }
 end
 
+-- Proxies for the connections to come: http_proxy and https_proxy are URLs, http_proxy_authorization and
+-- https_proxy_authorization what they are told, no_proxy is a list of hosts, with those below them, that are asked without.
+function _M:set_proxy_options(options)
+  self.proxy_opts = options
+end
+
+-- The URL of the proxy that a host is asked through, if it is through one.
+function _M:get_proxy_uri(scheme, host)
+  local options = self.proxy_opts
+  if not options then
+    return nil
+  end
+  for entry in (options.no_proxy or ""):gmatch("[^%s,]+") do
+    local domain = match(lower(entry), "^%.?(.*)$")
+    local asked = lower(host)
+    if domain == "*" or asked == domain or asked:sub(-#domain - 1) == "." .. domain then
+      return nil
+    end
+  end
+  if scheme == "https" then
+    return options.https_proxy
+  end
+  return options.http_proxy
+end
+
+local function authority(host, port)
+  return host .. ":" .. tostring(port)
+end
+
+-- What a proxy is told of who asks: as the options say, else the user of its URL.
+local function proxy_authorization(options, scheme, url)
+  local user = match(url, "^%a+://([^/?#]*)@")
+  return options[scheme .. "_proxy_authorization"] or user and "Basic " .. encode_base64(user)
+end
+
+local function clean(value, what)
+  value = tostring(value)
+  if value:find("[\r\n%z]") then
+    error("a " .. what .. " of a request holds a line break", 3)
+  end
+  return value
+end
+
+-- Has the proxy at the other end of the socket open a tunnel (CONNECT).
+local function open_tunnel(sock, target, authorization)
+  target = clean(target, "host")
+  local lines = { "CONNECT " .. target .. " HTTP/1.1", "Host: " .. target }
+  if authorization then
+    lines[#lines + 1] = "Proxy-Authorization: " .. clean(authorization, "header")
+  end
+  local ok, err = sock:send(concat(lines, "\r\n") .. "\r\n\r\n")
+  if not ok then
+    return nil, err
+  end
+  local line
+  line, err = sock:receive("*l")
+  if not line then
+    return nil, err
+  end
+  local status = match(line, "^HTTP/%d%.%d (%d%d%d)")
+  if not status then
+    return nil, "couldn't parse HTTP version from response status line: " .. line
+  end
+  local lines_left = 100
+  repeat
+    line, err = sock:receive("*l")
+    lines_left = lines_left - 1
+    if not line or lines_left == 0 then
+      return nil, err or "the answer of a proxy has too many lines"
+    end
+  until line == ""
+  if status:sub(1, 1) ~= "2" then
+    return nil, "failed to establish a tunnel through a proxy: " .. status
+  end
+  return true
+end
+
 -- connect({ scheme, host, port, … }), or connect(host, port, options) of a socket.
 function _M:connect(options, ...)
   if type(options) ~= "table" then
@@ -80,10 +157,11 @@ function _M:connect(options, ...)
     self.port = type(arguments[1]) == "table" and nil or arguments[1]
     self.ssl = false
     self.keepalive = true
+    self.through = nil
     return self.sock:connect(options, ...)
   end
   if options.proxy_opts then
-    return nil, "proxies of resty.http are not available in this gateway"
+    self.proxy_opts = options.proxy_opts
   end
   local ssl = options.scheme == "https"
   self.host = options.host
@@ -93,20 +171,47 @@ function _M:connect(options, ...)
   local host = match(self.host, "^%[(.*)%]$") or self.host
   local name = options.ssl_server_name or host
   local verify = options.ssl_verify ~= false
-  local socket_options = {
-    pool = options.pool
-      or concat({ options.scheme or "http", host, tostring(self.port), ssl and name or "", tostring(ssl and verify) }, ":"),
-    pool_size = options.pool_size,
-  }
+  local url = not match(host, "^unix:") and self:get_proxy_uri(ssl and "https" or "http", host)
+  local proxy, authorization
+  self.through = nil
+  if url then
+    local err
+    proxy, err = self:parse_uri(url)
+    if not proxy then
+      return nil, err
+    end
+    if proxy[1] ~= "http" then
+      return nil, "protocol " .. proxy[1] .. " not supported for proxy connections"
+    end
+    authorization = proxy_authorization(self.proxy_opts, ssl and "https" or "http", url)
+    if not ssl then
+      local usual = self.port == 80
+      self.through = { prefix = "http://" .. (usual and self.host or authority(self.host, self.port)), authorization = authorization }
+    end
+  end
+  local pool = { options.scheme or "http", host, tostring(self.port), ssl and name or "", tostring(ssl and verify) }
+  if proxy then
+    pool[#pool + 1] = concat({ "proxy", proxy[2], tostring(proxy[3]), ssl and authorization or "" }, ":")
+  end
+  local socket_options = { pool = options.pool or concat(pool, ":"), pool_size = options.pool_size }
   local ok, err
   if match(host, "^unix:") then
     self.port = nil
     ok, err = self.sock:connect(host, socket_options)
+  elseif proxy then
+    ok, err = self.sock:connect(match(proxy[2], "^%[(.*)%]$") or proxy[2], proxy[3], socket_options)
   else
     ok, err = self.sock:connect(host, self.port, socket_options)
   end
   if not ok then
     return nil, err
+  end
+  if ssl and proxy and self.sock:getreusedtimes() == 0 then
+    ok, err = open_tunnel(self.sock, authority(self.host, self.port), authorization)
+    if not ok then
+      self.sock:close()
+      return nil, err
+    end
   end
   if ssl and self.sock:getreusedtimes() == 0 then
     ok, err = self.sock:sslhandshake(nil, name, verify)
@@ -142,14 +247,6 @@ function _M:close()
   return self.sock:close()
 end
 
-local function clean(value, what)
-  value = tostring(value)
-  if value:find("[\r\n%z]") then
-    error("a " .. what .. " of a request holds a line break", 3)
-  end
-  return value
-end
-
 local function request_head(self, params, headers)
   local path = clean(params.path or "/", "path")
   local query = params.query
@@ -159,6 +256,9 @@ local function request_head(self, params, headers)
   if query and query ~= "" then
     query = clean(query, "query")
     path = path .. (query:sub(1, 1) == "?" and "" or "?") .. query
+  end
+  if self.through then
+    path = self.through.prefix .. path
   end
   local version = params.version or 1.1
   local lines = { clean(upper(params.method or "GET"), "method") .. " " .. path .. (version == 1 and " HTTP/1.0" or " HTTP/1.1") }
@@ -295,6 +395,9 @@ function _M:request(params)
   if not headers["Host"] then
     local default = self.port == nil or self.port == (self.ssl and 443 or 80)
     headers["Host"] = match(self.host or "", "^unix:") and "localhost" or (default and self.host or self.host .. ":" .. self.port)
+  end
+  if self.through and self.through.authorization and not headers["Proxy-Authorization"] then
+    headers["Proxy-Authorization"] = self.through.authorization
   end
   if not headers["User-Agent"] then
     headers["User-Agent"] = "lua-resty-http/" .. _M._VERSION .. " (Lua)"
