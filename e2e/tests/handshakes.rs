@@ -27,9 +27,7 @@ fn plugins_lead_handshakes() {
     let other = Identity::for_names(&["shown.test", "der.test"]);
     let (authority, vouched) = vouched(0);
     let folder = tempfile::tempdir().expect("a folder");
-    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
-    std::fs::write(&certificate, &configured.pem).expect("written");
-    std::fs::write(&key, configured.key.serialize_pem()).expect("written");
+    let (certificate, key) = configured.files(folder.path());
     let port = free_port();
     let backend = Backend::start();
     let gateway = Gateway::start(&[
@@ -37,8 +35,8 @@ fn plugins_lead_handshakes() {
         ("KONG_PLUGINS", "bundled,shaker"),
         ("KONG_NGINX_WORKER_PROCESSES", "1"),
         ("KONG_PROXY_LISTEN", &format!("127.0.0.1:{port} ssl")),
-        ("KONG_SSL_CERT", certificate.to_str().expect("UTF-8")),
-        ("KONG_SSL_CERT_KEY", key.to_str().expect("UTF-8")),
+        ("KONG_SSL_CERT", &certificate),
+        ("KONG_SSL_CERT_KEY", &key),
     ]);
     let configuration = json!({
         "_format_version": "3.0",

@@ -62,6 +62,20 @@ fn configuration(tls: u16, plain: u16, proxy: u16) -> Value {
         local answer, err = client:request_uri(kong.request.get_header("x-url"))
         kong.response.exit(answer and answer.status or 502, answer and answer.body or err)"#
     );
+    let deciding = format!(
+        r#"local client = require("resty.http").new()
+        local url = "http://127.0.0.1:{proxy}"
+        client:set_proxy_options({{ http_proxy = url, https_proxy = "https", no_proxy = ".near.test, Other.test" }})
+        -- Those of one connection are for that one.
+        client:connect({{ scheme = "http", host = "a.test", proxy_opts = {{ http_proxy = "http://127.0.0.1:1" }} }})
+        local found = {{}}
+        for _, host in ipairs({{ "a.test", "near.test", "x.near.test", "xnear.test", "other.test" }}) do
+            found[#found + 1] = tostring(client:get_proxy_uri("https", host))
+        end
+        found[#found + 1] = tostring(client:get_proxy_uri("http", "a.test") == url)
+        found[#found + 1] = tostring((pcall(client.request_uri, client, "http://a\r\nb.test/", {{ headers = {{ Host = "c" }} }})))
+        kong.response.exit(200, table.concat(found, " "))"#
+    );
     let route =
         |path: &str, plugins: Value| json!({ "name": path.replace('/', "-"), "paths": [path], "plugins": plugins });
     let echo = json!({ "name": "echo", "url": format!("http://127.0.0.1:{plain}/echo"),
@@ -71,6 +85,7 @@ fn configuration(tls: u16, plain: u16, proxy: u16) -> Value {
         route("/absolute", json!([lambda(plain, true)])),
         route("/2015-03-31/functions/sum/invocations", json!([answers(200, json!({ "sum": 3 }))])),
         route("/model", json!([answers(200, said)])),
+        route("/deciding", json!([{ "name": "pre-function", "config": { "access": [deciding] } }])),
         route("/lua", json!([{ "name": "pre-function", "config": { "access": [asking] } }])),
         route("/echo", json!([{ "name": "pre-function",
             "config": { "access": ["kong.response.exit(200, kong.request.get_raw_body())"] } }])),
@@ -108,6 +123,7 @@ fn functions_and_models_are_asked_through_proxies() {
     // Tunnels are kept as other connections are.
     let head = tunnelled.recv().expect("a head");
     assert_eq!(head, format!("CONNECT model.test:{tls} HTTP/1.1\r\nHost: model.test:{tls}\r\n\r\n"));
+    assert_eq!(get(gateway.proxy, "/deciding", &[]).text(), "https nil nil https nil true false");
     let lua = |url: String| {
         let reply = get(gateway.proxy, "/lua", &[("X-Url", &url)]);
         (reply.status, reply.text())

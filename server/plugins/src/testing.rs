@@ -362,6 +362,14 @@ pub(crate) struct Oracle {
     asked: Arc<Mutex<Vec<exchange::HttpRequest>>>,
 }
 
+/// A question, as `METHOD url name=value… body`, and through which proxy.
+pub(crate) fn shown(request: &exchange::HttpRequest) -> String {
+    let lines: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let body = String::from_utf8_lossy(&request.body);
+    let through = request.proxy.as_ref().map_or(String::new(), |proxy| format!(" through {proxy}"));
+    format!("{} {} {} {body}{through}", request.method, request.url, lines.join(" "))
+}
+
 impl Oracle {
     /// One that says this.
     pub(crate) fn says(status: u16, headers: &[(&str, &str)], body: &str) -> Self {
@@ -370,14 +378,8 @@ impl Oracle {
         Self { answer: exchange::HttpResponse { status, headers, body }, asked: Arc::default() }
     }
 
-    /// What it was asked, as `METHOD url name=value… body`, and through which proxy.
+    /// What it was asked, as [`shown`].
     pub(crate) fn asked(&self) -> Vec<String> {
-        let shown = |request: &exchange::HttpRequest| {
-            let lines: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            let body = String::from_utf8_lossy(&request.body);
-            let through = request.proxy.as_ref().map_or(String::new(), |proxy| format!(" through {proxy}"));
-            format!("{} {} {} {body}{through}", request.method, request.url, lines.join(" "))
-        };
         self.asked.lock().unwrap().iter().map(shown).collect()
     }
 

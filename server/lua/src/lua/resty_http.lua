@@ -79,8 +79,7 @@ function _M:set_proxy_options(options)
 end
 
 -- The URL of the proxy that a host is asked through, if it is through one.
-function _M:get_proxy_uri(scheme, host)
-  local options = self.proxy_opts
+local function proxy_of(options, scheme, host)
   if not options then
     return nil
   end
@@ -97,14 +96,27 @@ function _M:get_proxy_uri(scheme, host)
   return options.http_proxy
 end
 
-local function authority(host, port)
-  return host .. ":" .. tostring(port)
+function _M:get_proxy_uri(scheme, host)
+  return proxy_of(self.proxy_opts, scheme, host)
 end
 
--- What a proxy is told of who asks: as the options say, else the user of its URL.
-local function proxy_authorization(options, scheme, url)
+-- What the user of a URL is authorized by, if it names one.
+local function basic(url)
   local user = match(url, "^%a+://([^/?#]*)@")
-  return options[scheme .. "_proxy_authorization"] or user and "Basic " .. encode_base64(user)
+  return user and "Basic " .. encode_base64(user)
+end
+
+-- Host and port as URLs have them: without the scheme's own port.
+local function authority(host, port, ssl)
+  if port == nil or port == (ssl and 443 or 80) then
+    return host
+  end
+  return host .. ":" .. port
+end
+
+-- An address of IPv6 without its brackets, any other host as it is.
+local function bare(host)
+  return match(host, "^%[(.*)%]$") or host
 end
 
 local function clean(value, what)
@@ -160,18 +172,16 @@ function _M:connect(options, ...)
     self.through = nil
     return self.sock:connect(options, ...)
   end
-  if options.proxy_opts then
-    self.proxy_opts = options.proxy_opts
-  end
   local ssl = options.scheme == "https"
   self.host = options.host
   self.port = options.port or (ssl and 443 or 80)
   self.ssl = ssl
   self.keepalive = true
-  local host = match(self.host, "^%[(.*)%]$") or self.host
+  local host = bare(self.host)
   local name = options.ssl_server_name or host
   local verify = options.ssl_verify ~= false
-  local url = not match(host, "^unix:") and self:get_proxy_uri(ssl and "https" or "http", host)
+  local proxy_opts, scheme = options.proxy_opts or self.proxy_opts, ssl and "https" or "http"
+  local url = not match(host, "^unix:") and proxy_of(proxy_opts, scheme, host)
   local proxy, authorization
   self.through = nil
   if url then
@@ -183,10 +193,9 @@ function _M:connect(options, ...)
     if proxy[1] ~= "http" then
       return nil, "protocol " .. proxy[1] .. " not supported for proxy connections"
     end
-    authorization = proxy_authorization(self.proxy_opts, ssl and "https" or "http", url)
+    authorization = proxy_opts[scheme .. "_proxy_authorization"] or basic(url)
     if not ssl then
-      local usual = self.port == 80
-      self.through = { prefix = "http://" .. (usual and self.host or authority(self.host, self.port)), authorization = authorization }
+      self.through = { authorization = authorization }
     end
   end
   local pool = { options.scheme or "http", host, tostring(self.port), ssl and name or "", tostring(ssl and verify) }
@@ -199,22 +208,20 @@ function _M:connect(options, ...)
     self.port = nil
     ok, err = self.sock:connect(host, socket_options)
   elseif proxy then
-    ok, err = self.sock:connect(match(proxy[2], "^%[(.*)%]$") or proxy[2], proxy[3], socket_options)
+    ok, err = self.sock:connect(bare(proxy[2]), proxy[3], socket_options)
   else
     ok, err = self.sock:connect(host, self.port, socket_options)
   end
   if not ok then
     return nil, err
   end
-  if ssl and proxy and self.sock:getreusedtimes() == 0 then
-    ok, err = open_tunnel(self.sock, authority(self.host, self.port), authorization)
-    if not ok then
-      self.sock:close()
-      return nil, err
-    end
-  end
   if ssl and self.sock:getreusedtimes() == 0 then
-    ok, err = self.sock:sslhandshake(nil, name, verify)
+    if proxy then
+      ok, err = open_tunnel(self.sock, self.host .. ":" .. self.port, authorization)
+    end
+    if ok then
+      ok, err = self.sock:sslhandshake(nil, name, verify)
+    end
     if not ok then
       self.sock:close()
       return nil, err
@@ -258,7 +265,7 @@ local function request_head(self, params, headers)
     path = path .. (query:sub(1, 1) == "?" and "" or "?") .. query
   end
   if self.through then
-    path = self.through.prefix .. path
+    path = "http://" .. clean(authority(self.host, self.port), "host") .. path
   end
   local version = params.version or 1.1
   local lines = { clean(upper(params.method or "GET"), "method") .. " " .. path .. (version == 1 and " HTTP/1.0" or " HTTP/1.1") }
@@ -393,8 +400,7 @@ function _M:request(params)
     body = concat(body)
   end
   if not headers["Host"] then
-    local default = self.port == nil or self.port == (self.ssl and 443 or 80)
-    headers["Host"] = match(self.host or "", "^unix:") and "localhost" or (default and self.host or self.host .. ":" .. self.port)
+    headers["Host"] = match(self.host or "", "^unix:") and "localhost" or authority(self.host, self.port, self.ssl)
   end
   if self.through and self.through.authorization and not headers["Proxy-Authorization"] then
     headers["Proxy-Authorization"] = self.through.authorization
@@ -505,10 +511,10 @@ local function whole(self, uri, params)
     given.scheme, given.host, given.port = given.scheme or parsed[1], given.host or parsed[2], given.port or parsed[3]
     given.path = given.path or parsed[4]
     given.query = given.query or parsed[5]
-    local user = match(uri, "^%a+://([^/?#]*)@")
-    if user then
+    local authorization = basic(uri)
+    if authorization then
       given.headers = given.headers or {}
-      given.headers["Authorization"] = given.headers["Authorization"] or "Basic " .. encode_base64(user)
+      given.headers["Authorization"] = given.headers["Authorization"] or authorization
     end
   end
   local ok, err = self:connect(given)

@@ -306,7 +306,7 @@ fn lent(keys: &Value, session: &str) -> Option<Lent> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::settle_now;
+    use crate::testing::{settle_now, shown};
     use exchange::http_client::Asking;
     use std::collections::HashMap;
     use std::sync::Mutex;
@@ -331,11 +331,7 @@ mod tests {
 
     impl HttpClient for Amazon {
         fn send(&self, request: HttpRequest) -> Asking {
-            let lines: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            let body = String::from_utf8_lossy(&request.body);
-            let asked = format!("{} {} {} {body}", request.method, request.url, lines.join(" "));
-            let through = request.proxy.map_or(String::new(), |proxy| format!(" through {proxy}"));
-            self.asked.lock().unwrap().push(asked + &through);
+            self.asked.lock().unwrap().push(shown(&request));
             let answer = self.answers.lock().unwrap().pop();
             Box::pin(std::future::ready(match answer {
                 Some((status, body)) => Ok(HttpResponse { status, headers: Vec::new(), body: body.into() }),

@@ -99,13 +99,13 @@ impl Calls {
         }
         let method = Method::from_bytes(request.method.as_bytes()).map_err(HttpError::new)?;
         let is_tls = uri.scheme_str() == Some("https");
-        let tunnel = request.proxy.clone().filter(|_| is_tls);
+        let (tunnel, proxy) = if is_tls { (request.proxy, None) } else { (None, request.proxy) };
         let client = self.client(Way { verify: request.verify, tunnel })?;
-        let mut call = match request.proxy.as_deref().filter(|_| !is_tls) {
+        let mut call = match proxy {
             None => client.request(method, uri),
             Some(proxy) => {
                 let host = HeaderValue::try_from(uri.authority().map_or("", |authority| authority.as_str()));
-                let mut call = client.request(method, absolute(proxy, &uri)?);
+                let mut call = client.request(method, absolute(&proxy, &uri)?);
                 call = call.insert_header((HOST, host.map_err(HttpError::new)?));
                 match &proxy.authorization {
                     Some(secret) => call.insert_header((PROXY_AUTHORIZATION, secret.as_str())),
