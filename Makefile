@@ -69,8 +69,10 @@ browser-pages: ui ## the same with the pages of ui/dist, without building the ga
 alerts: setup-test ## the alerting rules, tested by promtool
 	cd deploy/prometheus && promtool check rules rules.yml && promtool test rules rules.test.yml
 
-adversarial: build ## hostile clients and upstreams
-	python3 $(CONFORMANCE)/adversarial.py --start '$(BINARY) start' $(addprefix --without ,$(shell grep -v '^\#' e2e/adversarial-later.txt))
+adversarial: LATER = $(addprefix --without ,$(shell grep -v '^\#' e2e/adversarial-later.txt))
+adversarial: build ## hostile clients and upstreams, by both ways in which a worker writes
+	python3 $(CONFORMANCE)/adversarial.py --start '$(BINARY) start' $(LATER)
+	KONG_IO_URING=off python3 $(CONFORMANCE)/adversarial.py --start '$(BINARY) start' $(LATER)
 
 pictures: build ## the pictures of docs/manager.md, from the manager itself (after `make ui build`)
 	cd e2e/browser && PICTURES=1 SILVERBACK_BINARY=$(abspath $(BINARY)) npx playwright test --project=open tour

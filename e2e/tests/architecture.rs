@@ -11,6 +11,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("schema", &["schema-derive"]),
     ("router", &[]),
     ("balancer", &[]),
+    ("outbox", &[]),
     ("config", &["schema"]),
     ("entities", &["schema", "router"]),
     ("store", &["schema", "entities"]),
@@ -33,7 +34,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("pluginserver", &["entities", "exchange", "lua"]),
     ("snapshot", &["schema", "entities", "store", "router", "balancer", "exchange", "ocsp-client"]),
     ("directory", &["schema", "entities", "store", "exchange"]),
-    ("proxy", &["entities", "exchange", "snapshot", "router", "balancer", "schema", "ocsp-client"]),
+    ("proxy", &["entities", "exchange", "snapshot", "router", "balancer", "schema", "ocsp-client", "outbox"]),
     ("admin", &["schema", "entities", "store", "declarative", "access", "exchange", "history"]),
     (
         "silverback",

@@ -1,10 +1,12 @@
-//! Read buffers and Exchanges that pass from request to request, so that the hot path allocates neither, and idle
-//! connections hold none.
+//! What the connections of a worker share: read buffers and Exchanges that pass from request to request, so that the hot
+//! path allocates neither and idle connections hold none; and the Outbox.
 
 use bytes::BytesMut;
 use exchange::directory::Nobody;
 use exchange::{Directory, Exchange, Request, Timeline};
+use outbox::Outbox;
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Size of a read buffer. Only the part that was written to costs memory.
@@ -25,6 +27,8 @@ pub struct Buffers {
     #[expect(clippy::vec_box)]
     exchanges: RefCell<Vec<Box<Exchange>>>,
     nobody: Arc<dyn Directory>,
+    /// Where cleartext connections leave what they have to send; `None` = each writes by itself.
+    pub outbox: Option<Rc<Outbox>>,
 }
 
 impl Default for Buffers {
@@ -34,11 +38,17 @@ impl Default for Buffers {
             texts: RefCell::default(),
             exchanges: RefCell::default(),
             nobody: Arc::new(Nobody),
+            outbox: None,
         }
     }
 }
 
 impl Buffers {
+    /// No buffers yet, and this Outbox.
+    pub fn with(outbox: Option<Rc<Outbox>>) -> Self {
+        Self { outbox, ..Self::default() }
+    }
+
     /// An empty buffer with room for [`BUFFER_SIZE`] bytes.
     #[inline]
     pub fn take(&self) -> BytesMut {

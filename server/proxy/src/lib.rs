@@ -18,6 +18,7 @@ pub mod health;
 pub mod imagine;
 pub mod life;
 pub mod listen;
+mod outgoing;
 pub mod product;
 mod real_ip;
 pub mod session;

@@ -52,6 +52,8 @@ pub struct ProxySettings {
     /// Largest part of a request's body that is gathered before the upstream is asked (`client_body_buffer_size`),
     /// where the Route has `request_buffering`. What is gathered whole can be sent again to another Target.
     pub body_gather_limit: usize,
+    /// `io_uring`: what cleartext connections have to send goes out together, where the system can.
+    pub io_uring: bool,
 }
 
 /// Where the client's address is found when the peer is trusted.
@@ -158,6 +160,7 @@ impl Default for ProxySettings {
             debug_token: None,
             errors: ErrorTemplates::default(),
             body_gather_limit: 256 * 1024,
+            io_uring: true,
         }
     }
 }

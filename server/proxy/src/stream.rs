@@ -1,10 +1,35 @@
 //! The byte streams that connections run over.
 
+use std::os::fd::{AsFd, BorrowedFd};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+/// A byte stream over a socket.
+pub trait Socket: AsyncRead + AsyncWrite + Unpin {
+    /// The socket, where what is written to the stream is what goes out there, at once and as it is; `None` otherwise (TLS).
+    fn socket(&self) -> Option<BorrowedFd<'_>>;
+}
+
+impl Socket for TcpStream {
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+}
+
+impl Socket for UnixStream {
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+}
+
+impl<Io: ClientStream> Socket for tokio_rustls::server::TlsStream<Io> {
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
 /// A connection from a client, cleartext or TLS.
-pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + 'static {
+pub trait ClientStream: Socket + 'static {
     /// Makes the connection end with a reset when it is dropped, so that the client cannot take what it got for a
     /// whole answer.
     fn reset_on_drop(&self);

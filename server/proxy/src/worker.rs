@@ -12,8 +12,10 @@ use crate::upstream::pool::{Limits, Pool};
 use arc_swap::Cache;
 use exchange::trace::Tracer;
 use exchange::{Exchange, Scheme, TlsSession};
+use outbox::Outbox;
 use snapshot::{Published, Snapshot};
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -136,6 +138,9 @@ impl Worker {
     /// A worker on this thread, with its sweep. Must be called on a running arbiter.
     pub fn start(shared: Arc<Shared>) -> Rc<Self> {
         let worker = Rc::new(Self::new(shared));
+        if let Some(outbox) = worker.buffers.outbox.clone() {
+            actix_rt::spawn(async move { poll_fn(|context| outbox.poll_drive(context)).await });
+        }
         let swept = Rc::downgrade(&worker);
         actix_rt::spawn(async move {
             let mut ticks = 0u32;
@@ -160,11 +165,15 @@ impl Worker {
             idle: u64::try_from(idle).unwrap_or(u64::MAX),
         };
         let traffic = shared.traffic.worker();
+        let outbox = match settings.io_uring {
+            true => Outbox::new().inspect_err(|error| tracing::info!("io_uring is not used: {error}")).ok(),
+            false => None,
+        };
         Self {
             snapshot: RefCell::new(Cache::new(shared.published.clone())),
             held: RefCell::new(Rc::new(shared.published.load_full())),
             settings,
-            buffers: Rc::default(),
+            buffers: Rc::new(Buffers::with(outbox)),
             deadlines: Rc::default(),
             pool: Pool::new(limits, traffic.clone()),
             lines: Rc::new(Lines::new(limits)),

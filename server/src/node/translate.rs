@@ -72,6 +72,7 @@ pub fn proxy(settings: &Settings) -> Result<ProxySettings, String> {
         request_id_upstream: proxying.headers_upstream.request_id,
         allow_debug_header: proxying.allow_debug_header,
         errors: error_templates(settings)?,
+        io_uring: proxying.io_uring,
         ..ProxySettings::default()
     })
 }

@@ -371,6 +371,8 @@ pub struct Proxying {
     pub error_templates: ErrorTemplates,
     /// `allow_debug_header`: honour `Kong-Debug`.
     pub allow_debug_header: bool,
+    /// `io_uring`: whether what cleartext connections have to send goes out together.
+    pub io_uring: bool,
     /// The router.
     pub router_flavor: RouterFlavor,
     /// `nginx_sproxy_proxy_protocol`: TCP upstreams of `stream_listen` are told the client's address.
@@ -412,6 +414,7 @@ impl Proxying {
                 plain: template(c, "plain"),
             },
             allow_debug_header: c.flag("allow_debug_header"),
+            io_uring: c.flag("io_uring"),
             router_flavor: c.choice(
                 "router_flavor",
                 &[("traditional", RouterFlavor::Traditional), ("expressions", RouterFlavor::Expressions)],

@@ -8,6 +8,11 @@ pub(super) const PROPERTIES: &[Property] = &[
         "1",
         "share of requests in the proxy's access log, 0..1; those answered with 4xx or 5xx always",
     ),
+    on_off(
+        "io_uring",
+        "on",
+        "send what cleartext connections of the proxy have to send by one system call for several, where the system lets it",
+    ),
     list(
         "keyring_secret",
         "",

@@ -423,6 +423,10 @@ impl<S: ClientStream> Client for H1<S> {
         self.link.borrow_mut().poll_flush(context)
     }
 
+    fn hurry(&mut self) {
+        self.link.borrow_mut().hurry();
+    }
+
     fn cut(&mut self) {
         self.cut = true;
     }

@@ -4,14 +4,15 @@
 use super::chunked::{Piece, write_end, write_size};
 use super::head::{BodyFraming, Search};
 use super::write::Length;
-use crate::buffers::{BUFFER_SIZE, COPY_LIMIT};
+use crate::buffers::BUFFER_SIZE;
+use crate::outgoing::Outgoing;
 use crate::stream::ClientStream;
 use crate::sweep::Deadline;
 use crate::worker::Worker;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use exchange::{BodyError, BodySource, Headers};
 use std::cell::RefCell;
-use std::io::{self, IoSlice};
+use std::io;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -68,14 +69,11 @@ pub(super) struct Link<S> {
     /// Whether a request was refused before its end: the client may still be sending it.
     pub refused: bool,
     ended: bool,
-    out: Vec<u8>,
-    out_at: usize,
-    piece: Bytes,
+    outgoing: Outgoing,
     length: Length,
     /// Bytes that `Length::Known` still promises.
     promised: u64,
     owes_line_end: bool,
-    flushed: bool,
     /// Bytes written to the client, in all.
     pub sent: u64,
 }
@@ -94,13 +92,10 @@ impl<S: ClientStream> Link<S> {
             keep_alive: false,
             refused: false,
             ended: false,
-            out: Vec::new(),
-            out_at: 0,
-            piece: Bytes::new(),
+            outgoing: Outgoing::default(),
             length: Length::None,
             promised: 0,
             owes_line_end: false,
-            flushed: true,
             sent: 0,
         }
     }
@@ -218,11 +213,10 @@ impl<S: ClientStream> Link<S> {
             }
             if self.body.expects_continue {
                 self.body.expects_continue = false;
-                self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-                self.flushed = false;
+                self.out().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
             // Only `100 Continue` can be waiting here. The body cannot come before it has gone.
-            if !self.flushed && self.out_at < self.out.len() {
+            if self.outgoing.is_waiting() {
                 match self.poll_flush(context) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(_)) => return self.break_off(BodyError::Closed),
@@ -255,11 +249,7 @@ impl<S: ClientStream> Link<S> {
 
     /// Where heads are written to.
     pub fn out(&mut self) -> &mut Vec<u8> {
-        if self.out.capacity() == 0 {
-            self.out = self.worker.buffers.take_text();
-        }
-        self.flushed = false;
-        &mut self.out
+        self.outgoing.text(&self.worker.buffers)
     }
 
     /// What [`Link::push`] is given from now on is framed so.
@@ -276,7 +266,7 @@ impl<S: ClientStream> Link<S> {
 
     /// Whether [`Link::push`] must wait for [`Link::poll_flush`].
     pub fn is_full(&self) -> bool {
-        !self.piece.is_empty() || self.out.len() - self.out_at > COPY_LIMIT * 2
+        self.outgoing.is_full()
     }
 
     /// Queues content. Not called while [`Link::is_full`]. False where it is more than was promised.
@@ -303,15 +293,11 @@ impl<S: ClientStream> Link<S> {
         if chunked {
             write_size(out, data.len());
         }
-        if data.len() <= COPY_LIMIT {
-            out.extend_from_slice(&data);
-            if chunked {
-                out.extend_from_slice(b"\r\n");
-            }
-        } else {
-            self.piece = data;
-            self.owes_line_end = chunked;
+        let copied = self.outgoing.push(data, &self.worker.buffers);
+        if chunked && copied {
+            self.out().extend_from_slice(b"\r\n");
         }
+        self.owes_line_end = chunked && !copied;
         true
     }
 
@@ -319,13 +305,10 @@ impl<S: ClientStream> Link<S> {
     #[must_use]
     pub fn finish(&mut self, trailers: Option<&Headers>) -> bool {
         if self.length == Length::Chunked {
-            // The piece goes out first: `out` is written before it otherwise.
+            // A piece goes out first: text is written before it otherwise.
             let owed = std::mem::take(&mut self.owes_line_end);
-            let piece = std::mem::take(&mut self.piece);
+            self.outgoing.level(&self.worker.buffers);
             let out = self.out();
-            if !piece.is_empty() {
-                out.extend_from_slice(&piece);
-            }
             if owed {
                 out.extend_from_slice(b"\r\n");
             }
@@ -336,32 +319,17 @@ impl<S: ClientStream> Link<S> {
 
     /// Writes what is queued; ready when all of it has gone.
     pub fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.out_at < self.out.len() || !self.piece.is_empty() {
-            let head = &self.out[self.out_at..];
-            let io = Pin::new(&mut self.io);
-            let written = if head.is_empty() {
-                ready!(io.poll_write(context, &self.piece))?
-            } else if self.piece.is_empty() {
-                ready!(io.poll_write(context, head))?
-            } else {
-                ready!(io.poll_write_vectored(context, &[IoSlice::new(head), IoSlice::new(&self.piece)]))?
-            };
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        loop {
+            match ready!(self.outgoing.poll_write(&mut self.io, &self.worker.buffers, context))? {
+                0 => return Poll::Ready(Ok(())),
+                written => self.sent += written as u64,
             }
-            self.sent += written as u64;
-            let of_head = written.min(head.len());
-            self.out_at += of_head;
-            self.piece.advance(written - of_head);
         }
-        if !self.flushed {
-            ready!(Pin::new(&mut self.io).poll_flush(context))?;
-            self.flushed = true;
-            self.piece = Bytes::new();
-            self.out_at = 0;
-            self.worker.buffers.give_text(std::mem::take(&mut self.out));
-        }
-        Poll::Ready(Ok(()))
+    }
+
+    /// What is queued goes out by the next [`Link::poll_flush`], as far as it does, or not at all.
+    pub fn hurry(&mut self) {
+        self.outgoing.hurry();
     }
 
     /// Closes our half of the connection.

@@ -43,6 +43,10 @@ pub trait Client {
     /// Sends what is queued; ready when all has gone.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// What is queued goes out by the next [`Client::poll_flush`] as far as the connection takes it at once: there will be
+    /// no other.
+    fn hurry(&mut self) {}
+
     /// Ends the response so that the client cannot take it for whole.
     fn cut(&mut self);
 

@@ -181,6 +181,7 @@ impl Relay {
                 Poll::Ready(Some(Err(error))) => {
                     tracing::warn!(upstream = ?exchange.upstream_address, %error, "an answer broke off");
                     // What came whole still goes out; then the connection is cut.
+                    client.hurry();
                     let _ = client.poll_flush(context);
                     return Poll::Ready(End::Gone);
                 }

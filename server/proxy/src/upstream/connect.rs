@@ -1,11 +1,12 @@
 //! New connections to upstreams.
 
-use crate::stream::ClientStream;
+use crate::stream::{ClientStream, Socket};
 use exchange::TryError;
 use rustls_pki_types::{DnsName, ServerName};
 use snapshot::UpstreamTls;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -150,6 +151,15 @@ impl UpstreamIo {
         match self {
             Self::Plain(io) => io.reset_on_drop(),
             Self::Tls(io) => io.get_ref().0.reset_on_drop(),
+        }
+    }
+}
+
+impl Socket for UpstreamIo {
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Plain(io) => io.socket(),
+            Self::Tls(_) => None,
         }
     }
 }

@@ -1,16 +1,17 @@
 //! One request on an upstream connection, in HTTP/1.1: it goes out, its answer comes in. Everything is polled.
 
 use super::pool::{Connection, Pool};
-use crate::buffers::{BUFFER_SIZE, Buffers, COPY_LIMIT};
+use crate::buffers::{BUFFER_SIZE, Buffers};
 use crate::h1::chunked::{Decoder, Piece, write_end, write_size};
 use crate::h1::response_head::{self, Answered, Framing, HeadError};
-use bytes::{Buf, Bytes, BytesMut};
+use crate::outgoing::Outgoing;
+use bytes::{Bytes, BytesMut};
 use exchange::{Body, BodyError, Headers, Response};
-use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
+use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncReadExt;
 
 /// How far the request has gone out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +75,8 @@ pub struct Wire {
     buffers: Rc<Buffers>,
     /// Whether the connection served a request before this one.
     pub reused: bool,
-    out: Vec<u8>,
-    out_at: usize,
-    piece: Bytes,
+    outgoing: Outgoing,
     owes_line_end: bool,
-    unflushed: bool,
     upload: Upload,
     /// Whether any byte was written.
     pub began: bool,
@@ -112,11 +110,8 @@ impl Wire {
             connection,
             buffers,
             reused,
-            out: head,
-            out_at: 0,
-            piece: Bytes::new(),
+            outgoing: Outgoing::of(head),
             owes_line_end: false,
-            unflushed: true,
             upload: match pulled {
                 Some(left) => Upload::Pulling { left },
                 None => Upload::Queued,
@@ -167,9 +162,6 @@ impl Wire {
                 Upload::Done | Upload::Broken => return Poll::Ready(Ok(())),
                 Upload::Queued => {
                     self.upload = Upload::Done;
-                    self.piece = Bytes::new();
-                    self.buffers.give_text(std::mem::take(&mut self.out));
-                    self.out_at = 0;
                     return Poll::Ready(Ok(()));
                 }
                 Upload::Pulling { left } => {
@@ -198,7 +190,7 @@ impl Wire {
                 self.upload = Upload::Pulling { left };
                 if left.is_none() && !data.is_empty() {
                     self.settle_line();
-                    write_size(&mut self.out, data.len());
+                    write_size(self.outgoing.text(&self.buffers), data.len());
                     self.queue(data);
                     self.owes_line_end = true;
                 } else {
@@ -217,8 +209,7 @@ impl Wire {
                     None => {
                         self.settle_line();
                         let trailers = if let Body::Stream(source) = body { source.trailers() } else { None };
-                        write_end(&mut self.out, trailers.as_ref());
-                        self.unflushed = true;
+                        write_end(self.outgoing.text(&self.buffers), trailers.as_ref());
                     }
                 }
                 self.upload = Upload::Queued;
@@ -229,44 +220,18 @@ impl Wire {
 
     fn settle_line(&mut self) {
         if std::mem::take(&mut self.owes_line_end) {
-            self.out.extend_from_slice(b"\r\n");
+            self.outgoing.text(&self.buffers).extend_from_slice(b"\r\n");
         }
     }
 
     fn queue(&mut self, data: Bytes) {
-        self.unflushed = true;
-        if data.len() <= COPY_LIMIT {
-            self.out.extend_from_slice(&data);
-        } else {
-            self.piece = data;
-        }
+        self.outgoing.push(data, &self.buffers);
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.out_at < self.out.len() || !self.piece.is_empty() {
-            let head = &self.out[self.out_at..];
-            let io = Pin::new(&mut self.connection.io);
-            let written = if self.piece.is_empty() {
-                ready!(io.poll_write(context, head))?
-            } else if head.is_empty() {
-                ready!(io.poll_write(context, &self.piece))?
-            } else {
-                ready!(io.poll_write_vectored(context, &[IoSlice::new(head), IoSlice::new(&self.piece)]))?
-            };
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
+        while ready!(self.outgoing.poll_write(&mut self.connection.io, &self.buffers, context))? > 0 {
             self.began = true;
             self.wrote = true;
-            let of_head = written.min(head.len());
-            self.out_at += of_head;
-            self.piece.advance(written - of_head);
-        }
-        self.out.clear();
-        self.out_at = 0;
-        if self.unflushed {
-            ready!(Pin::new(&mut self.connection.io).poll_flush(context))?;
-            self.unflushed = false;
         }
         Poll::Ready(Ok(()))
     }
@@ -375,13 +340,11 @@ impl Wire {
     /// The end of the exchange: the connection goes back to the pool where it can serve another request.
     pub fn finish(self, pool: &Pool, now: u64) {
         let whole = self.upload == Upload::Done && matches!(self.inbound, Inbound::Done) && self.input.is_empty();
-        let Self { connection, buffers, input, out, keep, .. } = self;
+        let Self { connection, buffers, input, mut outgoing, keep, .. } = self;
         if input.capacity() > 0 {
             buffers.give(input);
         }
-        if out.capacity() > 0 {
-            buffers.give_text(out);
-        }
+        outgoing.release(&buffers);
         if whole && keep {
             pool.give(connection, now);
         }

@@ -129,6 +129,24 @@ async fn answers_that_break_off_are_never_ended_as_whole() {
 }
 
 #[actix_rt::test]
+async fn what_came_whole_of_an_answer_that_breaks_off_goes_out() {
+    for (answer, sent) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "abc"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nZ\r\n", "3\r\nabc\r\n"),
+    ] {
+        // Answer and end are there at once.
+        let upstream = Upstream::start(move |mut peer, _| async move {
+            peer.request().await;
+            peer.send(answer.as_bytes()).await;
+        })
+        .await;
+        let node = node(upstream.port);
+        let (text, _) = Client::to(node.cleartext).await.get("/").await.rest().await;
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with(&format!("\r\n\r\n{sent}")), "{text}");
+    }
+}
+
+#[actix_rt::test]
 async fn a_client_that_goes_away_takes_its_request_along() {
     let ended = Rc::new(Cell::new(false));
     let seen = ended.clone();
