@@ -13,7 +13,7 @@ STEPS := setup-test lint unit ui build system conformance alerts adversarial bro
 ASIDE := e2e ui xtask
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run docs build ui browser browser-pages pictures browser-figures dist test steps lint unit system conformance alerts adversarial image image-steps bench figures setup setup-test clean
+.PHONY: help run docs build ui browser browser-pages pictures browser-figures dist test steps lint unit system conformance alerts adversarial image image-steps bench h2spec figures setup setup-test clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,7 +88,11 @@ image-steps: build ## the steps of the image and its life, without Docker
 
 bench: dist ## processor time per request beside nginx, and beside HAProxy and Envoy where they are
 	../shared/bench/run --start 'target/dist/silverback start'
+	e2e/bench/grpc --start 'target/dist/silverback start' --max-ratio 0.65
 	e2e/bench/peers --start 'target/dist/silverback start'
+
+h2spec: build ## the cases of h2spec, which is built from the Go proxy where it is not there (needs Go and nginx)
+	e2e/h2spec --start '$(BINARY) start'
 
 figures: build ## throughput of the Admin API, imports, pages, nodes: beside their bounds
 	cargo run --profile ci -p e2e --bin figures

@@ -1,6 +1,7 @@
 //! Threads and processors; for workers `nginx_main_worker_cpu_affinity` says which.
 
 use config::{Affinity, Workers};
+use rustix::process::{Pid, getpid};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,7 +44,16 @@ impl Places {
 
 /// The processors that this thread may use, ascending.
 pub(super) fn usable() -> Vec<usize> {
-    let all = sched_getaffinity(None).map(|set| (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect());
+    usable_by(None)
+}
+
+/// The processors that the first thread of the process may use: none that serves anything, so what the process was given.
+pub(super) fn usable_by_process() -> Vec<usize> {
+    usable_by(Some(getpid()))
+}
+
+fn usable_by(thread: Option<Pid>) -> Vec<usize> {
+    let all = sched_getaffinity(thread).map(|set| (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect());
     all.unwrap_or_default()
 }
 

@@ -337,7 +337,10 @@ impl Core {
         memory.commit_if(batch, |view| {
             // Writing takes as long as compiling: both at once.
             accepted = Some(std::thread::scope(|scope| {
-                let staged = scope.spawn(|| self.stage(view, &hash));
+                let staged = scope.spawn(|| {
+                    super::priority::spread();
+                    self.stage(view, &hash)
+                });
                 let snapshot = self.builds.time(Trigger::Declarative, || self.compile(view))?;
                 Ok::<_, LoadError>((snapshot, staged.join()))
             })?);

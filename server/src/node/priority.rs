@@ -1,6 +1,6 @@
 //! Which threads the machine serves first.
 
-use super::affinity::{run_on, usable};
+use super::affinity::{run_on, usable, usable_by_process};
 
 /// What the nice value of threads is raised by that work beside requests.
 const STEP: i32 = 10;
@@ -28,6 +28,14 @@ pub(super) fn give_way() {
     }
     if let Err(error) = run_on(last(&usable())) {
         tracing::debug!(%error, "a thread runs on any processor");
+    }
+}
+
+/// Lets this thread, which one started that gives way, run on any processor again, still after others: for a short while, where
+/// it does half of what somebody waits for.
+pub(super) fn spread() {
+    if let Err(error) = run_on(&usable_by_process()) {
+        tracing::debug!(%error, "a thread stays on the processors of those that give way");
     }
 }
 
@@ -72,6 +80,15 @@ mod tests {
             assert_eq!(own, before);
         }
         assert_eq!(of_child, own, "what it starts inherits");
+        let spreads = std::thread::spawn(move || {
+            give_way();
+            let half = move || {
+                spread();
+                state()
+            };
+            std::thread::spawn(half).join().expect("a thread ends")
+        });
+        assert_eq!(spreads.join().expect("a thread ends"), (own.0, usable_by_process()));
         assert_eq!(state(), before);
     }
 

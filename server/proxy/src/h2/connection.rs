@@ -55,7 +55,7 @@ pub async fn serve<S: ClientStream>(
     let deadline = poll_fn(|context| Poll::Ready(worker.deadlines.register(context.waker()))).await;
     let _open = Open::new(&worker);
     let written = Rc::new(Cell::new(0));
-    let io = Metered::new(io, ahead, written.clone());
+    let io = Metered::new(io, ahead, worker.buffers.clone(), written.clone());
     deadline.arm(worker.settings.client_header_timeout);
     let mut shaking = pin!(builder(&worker).handshake::<_, Bytes>(io));
     let connection = poll_fn(|context| match shaking.as_mut().poll(context) {

@@ -1,9 +1,12 @@
 //! HTTP/2 connections to upstreams, per worker. Each carries many requests at a time, so one stays in the pool while
 //! it works; a new one is made where all are full, and those who ask meanwhile wait for it.
 
+use super::gathered::Gathered;
+use crate::buffers::Buffers;
 use crate::sweep::Deadlines;
 use crate::upstream::connect::{Endpoint, UpstreamIo, connect_http2};
 use crate::upstream::pool::{Key, Limits};
+use crate::worker::Worker;
 use ::h2::SendStream;
 use ::h2::client::{Builder, Connection, ResponseFuture, SendRequest};
 use bytes::Bytes;
@@ -86,7 +89,8 @@ impl Lines {
     }
 
     /// A share of a new connection, which is made within `limit` by a task of its own: others wait for it too.
-    pub fn dial(self: &Rc<Self>, key: &Key, endpoint: Endpoint, limit: Duration, deadlines: &Rc<Deadlines>) -> Lease {
+    pub fn dial(self: &Rc<Self>, key: &Key, endpoint: Endpoint, limit: Duration, worker: &Worker) -> Lease {
+        let (deadlines, buffers) = (worker.deadlines.clone(), worker.buffers.clone());
         let line = Rc::new(Line {
             state: RefCell::new(State::Dialing),
             waiting: RefCell::default(),
@@ -96,9 +100,9 @@ impl Lines {
         });
         self.open.borrow_mut().entry(key.clone()).or_default().push(line.clone());
         let lease = Lease::of(&line);
-        let (lines, key, deadlines) = (self.clone(), key.clone(), deadlines.clone());
+        let (lines, key) = (self.clone(), key.clone());
         actix_rt::spawn(async move {
-            match establish(&endpoint, limit, &deadlines).await {
+            match establish(&endpoint, limit, &deadlines, buffers).await {
                 Ok((requests, connection)) => {
                     line.settle(State::Open(requests));
                     if let Err(error) = connection.await {
@@ -159,12 +163,13 @@ async fn establish(
     endpoint: &Endpoint,
     limit: Duration,
     deadlines: &Rc<Deadlines>,
-) -> Result<(SendRequest<Bytes>, Connection<UpstreamIo, Bytes>), TryError> {
+    buffers: Rc<Buffers>,
+) -> Result<(SendRequest<Bytes>, Connection<Gathered<UpstreamIo>, Bytes>), TryError> {
     let deadline = poll_fn(|context| Poll::Ready(deadlines.register(context.waker()))).await;
     deadline.arm(limit);
     let mut connecting = pin!(async {
         let io = connect_http2(endpoint).await.map_err(|error| error.of_try())?;
-        builder().handshake(io).await.map_err(|_| TryError::Send)
+        builder().handshake(Gathered::new(io, buffers)).await.map_err(|_| TryError::Send)
     });
     poll_fn(|context| match connecting.as_mut().poll(context) {
         Poll::Pending if deadline.expired() => Poll::Ready(Err(TryError::ConnectTimeout)),

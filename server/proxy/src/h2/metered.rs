@@ -1,30 +1,34 @@
 //! The byte stream under a client's HTTP/2 connection: what was read before its protocol was known comes first, and
 //! whoever watches over it sees whether bytes move.
 
+use super::gathered::Gathered;
+use crate::buffers::Buffers;
 use crate::stream::ClientStream;
 use bytes::{Buf, BytesMut};
 use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub(super) struct Metered<S> {
-    io: S,
+    io: Gathered<S>,
     ahead: BytesMut,
-    /// Bytes written so far.
+    /// Bytes that have gone out so far.
     written: Rc<Cell<u64>>,
 }
 
 impl<S: ClientStream> Metered<S> {
-    pub fn new(io: S, ahead: BytesMut, written: Rc<Cell<u64>>) -> Self {
-        Self { io, ahead, written }
+    pub fn new(io: S, ahead: BytesMut, buffers: Rc<Buffers>, written: Rc<Cell<u64>>) -> Self {
+        Self { io: Gathered::new(io, buffers), ahead, written }
     }
 
-    fn count(&self, written: usize) -> usize {
-        self.written.set(self.written.get() + written as u64);
-        written
+    /// Does something with the stream, and shows what of it has gone out.
+    fn count<T>(&mut self, act: impl FnOnce(Pin<&mut Gathered<S>>) -> T) -> T {
+        let done = act(Pin::new(&mut self.io));
+        self.written.set(self.io.sent);
+        done
     }
 }
 
@@ -46,9 +50,7 @@ impl<S: ClientStream> AsyncRead for Metered<S> {
 
 impl<S: ClientStream> AsyncWrite for Metered<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.io).poll_write(context, bytes))?;
-        Poll::Ready(Ok(this.count(written)))
+        self.get_mut().count(|io| io.poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -56,9 +58,7 @@ impl<S: ClientStream> AsyncWrite for Metered<S> {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.io).poll_write_vectored(context, parts))?;
-        Poll::Ready(Ok(this.count(written)))
+        self.get_mut().count(|io| io.poll_write_vectored(context, parts))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -66,10 +66,10 @@ impl<S: ClientStream> AsyncWrite for Metered<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(context)
+        self.get_mut().count(|io| io.poll_flush(context))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(context)
+        self.get_mut().count(|io| io.poll_shutdown(context))
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod connection;
 mod fields;
+mod gathered;
 pub mod lines;
 mod metered;
 pub mod preface;

@@ -56,7 +56,7 @@ pub(super) async fn open<C: Client>(
     };
     let lease = taken.unwrap_or_else(|| {
         let endpoint = Endpoint { address, tls: at.tls };
-        worker.lines.dial(&at.key, endpoint, service.connect_timeout, &worker.deadlines)
+        worker.lines.dial(&at.key, endpoint, service.connect_timeout, worker)
     });
     if !lease.is_open() {
         let connected = wait(client, &lease, service).await;
