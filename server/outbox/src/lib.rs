@@ -12,4 +12,4 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-pub use outbox::{Outbox, Sending};
+pub use outbox::{Driving, Outbox, Sending};

@@ -5,11 +5,15 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// What the connections of a thread have to send. [`Outbox::poll_drive`] sends it.
+/// What the connections of a thread have to send. [`Outbox::drive`] sends it.
 pub struct Outbox(RefCell<Inner>);
+
+/// Sends what waits in an [`Outbox`], whenever something does; it never ends. Once it is dropped, the Outbox takes nothing.
+pub struct Driving(Rc<Outbox>);
 
 struct Inner {
     /// `None` once it has failed.
@@ -82,22 +86,10 @@ impl Outbox {
         Ok(Sending { outbox: self.clone(), name })
     }
 
-    /// Sends what waits, whenever something does. Polled by a task of this thread for as long as there are senders: its
-    /// turn comes after that of the tasks that were ready when it was woken, so it finds what all of them have queued.
-    pub fn poll_drive(&self, context: &mut Context<'_>) -> Poll<Infallible> {
-        let mut woken = {
-            let inner = &mut *self.0.borrow_mut();
-            if !inner.driver.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-                inner.driver = Some(context.waker().clone());
-            }
-            inner.send();
-            std::mem::take(&mut inner.woken)
-        };
-        for waker in woken.drain(..) {
-            waker.wake();
-        }
-        self.0.borrow_mut().woken = woken;
-        Poll::Pending
+    /// Who sends what waits: a task of this thread, for as long as there are senders. Its turn comes after that of the tasks
+    /// that were ready when it was woken, so it finds what all of them have queued.
+    pub fn drive(self: &Rc<Self>) -> Driving {
+        Driving(self.clone())
     }
 
     /// How many messages have been queued and not been asked about since.
@@ -109,6 +101,40 @@ impl Outbox {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Future for Driving {
+    type Output = Infallible;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Infallible> {
+        let outbox = &self.0;
+        let mut woken = {
+            let inner = &mut *outbox.0.borrow_mut();
+            if !inner.driver.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                inner.driver = Some(context.waker().clone());
+            }
+            inner.send();
+            std::mem::take(&mut inner.woken)
+        };
+        for waker in woken.drain(..) {
+            waker.wake();
+        }
+        outbox.0.borrow_mut().woken = woken;
+        Poll::Pending
+    }
+}
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        let woken = {
+            let inner = &mut *self.0.0.borrow_mut();
+            (inner.driver, inner.ring) = (None, None);
+            // Nothing is sent: whoever waits tries another way.
+            inner.send();
+            std::mem::take(&mut inner.woken)
+        };
+        woken.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -1,8 +1,9 @@
-use super::Outbox;
+use super::{Driving, Outbox};
 use std::future::poll_fn;
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,8 +24,8 @@ impl Count {
     }
 }
 
-/// An outbox with someone who drives it; `None` where the system has none.
-fn outbox() -> Option<(Rc<Outbox>, Arc<Count>)> {
+/// An outbox, who drives it, and how often that was woken; `None` where the system has none.
+fn outbox() -> Option<(Rc<Outbox>, Driving, Arc<Count>)> {
     let outbox = match Outbox::new() {
         Ok(outbox) => outbox,
         Err(error) => {
@@ -32,13 +33,13 @@ fn outbox() -> Option<(Rc<Outbox>, Arc<Count>)> {
             return None;
         }
     };
-    let driver = Arc::new(Count::default());
-    drive(&outbox, &driver);
-    Some((outbox, driver))
+    let (mut driving, driver) = (outbox.drive(), Arc::new(Count::default()));
+    drive(&mut driving, &driver);
+    Some((outbox, driving, driver))
 }
 
-fn drive(outbox: &Outbox, driver: &Arc<Count>) {
-    assert!(outbox.poll_drive(&mut Context::from_waker(&driver.clone().into())).is_pending());
+fn drive(driving: &mut Driving, driver: &Arc<Count>) {
+    assert!(Pin::new(driving).poll(&mut Context::from_waker(&driver.clone().into())).is_pending());
 }
 
 fn pair() -> (UnixStream, UnixStream) {
@@ -61,7 +62,7 @@ fn noop() -> Context<'static> {
 
 #[test]
 fn what_is_queued_goes_out_together_and_its_senders_are_told() {
-    let Some((outbox, driver)) = outbox() else { return };
+    let Some((outbox, mut driving, driver)) = outbox() else { return };
     // More than the ring has room for.
     let pairs: Vec<_> = (0..300).map(|_| pair()).collect();
     let sender = Arc::new(Count::default());
@@ -76,7 +77,7 @@ fn what_is_queued_goes_out_together_and_its_senders_are_told() {
     assert!(read(&pairs[0].1).is_empty());
     let waker = Arc::new(Count::default());
     assert!(sending[7].poll(&mut Context::from_waker(&waker.clone().into())).is_pending());
-    drive(&outbox, &driver);
+    drive(&mut driving, &driver);
     assert_eq!((waker.of(), sender.of()), (1, 0), "who asked last is woken; the others asked with a waker of nobody");
     for (index, (mut sending, (_, far))) in sending.into_iter().zip(&pairs).enumerate() {
         let expected = format!("message {index}").into_bytes();
@@ -89,12 +90,12 @@ fn what_is_queued_goes_out_together_and_its_senders_are_told() {
 
 #[test]
 fn senders_are_woken() {
-    let Some((outbox, driver)) = outbox() else { return };
+    let Some((outbox, mut driving, driver)) = outbox() else { return };
     let (near, far) = pair();
     let sender = Arc::new(Count::default());
     for round in 1..=3 {
         let mut sending = outbox.queue(near.as_fd(), b"x".to_vec(), &sender.clone().into()).ok().unwrap();
-        drive(&outbox, &driver);
+        drive(&mut driving, &driver);
         assert_eq!((driver.of(), sender.of(), outbox.len()), (round, round, 1));
         assert!(sending.poll(&mut noop()).is_ready());
     }
@@ -103,12 +104,12 @@ fn senders_are_woken() {
 
 #[test]
 fn a_full_socket_takes_a_part_and_then_nothing() {
-    let Some((outbox, driver)) = outbox() else { return };
+    let Some((outbox, mut driving, driver)) = outbox() else { return };
     let (near, far) = pair();
     let mut taken = 0;
     let full = loop {
         let mut sending = outbox.queue(near.as_fd(), vec![b'x'; 1 << 20], Waker::noop()).ok().unwrap();
-        drive(&outbox, &driver);
+        drive(&mut driving, &driver);
         let Poll::Ready((bytes, result)) = sending.poll(&mut noop()) else { panic!("nothing was told") };
         assert_eq!(bytes.len(), 1 << 20, "all of it comes back");
         match result {
@@ -123,12 +124,12 @@ fn a_full_socket_takes_a_part_and_then_nothing() {
 
 #[test]
 fn a_socket_that_fails_fails_alone() {
-    let Some((outbox, driver)) = outbox() else { return };
+    let Some((outbox, mut driving, driver)) = outbox() else { return };
     let (pairs, gone) = ([pair(), pair()], pair());
     drop(gone.1);
     let queue = |near: &UnixStream| outbox.queue(near.as_fd(), b"abc".to_vec(), Waker::noop()).ok().unwrap();
     let mut sending = [queue(&pairs[0].0), queue(&gone.0), queue(&pairs[1].0)];
-    drive(&outbox, &driver);
+    drive(&mut driving, &driver);
     let results = sending.each_mut().map(|sending| match sending.poll(&mut noop()) {
         Poll::Ready((_, result)) => result.map_err(|error| error.kind()),
         Poll::Pending => panic!("nothing was told"),
@@ -139,7 +140,7 @@ fn a_socket_that_fails_fails_alone() {
 
 #[test]
 fn what_is_dropped_before_its_turn_is_not_sent() {
-    let Some((outbox, driver)) = outbox() else { return };
+    let Some((outbox, mut driving, driver)) = outbox() else { return };
     let (left, stays) = (pair(), pair());
     let dropped = outbox.queue(left.0.as_fd(), b"secret".to_vec(), Waker::noop()).ok().unwrap();
     let _kept = outbox.queue(stays.0.as_fd(), b"kept".to_vec(), Waker::noop()).ok().unwrap();
@@ -147,7 +148,7 @@ fn what_is_dropped_before_its_turn_is_not_sent() {
     // The number of the socket may be another connection's by the time of the next turn.
     drop(left.0);
     let next = pair();
-    drive(&outbox, &driver);
+    drive(&mut driving, &driver);
     assert_eq!((read(&stays.1), read(&next.1)), (b"kept".to_vec(), Vec::new()));
     assert_eq!(outbox.len(), 1);
 }
@@ -159,12 +160,25 @@ fn without_a_driver_nothing_is_taken() {
     assert_eq!(outbox.queue(near.as_fd(), b"abc".to_vec(), Waker::noop()).err(), Some(b"abc".to_vec()));
 }
 
+#[test]
+fn when_the_driver_is_gone_whoever_waits_is_told_and_nothing_more_is_taken() {
+    let Some((outbox, driving, _)) = outbox() else { return };
+    let (near, far) = pair();
+    let sender = Arc::new(Count::default());
+    let mut sending = outbox.queue(near.as_fd(), b"abc".to_vec(), &sender.clone().into()).ok().unwrap();
+    drop(driving);
+    assert_eq!(sender.of(), 1);
+    let Poll::Ready((bytes, Err(error))) = sending.poll(&mut noop()) else { panic!("it waits for nobody") };
+    assert_eq!((bytes.as_slice(), error.kind()), (b"abc".as_slice(), ErrorKind::WouldBlock));
+    assert_eq!(outbox.queue(near.as_fd(), bytes, Waker::noop()).err(), Some(b"abc".to_vec()));
+    assert!(read(&far).is_empty());
+}
+
 #[tokio::test]
 async fn tasks_of_a_thread_share_it() {
     let Ok(outbox) = Outbox::new() else { return };
     let local = tokio::task::LocalSet::new();
-    let driven = outbox.clone();
-    local.spawn_local(async move { poll_fn(|context| driven.poll_drive(context)).await });
+    local.spawn_local(outbox.drive());
     let sent = local.run_until(async {
         tokio::task::yield_now().await;
         let tasks: Vec<_> = (0..50)

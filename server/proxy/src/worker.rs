@@ -15,7 +15,6 @@ use exchange::{Exchange, Scheme, TlsSession};
 use outbox::Outbox;
 use snapshot::{Published, Snapshot};
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -138,8 +137,8 @@ impl Worker {
     /// A worker on this thread, with its sweep. Must be called on a running arbiter.
     pub fn start(shared: Arc<Shared>) -> Rc<Self> {
         let worker = Rc::new(Self::new(shared));
-        if let Some(outbox) = worker.buffers.outbox.clone() {
-            actix_rt::spawn(async move { poll_fn(|context| outbox.poll_drive(context)).await });
+        if let Some(outbox) = &worker.buffers.outbox {
+            actix_rt::spawn(outbox.drive());
         }
         let swept = Rc::downgrade(&worker);
         actix_rt::spawn(async move {
