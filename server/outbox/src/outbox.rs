@@ -151,7 +151,8 @@ impl Inner {
                 Some(ring) => ring.send(messages, &mut self.ended),
                 None => Ok(()),
             };
-            if sent.is_err() {
+            if let Err(error) = sent {
+                tracing::warn!(%error, "io_uring failed: connections of this worker write by themselves from now on");
                 self.ring = None;
             }
         }

@@ -52,20 +52,20 @@ impl Ring {
         let queued = queue.len();
         drop(queue);
         let before = ended.len();
-        loop {
+        while ended.len() - before < queued {
             let result = self.0.submit_and_wait(queued - (ended.len() - before));
             ended.extend(self.0.completion().map(|entry| (entry.user_data() as u32, entry.result())));
             let left = self.0.submission().len();
             let told = ended.len() - before;
             match result {
-                Ok(_) if told == queued => return Ok(()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // What the kernel has not taken it will never see: the ring is given up.
-                Err(error) if told + left == queued => return Err(error),
+                Err(error) if left > 0 && told + left == queued => return Err(error),
                 // What it has taken ends without our help.
                 Err(_) => std::thread::yield_now(),
             }
         }
+        Ok(())
     }
 }

@@ -82,6 +82,7 @@ const OURS: &[&str] = &[
     "migration",
     "observability",
     "ocsp_client",
+    "outbox",
     "plugins",
     "pluginserver",
     "proxy",
