@@ -35,6 +35,14 @@ pub enum OpenError {
     /// The settings cannot be used.
     #[error("{0}")]
     Settings(String),
+    /// The database cannot be opened, now or later.
+    #[error("could not use the {database} database: {cause}")]
+    Unusable {
+        /// Which, with its path.
+        database: String,
+        /// What is wrong.
+        cause: String,
+    },
     /// The database cannot be reached or failed.
     #[error("could not use the {database} database: {cause}")]
     Unavailable {

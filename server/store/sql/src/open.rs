@@ -2,8 +2,9 @@
 
 use crate::blueprint::Blueprint;
 use crate::codec::{self, Cell};
-use crate::connect::{Database, Pools, connect};
+use crate::connect::{Database, Pools, Postgres, Sqlite, connect};
 use crate::connection::{Connection, Executor};
+use crate::embedded::{Place, patiently};
 use crate::failure::{Fault, OpenError, sentence};
 use crate::log;
 use crate::sealing::{KEY, SEALED, unknown};
@@ -134,7 +135,29 @@ async fn bootstrap(settings: &Settings, migrations: &Migrations, pools: &Pools) 
 
 /// Connects once outside of a pool, for an error that says what is wrong: a pool would only say that time ran out.
 pub(crate) async fn reach(database: &Database) -> Result<(), OpenError> {
-    let Database::Postgres(to) = database else { return Ok(()) };
+    match database {
+        Database::Sqlite(to) => reach_file(to, database).await,
+        Database::Postgres(to) => reach_server(to, database).await,
+    }
+}
+
+/// Makes a file what the connections want, a database with a write-ahead log. SQLite does not wait for another process
+/// that does so at the same moment, whatever time-out a connection has, and SeaORM's would fail.
+async fn reach_file(to: &Sqlite, database: &Database) -> Result<(), OpenError> {
+    if to.path.is_none() {
+        return Ok(());
+    }
+    let place = Place::new(to.path.clone());
+    patiently(to.busy_timeout, || place.open()).await.map(drop).map_err(|fault| {
+        let (database, cause) = (database.shown(), sentence(&fault));
+        if fault.is_busy() {
+            return OpenError::Unavailable { database, cause };
+        }
+        OpenError::Unusable { database, cause }
+    })
+}
+
+async fn reach_server(to: &Postgres, database: &Database) -> Result<(), OpenError> {
     let failed = |cause: String| OpenError::Unavailable { database: database.shown(), cause };
     let pools = connect(database, None)?;
     let Some(pool) = pools.listen.clone() else { return Ok(()) };

@@ -10,6 +10,7 @@ mod statement;
 
 pub(crate) use connection::{Beginning, COMMIT, Taken};
 pub(crate) use place::Place;
+pub(crate) use statement::patiently;
 
 use crate::connect::TURN;
 use crate::failure::Fault;
@@ -45,7 +46,7 @@ impl Embedded {
         let idle = self.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => statement::patiently(self.patience, || self.place.open()).await?,
+            None => patiently(self.patience, || self.place.open()).await?,
         };
         Ok(Taken::new(self.clone(), connection, turn))
     }

@@ -61,8 +61,12 @@ async fn what_cannot_be_reached_is_named() {
     let path = folder.path().join("no/such/folder/a.db");
     let refused =
         open_on(background(), settings(Database::Sqlite(Sqlite::file(&path))), Blueprint::bare(conformance::catalog()));
-    let text = refused.err().expect("cannot be opened").to_string();
-    assert!(text.contains("unable to open database file"), "{text}");
+    let Err(refused @ OpenError::Unusable { .. }) = refused.map(drop) else { panic!("cannot be opened") };
+    let text = refused.to_string();
+    assert_eq!(
+        text,
+        format!("could not use the SQLite {0} database: unable to open database file: {0}", path.display())
+    );
 }
 
 #[tokio::test]
