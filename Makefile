@@ -92,7 +92,7 @@ bench: dist ## processor time per request beside nginx, and beside HAProxy and E
 	e2e/bench/peers --start 'target/dist/silverback start'
 
 h2spec: build ## the cases of h2spec, which is built from the Go proxy where it is not there (needs Go and nginx)
-	e2e/h2spec --start '$(BINARY) start'
+	e2e/bench/h2spec --start '$(BINARY) start'
 
 figures: build ## throughput of the Admin API, imports, pages, nodes: beside their bounds
 	cargo run --profile ci -p e2e --bin figures
