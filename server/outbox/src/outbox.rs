@@ -93,14 +93,10 @@ impl Outbox {
     }
 
     /// How many messages have been queued and not been asked about since.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
         let inner = self.0.borrow();
         inner.letters.len() - inner.free.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

@@ -40,11 +40,11 @@ impl Outgoing {
     /// Queues content: a small piece as text. There must be no larger one before it. True where it was copied.
     pub fn push(&mut self, data: Bytes, buffers: &Buffers) -> bool {
         let small = data.len() <= COPY_LIMIT;
-        let text = self.text(buffers);
         if small {
-            text.extend_from_slice(&data);
+            self.text(buffers).extend_from_slice(&data);
         } else {
             self.piece = data;
+            self.unflushed = true;
         }
         small
     }
