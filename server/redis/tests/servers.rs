@@ -4,12 +4,15 @@ use exchange::counters::{Counters, Taken, Window};
 use exchange::redis::{Pending, Redis, RedisAddress, RedisError, RedisServer, RedisTls, RemoteCounter, Reply, Taking};
 use redis_client::{Client, Network, Resolving};
 use rustls::{ClientConfig, RootCertStore};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+const LOG: &str = "log";
 
 /// A `redis-server` on a port of its own.
 struct Server {
@@ -22,10 +25,16 @@ struct Server {
 impl Server {
     fn start(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr()).expect("a port").port();
         let options: Vec<_> = options.iter().map(|option| (*option).to_owned()).collect();
-        let child = run(port, folder.path(), &options);
-        Self { child, port, folder, options }
+        // A port that was free a moment ago may be another test's by now.
+        for _ in 0..10 {
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr());
+            let port = free.expect("a port").port();
+            if let Some(child) = run(port, folder.path(), &options) {
+                return Self { child, port, folder, options };
+            }
+        }
+        panic!("redis-server does not start: {}", log(folder.path()));
     }
 
     fn kill(&mut self) {
@@ -35,7 +44,8 @@ impl Server {
 
     /// Empty: it keeps nothing on disk.
     fn restart(&mut self) {
-        self.child = run(self.port, self.folder.path(), &self.options);
+        let started = run(self.port, self.folder.path(), &self.options);
+        self.child = started.unwrap_or_else(|| panic!("redis-server does not start: {}", log(self.folder.path())));
     }
 
     fn address(&self) -> RedisAddress {
@@ -59,18 +69,28 @@ impl Drop for Server {
     }
 }
 
-fn run(port: u16, folder: &Path, options: &[String]) -> Child {
-    let child = Command::new("redis-server")
+/// A server that listens on this port itself; `None` where it ended.
+fn run(port: u16, folder: &Path, options: &[String]) -> Option<Child> {
+    let mut child = Command::new("redis-server")
         .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"])
         .arg(folder)
         .args(options.iter().all(|option| option != "--tls-port").then_some("--port"))
         .args(options.iter().all(|option| option != "--tls-port").then(|| port.to_string()))
         .args(options.iter().map(|option| option.replace("PORT", &port.to_string())))
-        .stdout(Stdio::null())
+        .stdout(File::create(folder.join(LOG)).expect("a file"))
         .spawn()
         .expect("redis-server is installed");
-    eventually("the server listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
-    child
+    let mut ended = false;
+    eventually("the server listens", || {
+        ended = child.try_wait().expect("it is a child").is_some();
+        ended || log(folder).contains("Ready to accept connections")
+    });
+    (!ended).then_some(child)
+}
+
+/// What the server printed since it was started.
+fn log(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join(LOG)).expect("a file")
 }
 
 fn eventually(what: &str, mut is: impl FnMut() -> bool) {
@@ -235,7 +255,7 @@ fn a_server_that_hangs_is_left_for_a_new_connection() {
     let (process, client) = (Server::start(&[]), client());
     let address = RedisAddress { timeout: Duration::from_secs(1), ..process.address() };
     let server = client.server(&address).expect("a server");
-    assert!(take(&server, &[counter("a", 9)]).is_ok());
+    take(&server, &[counter("a", 9)]).expect("an answer");
     let signal = |name: &str| {
         let done = Command::new("kill").args([name, &process.child.id().to_string()]).status().expect("kill runs");
         assert!(done.success());
