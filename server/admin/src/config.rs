@@ -87,12 +87,12 @@ pub(crate) async fn post(
         return Err(busy.with("Retry-After", RETRY_AFTER));
     };
     let current = shared.node.configuration_hash();
-    let kinds = shared.kinds.clone();
+    let (kinds, node) = (shared.kinds.clone(), shared.node.clone());
     // Parsing and validating a large configuration takes long; no worker waits for it.
     let prepared = web::block(move || -> Result<_, Early> {
         let request = read(&headers, &query, &body, &current)?;
         let flatten = request.flatten;
-        let loaded = declarative::load(&request.document, &kinds, now())
+        let loaded = declarative::load_together(&request.document, &kinds, now(), &|| node.assist())
             .map_err(|invalid| Early::Invalid { invalid, flatten })?;
         let answer = export::by_id(&loaded.records);
         let hash = if loaded.empty { EMPTY_HASH.to_owned() } else { request.hash };

@@ -129,6 +129,10 @@ pub trait NodeView: Send + Sync + 'static {
         NodeMemory::default()
     }
 
+    /// Called on a thread that lives for a part of what somebody waits for: which processors it may use is the node's to
+    /// say.
+    fn assist(&self) {}
+
     /// The hash of the configuration at work; 32 zeros when there is none.
     fn configuration_hash(&self) -> String;
 

@@ -17,5 +17,5 @@ pub mod yaml;
 pub use file::{Source, SourceError};
 pub use invalid::Invalid;
 pub use kinds::{Child, Kind, Kinds};
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_together};
 pub use text::{EMPTY_HASH, hash, parse};

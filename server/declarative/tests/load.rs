@@ -1,10 +1,11 @@
 //! What configurations stand for, and what is wrong with them.
 
-use declarative::{Invalid, Kinds, Loaded, load, parse};
+use declarative::{Invalid, Kinds, Loaded, load, load_together, parse};
 use entities::{Definitions, Flavor, PluginSchema, PluginSchemas, VaultSchemas};
 use schema::{Check, Field, Record};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use store::{Memory, Record as Stored};
 
 fn plugin_schemas() -> PluginSchemas {
@@ -299,6 +300,51 @@ fn flattened_errors_are_attributed_to_entities() {
         let body = read(&document.to_string()).unwrap_err().body(true);
         assert_eq!(body["fields"], fields, "{document}");
         assert_eq!(body["flattened_errors"], flattened, "{document}");
+    }
+}
+
+#[test]
+fn a_large_configuration_is_read_as_a_small_one_is() {
+    let services = |count: usize| -> Vec<Value> {
+        (0..count)
+            .map(|number| json!({"name": format!("s{number}"), "host": "h", "routes": [{"paths": ["/"]}]}))
+            .collect()
+    };
+    let read = |services: Vec<Value>| {
+        let helpers = AtomicUsize::new(0);
+        let document = json!({"_format_version": "3.0", "services": services});
+        let read = load_together(&document, &kinds(), 1_700_000_000.5, &|| {
+            helpers.fetch_add(1, Ordering::Relaxed);
+        });
+        (read, helpers.into_inner())
+    };
+    let names = |records: &[Stored]| -> Vec<String> {
+        let services = records.iter().filter(|record| record.entity == "services");
+        services.map(|record| record.value["name"].as_str().unwrap().to_owned()).collect()
+    };
+    for (count, helpers) in [(10, 0), (501, 1), (1500, 1)] {
+        let (loaded, helped) = read(services(count));
+        let records = loaded.unwrap().records;
+        assert_eq!(names(&records), (0..count).map(|number| format!("s{number}")).collect::<Vec<_>>());
+        // And the Routes and the workspace.
+        assert_eq!((records.len(), helped), (2 * count + 1, helpers));
+
+        let mut wrong = services(count);
+        let places = [0, count / 2, count - 1];
+        for place in places {
+            wrong[place]["port"] = json!("x");
+        }
+        wrong[1]["routes"][0] = json!("no entity");
+        let invalid = read(wrong).0.unwrap_err();
+        assert_eq!(invalid.to_string().matches("expected a record").count(), 1);
+        let body = invalid.body(true);
+        let told: Vec<&str> = body["flattened_errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["entity_name"].as_str().unwrap())
+            .collect();
+        assert_eq!(told, places.map(|place| format!("s{place}")));
     }
 }
 

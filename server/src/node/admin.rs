@@ -97,6 +97,10 @@ impl NodeView for View {
         super::memory::memory(&self.0)
     }
 
+    fn assist(&self) {
+        super::priority::spread();
+    }
+
     fn configuration_hash(&self) -> String {
         self.0.hash.load().to_string()
     }

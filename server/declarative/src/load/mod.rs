@@ -33,6 +33,14 @@ pub struct Loaded {
 /// # Errors
 /// [`Invalid`] with everything that is wrong at once.
 pub fn load(document: &Value, kinds: &Kinds, now: f64) -> Result<Loaded, Invalid> {
+    load_together(document, kinds, now, &|| ())
+}
+
+/// [`load`], where a second thread that a large configuration is read with begins by calling `assist`.
+///
+/// # Errors
+/// [`Invalid`] with everything that is wrong at once.
+pub fn load_together(document: &Value, kinds: &Kinds, now: f64, assist: &(dyn Fn() + Sync)) -> Result<Loaded, Invalid> {
     let Value::Object(document) = document else {
         return Err(Invalid::text("failed parsing declarative configuration: expected an object"));
     };
@@ -55,7 +63,7 @@ pub fn load(document: &Value, kinds: &Kinds, now: f64) -> Result<Loaded, Invalid
     }
     loader.note_keys();
     loader.give_ids();
-    let records = loader.validate(&mut invalid);
+    let records = loader.validate(&mut invalid, assist);
     if !invalid.is_empty() {
         return Err(invalid);
     }

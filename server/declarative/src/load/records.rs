@@ -5,8 +5,15 @@ use crate::invalid::{Invalid, flatten, is_uuid};
 use crate::migrate;
 use schema::Errors;
 use serde_json::{Map, Value};
+use std::ops::Range;
 use store::{Id, Record};
 use uuid::Uuid;
+
+/// From so many entities on they are validated by two threads.
+const MANY: usize = 1_000;
+
+/// An entity that cannot be a record, by its position, and why; `None` when it is no entity at all.
+type Wrong = (usize, Option<Errors>);
 
 /// What is wrong with a `_comment` or `_ignore`.
 pub(super) fn remark(key: &str, value: &Value) -> Option<&'static str> {
@@ -20,24 +27,55 @@ pub(super) fn remark(key: &str, value: &Value) -> Option<&'static str> {
 
 impl<'a> Loader<'a> {
     /// Validates every entity. What is wrong goes to `invalid`; the records are complete only if nothing is.
-    pub(super) fn validate(&self, invalid: &mut Invalid) -> Vec<Record> {
-        let mut records = Vec::with_capacity(self.nodes.len());
-        for index in 0..self.nodes.len() {
-            match self.record(index) {
-                Ok(record) => records.push(record),
-                Err(Some(errors)) => {
-                    let path = self.path(index);
-                    invalid.entity(&path, errors.fields());
-                    invalid.flattened(
-                        self.kinds.get(self.nodes[index].kind).name,
-                        self.shown(index, false),
-                        flatten(&errors),
-                    );
-                }
-                Err(None) => invalid.at(&self.path(index), "expected a record"),
-            }
+    pub(super) fn validate(&self, invalid: &mut Invalid, assist: &(dyn Fn() + Sync)) -> Vec<Record> {
+        let (records, wrong) = self.halves(assist);
+        for (index, errors) in wrong {
+            let path = self.path(index);
+            let Some(errors) = errors else {
+                invalid.at(&path, "expected a record");
+                continue;
+            };
+            invalid.entity(&path, errors.fields());
+            let kind = self.kinds.get(self.nodes[index].kind).name;
+            invalid.flattened(kind, self.shown(index, false), flatten(&errors));
         }
         records
+    }
+
+    /// Every entity as a record, and those that cannot be one; many are the work of two threads.
+    fn halves(&self, assist: &(dyn Fn() + Sync)) -> (Vec<Record>, Vec<Wrong>) {
+        let all = self.nodes.len();
+        if all < MANY {
+            return self.some(0..all);
+        }
+        let second = all / 2..all;
+        std::thread::scope(|scope| {
+            let work = || {
+                assist();
+                self.some(second.clone())
+            };
+            let helper = std::thread::Builder::new().name("configuration".to_owned()).spawn_scoped(scope, work);
+            let (mut records, mut wrong) = self.some(0..second.start);
+            let (more, also) = match helper {
+                Ok(helper) => helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                // No thread is to be had.
+                Err(_) => self.some(second.clone()),
+            };
+            records.extend(more);
+            wrong.extend(also);
+            (records, wrong)
+        })
+    }
+
+    fn some(&self, indices: Range<usize>) -> (Vec<Record>, Vec<Wrong>) {
+        let (mut records, mut wrong) = (Vec::with_capacity(indices.len()), Vec::new());
+        for index in indices {
+            match self.record(index) {
+                Ok(record) => records.push(record),
+                Err(errors) => wrong.push((index, errors)),
+            }
+        }
+        (records, wrong)
     }
 
     /// One entity as a record; `Err(None)` when it is no entity at all.
